@@ -1,0 +1,43 @@
+# Everything a developer does: set up, run, check, test, measure.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.set-up
+ARGS   ?=
+
+.PHONY: up down test check lint types contracts bench setup clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	touch $(STAMP)
+
+up: setup  ## the example repository in a cluster of its own
+	$(BIN)/trueup up examples/shop $(ARGS)
+
+down: setup
+	$(BIN)/trueup down
+
+lint: setup
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+
+types: setup
+	$(BIN)/mypy
+
+contracts: setup
+	$(BIN)/lint-imports
+
+check: lint types contracts
+
+test: check
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) .trueup

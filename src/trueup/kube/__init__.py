@@ -1,0 +1,1 @@
+"""The Kubernetes tongue: names, objects, selectors, schemas, failures. Pure."""

@@ -1,0 +1,297 @@
+"""The outside world on one page: what the inner rooms may ask of clusters, sources, renderers and the clock.
+
+Pure declarations. IO rooms implement them, `app.py` wires them, `delivery` and the families see nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from trueup.kube.names import Key, Kind, Object, Ref, Resource
+
+# --- a cluster ---------------------------------------------------------------------------------------------------
+
+PatchType = Literal["json", "merge", "strategic", "apply"]
+EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceInfo:
+    """What discovery says of one served resource."""
+
+    resource: Resource
+    kind: Kind
+    namespaced: bool
+    verbs: frozenset[str]
+    singular: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subresources: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Objects at one resource version; ``next_page`` is the continue token, empty at the end."""
+
+    items: list[Object]
+    revision: str
+    next_page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One change. ``object`` is never the receiver's to modify."""
+
+    type: EventType
+    object: Object
+
+
+class Client(Protocol):
+    """One cluster's Kubernetes API. Every method raises ``kube.problems.ApiProblem`` for an API failure.
+
+    Objects handed out may be shared: a receiver copies before it changes. Objects handed in are not kept.
+    Kinds are resolved to resources by discovery; an unserved kind is ``NotFound``.
+    """
+
+    async def get(self, ref: Ref) -> Object: ...
+
+    async def list(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", limit: int = 0, page: str = ""
+    ) -> Listing: ...
+
+    def watch(
+        self, kind: Kind, namespace: str = "", *, revision: str, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[WatchEvent]:
+        """Changes after ``revision``, bookmarks included; raises ``Expired`` when the version is too old."""
+        ...
+
+    async def create(self, obj: Object, *, manager: str = "", dry_run: bool = False) -> Object: ...
+
+    async def update(
+        self, obj: Object, *, subresource: str = "", manager: str = "", dry_run: bool = False
+    ) -> Object: ...
+
+    async def patch(
+        self,
+        ref: Ref,
+        body: object,
+        how: PatchType,
+        *,
+        subresource: str = "",
+        manager: str = "",
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> Object: ...
+
+    async def apply(
+        self, obj: Object, *, manager: str, force: bool = True, subresource: str = "", dry_run: bool = False
+    ) -> Object:
+        """Server-side apply."""
+        ...
+
+    async def delete(
+        self,
+        ref: Ref,
+        *,
+        propagation: Propagation | None = None,
+        uid: str = "",
+        revision: str = "",
+        dry_run: bool = False,
+    ) -> None: ...
+
+    async def resources(self) -> Sequence[ResourceInfo]:
+        """All that discovery lists, preferred version of a group first. Cached; refreshed on a miss."""
+        ...
+
+    async def version(self) -> str:
+        """The server's ``gitVersion``, e.g. ``v1.36.3``."""
+        ...
+
+    def acting_as(self, user: str, groups: Sequence[str] = ()) -> Client:
+        """The same cluster under another identity (impersonation)."""
+        ...
+
+
+class Cache(Protocol):
+    """An informer's view of one kind: kept current by a watch, read without a call. Objects are read-only."""
+
+    def get(self, key: Key) -> Object | None: ...
+
+    def list(self, namespace: str = "") -> Sequence[Object]: ...
+
+    def by_index(self, index: str, value: str) -> Sequence[Object]: ...
+
+
+# --- sources -----------------------------------------------------------------------------------------------------
+
+
+class Tree(Protocol):
+    """The files of one artifact, immutable. Paths are relative, ``/``-separated, never leave the tree.
+
+    Synchronous: pure renderers read it from a worker thread. A missing path raises ``FileNotFoundError``.
+    """
+
+    def read(self, path: str) -> bytes: ...
+
+    def kind(self, path: str) -> Literal["file", "folder", "none"]:
+        """What stands at a path, symlinks inside the tree followed; one that leaves the tree raises ``PermissionError``."""
+        ...
+
+    def list(self, path: str) -> Sequence[str]:
+        """The sorted names in a folder."""
+        ...
+
+    def digest(self, path: str) -> str:
+        """A content hash of the file or folder at a path (Git's blob or tree id where the tree has one)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GitSpec:
+    """Where to fetch from. ``ref`` is a branch, tag, commit, ``refs/…`` name or ``HEAD``; ``semver`` a range over tags."""
+
+    url: str
+    ref: str = "HEAD"
+    semver: str = ""
+    secret: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """``username`` and ``password``, ``bearerToken``, ``identity`` and ``known_hosts``, ``ca.crt``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One immutable revision of a source."""
+
+    revision: str
+    """The full commit id."""
+    name: str
+    """What it was found by: branch or tag; empty for a bare commit."""
+    tree: Tree
+    author: str = ""
+    message: str = ""
+    date: str = ""
+
+
+class Fetcher(Protocol):
+    """Fetches sources into immutable artifacts. Raises ``SourceProblem``."""
+
+    async def resolve(self, spec: GitSpec) -> str:
+        """The commit that a spec names now, by the cheapest remote question."""
+        ...
+
+    async def fetch(self, spec: GitSpec, revision: str = "") -> Artifact:
+        """The artifact of a commit (of what ``spec`` names when empty); mirrors are fetched only when they lack it."""
+        ...
+
+
+class SourceProblem(Exception):
+    """A source could not be had; ``reason`` is one CamelCase word; ``retry`` says whether time may mend it."""
+
+    def __init__(self, reason: str, message: str, *, retry: bool = True) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry = retry
+
+
+# --- rendering ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an object came from: file, line (1-based; 0 unknown), and by which tool."""
+
+    path: str
+    line: int = 0
+    tool: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a source renders to. ``objects`` and ``origins`` run in parallel; ``files`` maps each path read to its digest."""
+
+    objects: list[Object]
+    origins: list[Origin]
+    files: Mapping[str, str]
+    warnings: Sequence[str] = ()
+
+
+class RenderProblem(Exception):
+    """A source does not render: says file, line and field where known, and the remedy."""
+
+    def __init__(self, message: str, *, path: str = "", line: int = 0, field: str = "") -> None:
+        where = f"{path}:{line}: " if path and line else f"{path}: " if path else ""
+        super().__init__(where + message)
+        self.path, self.line, self.field = path, line, field
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a renderer may know of the cluster that it renders for."""
+
+    kubernetes_version: str
+    api_versions: tuple[str, ...] = ()
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """One source folder and how to turn it into objects.
+
+    ``tool``: ``kustomize``, ``helm``, ``directory``, ``jsonnet``, or ``""`` to detect as Argo CD does (Chart.yaml, then a
+    kustomization, then a plain folder). ``options`` are the tool's own, as JSON: see ``render/<tool>.py``.
+    ``others`` are further trees that values files may be read from, by reference name.
+    """
+
+    tree: Tree
+    path: str
+    target: Target
+    tool: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+    others: Mapping[str, Tree] = field(default_factory=dict)
+    lookup: Callable[[str, str, str, str], Object | None] | None = None
+    """``lookup(apiVersion, kind, namespace, name)`` answered from the target API, where allowed."""
+
+
+class Renderer(Protocol):
+    async def render(self, request: RenderRequest) -> Rendered: ...
+
+
+# --- the rest ----------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Wall time as seconds since the epoch, and waiting. Tests hand in a virtual one."""
+
+    def now(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Events(Protocol):
+    """Records a Kubernetes Event about an object; repeats are counted, not multiplied."""
+
+    def record(self, about: Object, type: Literal["Normal", "Warning"], reason: str, message: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One thing that happened to a unit. ``unit`` is ``Kind/namespace/name``; ``time`` is RFC 3339."""
+
+    unit: str
+    time: str
+    revision: str
+    actor: str
+    action: str
+    outcome: str
+    message: str = ""
+    changes: Sequence[Mapping[str, str]] = ()
+
+
+class Ledger(Protocol):
+    """Append-only record of what was applied, when, from which commit and by whom."""
+
+    async def append(self, entry: LedgerEntry) -> int: ...
+
+    async def of(self, unit: str, *, limit: int = 50) -> Sequence[LedgerEntry]: ...
