@@ -1,7 +1,7 @@
 """What a plug-in is, and what a reconciler may answer.
 
-A family is a folder under ``families/`` that exports ``FAMILY``. The runtime runs its controllers; ``app.py`` hands each
-part that a family offers (health rules, actions, panels) to the rooms that use it.
+A family is a folder under ``families/`` that exports ``FAMILY``. The runtime runs its controllers; ``app.py``
+hands each part that a family offers (health rules, actions, panels) to the rooms that use it.
 
 A reconcile request is a key and nothing else: read the present, compare, act. The same code serves create, change,
 restart and lost event.
@@ -63,7 +63,7 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A folder of custom resources: served schemas (``crds``: file names in the folder), controllers, optional parts."""
+    """A folder of custom resources: served schemas (``crds``: files in the folder), controllers, optional parts."""
 
     name: str
     controllers: Sequence[Controller]

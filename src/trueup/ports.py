@@ -137,7 +137,7 @@ class Tree(Protocol):
     def read(self, path: str) -> bytes: ...
 
     def kind(self, path: str) -> Literal["file", "folder", "none"]:
-        """What stands at a path, symlinks inside the tree followed; one that leaves the tree raises ``PermissionError``."""
+        """What stands at a path, symlinks inside followed; one that leaves the tree raises ``PermissionError``."""
         ...
 
     def list(self, path: str) -> Sequence[str]:
@@ -151,7 +151,7 @@ class Tree(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GitSpec:
-    """Where to fetch from. ``ref`` is a branch, tag, commit, ``refs/…`` name or ``HEAD``; ``semver`` a range over tags."""
+    """Where to fetch from. ``ref`` is a branch, tag, commit, ``refs/…`` name or ``HEAD``; ``semver`` ranges over tags."""
 
     url: str
     ref: str = "HEAD"
@@ -209,7 +209,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a source renders to. ``objects`` and ``origins`` run in parallel; ``files`` maps each path read to its digest."""
+    """What a source renders to. ``objects`` and ``origins`` run in parallel; ``files``: each path read, its digest."""
 
     objects: list[Object]
     origins: list[Origin]
@@ -239,8 +239,8 @@ class Target:
 class RenderRequest:
     """One source folder and how to turn it into objects.
 
-    ``tool``: ``kustomize``, ``helm``, ``directory``, ``jsonnet``, or ``""`` to detect as Argo CD does (Chart.yaml, then a
-    kustomization, then a plain folder). ``options`` are the tool's own, as JSON: see ``render/<tool>.py``.
+    ``tool``: ``kustomize``, ``helm``, ``directory``, ``jsonnet``, or ``""`` to detect as Argo CD does (Chart.yaml,
+    then a kustomization, then a plain folder). ``options`` are the tool's own, as JSON: see ``render/<tool>.py``.
     ``others`` are further trees that values files may be read from, by reference name.
     """
 
