@@ -151,7 +151,7 @@ class Tree(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GitSpec:
-    """Where to fetch from. ``ref`` is a branch, tag, commit, ``refs/…`` name or ``HEAD``; ``semver`` ranges over tags."""
+    """Where to fetch from. ``ref`` is a branch, tag, commit, ``refs/…`` name or ``HEAD``; ``semver`` a tag range."""
 
     url: str
     ref: str = "HEAD"
