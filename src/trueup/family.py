@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trueup.kube.names import Key, Kind, Object
+from trueup.kube.names import Key, Kind, Object, Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,71 @@ class Controller:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceView:
+    """One object that a unit owns, as people see it; ``sync`` and ``health`` in the family's own words."""
+
+    ref: Ref
+    sync: str = ""
+    health: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryView:
+    """One deployment of a unit, newest last; ``at`` is RFC 3339."""
+
+    id: int
+    revision: str
+    at: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitView:
+    """A unit (an Application, a Kustomization) as CLI and web show it: what the object's status says, nothing computed."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    source: str
+    path: str
+    revision: str
+    sync: str
+    """``Synced``, ``OutOfSync`` or ``Unknown``."""
+    health: str
+    """``Healthy``, ``Progressing``, ``Degraded``, ``Suspended``, ``Missing`` or ``Unknown``."""
+    phase: str = ""
+    """What its last operation came to, in the family's word."""
+    message: str = ""
+    suspended: bool = False
+    since: str = ""
+    resources: Sequence[ResourceView] = ()
+    history: Sequence[HistoryView] = ()
+    waits_for: Sequence[Ref] = ()
+    """Objects that it cannot go on without: sources, dependencies."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequest:
+    """What a person asked of a unit. ``at`` is RFC 3339; ``options`` are the verb's (``prune``, ``dry_run``, ``id``...)."""
+
+    actor: str
+    at: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The parts with which a family makes one of its kinds a unit."""
+
+    kind: Kind
+    view: Callable[[Object], UnitView]
+    actions: Mapping[str, Callable[[Object, ActionRequest], Object]]
+    """Named actions (``sync``, ``refresh``, ``suspend``, ``resume``, ``rollback``): the merge patch that carries one out.
+    One that does not apply raises ``Stop`` saying why."""
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """A folder of custom resources: served schemas (``crds``: files in the folder), controllers, optional parts."""
 
@@ -70,3 +135,4 @@ class Family:
     crds: Sequence[str] = ()
     health: Mapping[tuple[str, str], Callable[[Object], Any]] = field(default_factory=dict)
     """Health rules by (group, kind); each answers a ``health.judge.Health``."""
+    units: Sequence[Unit] = ()
