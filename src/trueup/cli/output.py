@@ -28,15 +28,15 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
     lines = ["   ".join(cell.ljust(width) for cell, width in zip(headers, widths, strict=True)).rstrip()]
     for row in rows:
-        cells = [paint(cell, cell.ljust(width)) for cell, width in zip(row, widths, strict=True)]
+        cells = [paint(cell) + " " * (width - len(cell)) for cell, width in zip(row, widths, strict=True)]
         lines.append("   ".join(cells).rstrip())
     return "\n".join(lines)
 
 
-def paint(word: str, text: str) -> str:
-    """``text`` in the colour of the state ``word``; plain for any other word. click drops colours off a terminal."""
+def paint(word: str) -> str:
+    """A state in its colour; any other word as it is. click drops colours off a terminal."""
     colour = _COLOURS.get(word)
-    return click.style(text, fg=colour) if colour else text
+    return click.style(word, fg=colour) if colour else word
 
 
 def dump(value: Any, how: str) -> str:
