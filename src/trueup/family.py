@@ -58,6 +58,8 @@ class Controller:
     reconcile: Callable[[Any, Key], Awaitable[Result]]
     watches: Sequence[Watch] = ()
     index: Mapping[str, Callable[[Object], Iterable[str]]] = field(default_factory=dict)
+    live: Callable[[Object], Iterable[Key]] | None = None
+    """Whose live object this is (by tracking label or annotation): a change of any delivered object requeues these keys."""
     workers: int = 8
 
 

@@ -125,6 +125,51 @@ class Cache(Protocol):
     def by_index(self, index: str, value: str) -> Sequence[Object]: ...
 
 
+class Live(Protocol):
+    """What is live in one cluster: every kind is watched from the moment it is first asked for, and read without a call.
+
+    Objects are read-only, without ``managedFields``; values of Secrets are there, for they must be compared.
+    """
+
+    async def get(self, ref: Ref) -> Object | None:
+        """The live object, or None; waits for the first listing of its kind. An unserved kind is ``NotFound``."""
+        ...
+
+    async def list(self, kind: Kind, namespace: str = "") -> Sequence[Object]: ...
+
+    def owned(self, uid: str) -> Sequence[Object]:
+        """Objects of the watched kinds whose ``ownerReferences`` name ``uid``."""
+        ...
+
+    def note(self, obj: Object) -> None:
+        """Take in the answer to a write of one's own, so that the next read shows it."""
+        ...
+
+    def subscribe(self, listener: Callable[[WatchEvent], None]) -> None:
+        """``listener`` hears every change of every watched kind; it must not block."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One destination: its name as people know it, its API, its live objects."""
+
+    name: str
+    client: Client
+    live: Live
+
+
+class Clusters(Protocol):
+    """The clusters that units may be delivered to."""
+
+    async def of(self, server: str = "", name: str = "", kubeconfig: bytes = b"") -> Cluster:
+        """By server URL, by name, or by a kubeconfig out of a Secret; all empty: the cluster that holds the unit.
+
+        Raises ``ApiProblem`` naming the cluster when it is unknown or cannot be reached.
+        """
+        ...
+
+
 # --- sources -----------------------------------------------------------------------------------------------------
 
 
