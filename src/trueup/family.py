@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trueup.kube.names import Key, Kind, Object, Ref
+from trueup.ports import Cache, Client, Clock, Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,17 @@ class Stop(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every reconciler is handed: the API it serves, caches of watched kinds, events and the time."""
+
+    client: Client
+    cache: Callable[[Kind], Cache]
+    """The informer of a kind that this controller reconciles or watches."""
+    events: Events
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
