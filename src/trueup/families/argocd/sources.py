@@ -1,0 +1,90 @@
+"""A source entry of an Application -> what to fetch and what to render. Pure.
+
+Called by `reconcile.py`; the options are those of `RenderRequest`. Source: Argo CD user guide, "Tools", "Tracking and
+Deployment Strategies", "Multiple Sources".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from trueup.families.argocd.types import Source
+from trueup.kube.names import Object
+from trueup.ports import GitSpec
+
+_CONSTRAINT = re.compile(r"[*<>=~^|,]|\s-\s|^v?\d+(\.\d+)?(\.[xX])?$|\.[xX]($|\.)")
+_PLAIN_VERSION = re.compile(r"^v?\d+(\.\d+){0,2}$")
+
+
+def git_spec(source: Source, secret: Mapping[str, bytes] | None = None) -> GitSpec:
+    """What a source names: a semver range of tags, else a branch, tag, commit or ``HEAD``."""
+    secret = secret or {}
+    if is_range(source.revision):
+        return GitSpec(source.repo, semver=source.revision, secret=secret)
+    return GitSpec(source.repo, ref=source.revision or "HEAD", secret=secret)
+
+
+def is_range(revision: str) -> bool:
+    """Whether a target revision is a semver constraint (``1.x``, ``>=1.2``, ``~1.2``) and no name of its own."""
+    return bool(_CONSTRAINT.search(revision)) and not _PLAIN_VERSION.match(revision)
+
+
+def tool_of(source: Source) -> str:
+    """The tool that the entry asks for by naming its block; ``""`` leaves it to detection."""
+    if source.chart or source.raw.get("helm"):
+        return "helm"
+    if source.raw.get("kustomize"):
+        return "kustomize"
+    if source.raw.get("plugin") is not None:
+        return "plugin"
+    return "directory" if source.raw.get("directory") else ""
+
+
+def options_of(source: Source, *, release: str, namespace: str) -> Mapping[str, Any]:
+    """The options of the tool that `tool_of` names; while that is left open, what a chart would need."""
+    tool = tool_of(source)
+    if tool == "kustomize":
+        return {"edits": kustomize_edits(source.raw.get("kustomize") or {})}
+    if tool == "directory":
+        return dict(source.raw["directory"])
+    return {"releaseName": release, "namespace": namespace, **(source.raw.get("helm") or {})}
+
+
+def kustomize_edits(raw: Mapping[str, Any]) -> Object:
+    """``source.kustomize`` as the fields of a kustomization that ``kustomize edit`` would have set."""
+    edits: Object = {}
+    for same in ("namePrefix", "nameSuffix", "namespace", "components", "patches"):
+        if raw.get(same):
+            edits[same] = raw[same]
+    if raw.get("images"):
+        edits["images"] = [image(text) for text in raw["images"]]
+    if raw.get("replicas"):
+        edits["replicas"] = [{"name": entry["name"], "count": int(entry["count"])} for entry in raw["replicas"]]
+    if raw.get("commonAnnotations"):
+        edits["commonAnnotations"] = raw["commonAnnotations"]
+    labels = raw.get("commonLabels")
+    if labels and raw.get("labelWithoutSelector"):
+        edits["labels"] = [{"pairs": labels, "includeTemplates": bool(raw.get("labelIncludeTemplates"))}]
+    elif labels:
+        edits["commonLabels"] = labels
+    return edits
+
+
+def image(text: str) -> Object:
+    """``[old=]new[:tag][@digest]``, as ``kustomize edit set image`` takes it, in the kustomization's own form."""
+    name, equals, rest = text.partition("=")
+    target = rest if equals else name
+    target, _, digest = target.partition("@")
+    tag = ""
+    if ":" in target.rsplit("/", 1)[-1]:
+        target, _, tag = target.rpartition(":")
+    out: Object = {"name": name if equals else target}
+    if equals and target not in ("", "*"):
+        out["newName"] = target
+    if digest:
+        out["digest"] = digest
+    elif tag and tag != "*":
+        out["newTag"] = tag
+    return out

@@ -1,0 +1,68 @@
+"""A source entry names what to fetch and what the tool is told."""
+
+from typing import Any
+
+import pytest
+
+from trueup.families.argocd.sources import git_spec, image, is_range, kustomize_edits, options_of, tool_of
+from trueup.families.argocd.types import Source, parse_options, parse_policy
+
+
+@pytest.mark.parametrize(
+    ("revision", "expected"),
+    [
+        ("HEAD", False), ("main", False), ("v1.2.3", False), ("1.2.3", False), ("feature/x", False),
+        ("1.x", True), ("1.2.*", True), (">=1.0.0", True), ("~1.2", True), ("^2", True), (">=1.0.0, <2.0.0", True),
+        ("0123456789abcdef0123456789abcdef01234567", False),
+    ],
+)  # fmt: skip
+def test_ranges_are_told_from_names(revision: str, expected: bool) -> None:
+    """Only a semver constraint is a range; versions, branches and commits are names."""
+    assert is_range(revision) == expected
+
+
+def test_ranges_and_names_become_specs() -> None:
+    """A range asks for tags, a name for itself, nothing for HEAD."""
+    specs = [git_spec(Source.parse({"repoURL": "u", "targetRevision": r})) for r in ("1.x", "main", None)]
+
+    assert [(spec.semver, spec.ref) for spec in specs] == [("1.x", "HEAD"), ("", "main"), ("", "HEAD")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nginx:1.25", {"name": "nginx", "newTag": "1.25"}),
+        ("nginx=registry:5000/web", {"name": "nginx", "newName": "registry:5000/web"}),
+        ("nginx=my/web:2@sha256:ab", {"name": "nginx", "newName": "my/web", "digest": "sha256:ab"}),
+        ("ghcr.io/a/b@sha256:cd", {"name": "ghcr.io/a/b", "digest": "sha256:cd"}),
+        ("nginx=*:3", {"name": "nginx", "newTag": "3"}),
+    ],
+)
+def test_images_are_read_as_kustomize_edit_reads_them(text: str, expected: dict[str, str]) -> None:
+    """`[old=]new[:tag][@digest]` in the kustomization's form."""
+    assert image(text) == expected
+
+
+def test_labels_go_with_or_without_selectors() -> None:
+    """labelWithoutSelector turns commonLabels into labels that leave selectors alone."""
+    raw: dict[str, Any] = {"commonLabels": {"a": "b"}}
+
+    assert kustomize_edits(raw) == {"commonLabels": {"a": "b"}}
+    assert kustomize_edits({**raw, "labelWithoutSelector": True}) == {
+        "labels": [{"pairs": {"a": "b"}, "includeTemplates": False}]
+    }
+
+
+def test_tools_are_named_by_their_block() -> None:
+    """No block leaves the tool to detection, which a chart would need a release name for."""
+    source = Source.parse({"repoURL": "u", "path": "p"})
+
+    assert tool_of(source) == ""
+    assert options_of(source, release="web", namespace="n") == {"releaseName": "web", "namespace": "n"}
+    assert tool_of(Source.parse({"repoURL": "u", "directory": {"recurse": True}})) == "directory"
+
+
+def test_policies_and_options_are_parsed() -> None:
+    """`enabled: false` switches automation off; an option without a value is true."""
+    assert parse_policy({"automated": {"enabled": False}}).automated is None
+    assert parse_options(["Prune=false", "ServerSideApply"]) == {"Prune": "false", "ServerSideApply": "true"}
