@@ -1,0 +1,1 @@
+"""Health of live objects: one object in, a judgement out. Pure; called by ``plan``, ``delivery`` and the families."""

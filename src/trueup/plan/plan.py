@@ -1,0 +1,75 @@
+"""The plan: what an operation would do to each object, and why.
+
+Made by ``compare``, walked by ``machine``, printed by ``show``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from trueup.health.verdict import Health
+from trueup.kube.names import Object, Ref
+from trueup.plan.policy import Policy
+from trueup.plan.wanted import DEFAULT, Options, Phase, Wanted
+
+Action = Literal["create", "update", "replace", "keep", "prune", "leave", "hook", "refused"]
+"""``keep``: in sync. ``leave``: not as wanted, but not to be touched (``why`` says the reason). ``hook``: run in its
+phase. ``refused``: the API (or the unit's permissions) will not have it; ``why`` is the error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object's line in the plan. ``wanted`` is None for what is to be pruned, ``live`` for what does not exist."""
+
+    ref: Ref
+    action: Action
+    wanted: Wanted | None = None
+    live: Object | None = None
+    """Without ``managedFields``; never modified."""
+    fields: tuple[Any, ...] = ()
+    """What differs, live against what the server would make of the wanted object; secret values redacted."""
+    why: str = ""
+    health: Health | None = None
+    phase: Phase = "Sync"
+    wave: int = 0
+    options: Options = DEFAULT
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether live is as wanted. Hooks never count against a unit."""
+        return self.action in ("keep", "hook")
+
+    @property
+    def orphan(self) -> bool:
+        """Whether it is live and owned but not wanted any more."""
+        return self.wanted is None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All lines, in the order in which they would be carried out."""
+
+    changes: tuple[Change, ...] = ()
+    policy: Policy = Policy()  # noqa: RUF009 - frozen
+    warnings: tuple[str, ...] = ()
+    """What is odd about the request but stops nothing: an object named twice, an empty render that prunes nothing."""
+    revision: str = ""
+
+    def __iter__(self) -> Iterator[Change]:
+        return iter(self.changes)
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether nothing differs; extraneous objects that are marked so do not count."""
+        return all(change.in_sync or (change.orphan and change.options.extraneous) for change in self.changes)
+
+    def of(self, ref: Ref) -> Change | None:
+        """The line of one object (of its first phase), by group, kind, namespace and name."""
+        wanted = (ref.kind.group, ref.kind.kind, ref.namespace, ref.name)
+        for change in self.changes:
+            r = change.ref
+            if (r.kind.group, r.kind.kind, r.namespace, r.name) == wanted:
+                return change
+        return None
