@@ -1,0 +1,172 @@
+"""Rendered objects and their annotations -> what is wanted of each: phase, wave, hook, options, tracking. Pure.
+
+Called by `reconcile.py` before it plans. Sources: Argo CD user guide, "Resource Hooks", "Sync Phases and Waves", "Sync
+Options", "Resource Tracking"; Helm's hooks as Argo CD reads them ("Helm Hooks").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from trueup.families.argocd.types import (
+    COMPARE_OPTIONS,
+    HOOK,
+    HOOK_DELETE_POLICY,
+    SYNC_OPTIONS,
+    SYNC_WAVE,
+    TRACKING_ID,
+    parse_options,
+)
+from trueup.kube.names import Object, Ref
+from trueup.plan.wanted import DEFAULT, PHASES, DeletePolicy, Hook, How, Options, Phase, Removal, Wanted
+from trueup.ports import Origin
+
+IGNORE_HEALTH = "argocd.argoproj.io/ignore-healthcheck"
+HELM_HOOK = "helm.sh/hook"
+HELM_WEIGHT = "helm.sh/hook-weight"
+HELM_DELETE_POLICY = "helm.sh/hook-delete-policy"
+
+_HELM_PHASES: Mapping[str, Phase] = {
+    "crd-install": "PreSync",
+    "pre-install": "PreSync",
+    "pre-upgrade": "PreSync",
+    "post-install": "PostSync",
+    "post-upgrade": "PostSync",
+    "pre-delete": "PreDelete",
+    "post-delete": "PostDelete",
+}
+"""Helm's other hooks (tests, rollbacks) are not run by Argo CD."""
+_HELM_POLICIES: Mapping[str, DeletePolicy] = {
+    "before-hook-creation": "BeforeHookCreation",
+    "hook-succeeded": "HookSucceeded",
+    "hook-failed": "HookFailed",
+}
+_POLICIES: Mapping[str, DeletePolicy] = {
+    "BeforeHookCreation": "BeforeHookCreation",
+    "HookSucceeded": "HookSucceeded",
+    "HookFailed": "HookFailed",
+}
+
+
+def wanted(objects: Sequence[Object], origins: Sequence[Origin]) -> list[Wanted]:
+    """All that is wanted; a hook of several phases once for each, objects marked ``Skip`` not at all."""
+    out: list[Wanted] = []
+    for obj, origin in zip(objects, origins, strict=True):
+        out += wanted_of(obj, f"{origin.path}:{origin.line}" if origin.line else origin.path)
+    return out
+
+
+def wanted_of(obj: Object, origin: str = "") -> list[Wanted]:
+    """What one object asks for by its annotations."""
+    annotations = (obj.get("metadata") or {}).get("annotations")
+    if not annotations:
+        return [Wanted(obj, origin)]
+    options, wave = options_of(annotations), wave_of(annotations)
+    phases = hook_phases(obj, annotations)
+    if phases is None:
+        return [Wanted(obj, origin, wave=wave, options=options)]
+    policies = delete_policies(annotations)
+    return [
+        Wanted(obj, origin, phase=phase, wave=wave, hook=Hook(policies, phase), options=options) for phase in phases
+    ]
+
+
+def hook_phases(obj: Object, annotations: Mapping[str, str]) -> tuple[Phase, ...] | None:
+    """The phases of a hook (none for one that never runs), or None for an object that is no hook."""
+    own = annotations.get(HOOK)
+    if own is not None:
+        words = [word.strip() for word in own.split(",") if word.strip()]
+        return tuple(phase for phase in PHASES if phase in words)
+    helm = annotations.get(HELM_HOOK)
+    if helm is None or obj.get("kind") == "CustomResourceDefinition":
+        return None  # a CRD that Helm would install as a hook is an ordinary object to Argo CD
+    found = {_HELM_PHASES[word] for word in map(str.strip, helm.split(",")) if word in _HELM_PHASES}
+    return tuple(phase for phase in PHASES if phase in found)
+
+
+def delete_policies(annotations: Mapping[str, str]) -> frozenset[DeletePolicy]:
+    """When a hook is deleted; ``BeforeHookCreation`` when nothing is said."""
+    words = [word.strip() for word in annotations.get(HOOK_DELETE_POLICY, "").split(",")]
+    found = {_POLICIES[word] for word in words if word in _POLICIES}
+    helm = [word.strip() for word in annotations.get(HELM_DELETE_POLICY, "").split(",")]
+    found |= {_HELM_POLICIES[word] for word in helm if word in _HELM_POLICIES}
+    return frozenset(found or {"BeforeHookCreation"})
+
+
+def wave_of(annotations: Mapping[str, str]) -> int:
+    """The sync wave; a Helm hook's weight counts when no wave is given. What is no number is wave 0, as in Argo CD."""
+    for name in (SYNC_WAVE, HELM_WEIGHT):
+        text = str(annotations.get(name, "")).strip()
+        if text:
+            try:
+                return int(text)
+            except ValueError:
+                continue
+    return 0
+
+
+def options_of(annotations: Mapping[str, str]) -> Options:
+    """An object's own sync and compare options."""
+    sync = parse_options(str(annotations.get(SYNC_OPTIONS, "")).split(","))
+    compare = parse_options(str(annotations.get(COMPARE_OPTIONS, "")).split(","))
+    ignore_health = annotations.get(IGNORE_HEALTH) == "true"
+    if not sync and not compare and not ignore_health:
+        return DEFAULT
+    return Options(
+        how=_how(sync),
+        force=_flag(sync, "Force"),
+        prune=_removal(sync, "Prune"),
+        delete=_removal(sync, "Delete"),
+        prune_last=_flag(sync, "PruneLast"),
+        validate=_flag(sync, "Validate"),
+        skip_dry_run_on_missing=_flag(sync, "SkipDryRunOnMissingResource"),
+        respect_ignored=_flag(sync, "RespectIgnoreDifferences"),
+        extraneous=compare.get("IgnoreExtraneous") == "true",
+        ignore_health=ignore_health,
+    )
+
+
+def _how(options: Mapping[str, str]) -> How | None:
+    """Server-side apply wins over replace, as in gitops-engine."""
+    if options.get("ServerSideApply") == "true":
+        return "apply"
+    return "replace" if options.get("Replace") == "true" else None
+
+
+def _flag(options: Mapping[str, str], name: str) -> bool | None:
+    return {"true": True, "false": False}.get(options.get(name, ""))
+
+
+def _removal(options: Mapping[str, str], name: str) -> Removal:
+    return {"false": "no", "confirm": "confirm"}.get(options.get(name, ""), "yes")  # type: ignore[return-value]
+
+
+def tracking_id(app: str, ref: Ref, namespace: str) -> str:
+    """``app:group/Kind:namespace/name``; cluster-scoped objects carry the destination's namespace."""
+    return f"{app}:{ref.kind.group}/{ref.kind.kind}:{ref.namespace or namespace}/{ref.name}"
+
+
+def instance_name(namespace: str, name: str, home: str) -> str:
+    """How an Application is named in tracking ids: with its namespace when that is not the controllers' own."""
+    return name if namespace == home else f"{namespace}_{name}"
+
+
+def mark(obj: Object, app: str, namespace: str) -> Object:
+    """The object with its tracking annotation; the one handed in stays as it is."""
+    meta = obj.get("metadata") or {}
+    annotations = {**(meta.get("annotations") or {}), TRACKING_ID: tracking_id(app, Ref.of(obj), namespace)}
+    return {**obj, "metadata": {**meta, "annotations": annotations}}
+
+
+def owner_in(obj: Object) -> str:
+    """The instance name in a live object's tracking id, if the id is the object's own (a copy is nobody's)."""
+    annotations = (obj.get("metadata") or {}).get("annotations")
+    text = annotations.get(TRACKING_ID) if annotations else None
+    if not text:
+        return ""
+    app, _, rest = str(text).partition(":")
+    group_kind, _, name = rest.rpartition(":")
+    ref = Ref.of(obj)
+    if group_kind != f"{ref.kind.group}/{ref.kind.kind}" or name.rpartition("/")[2] != ref.name:
+        return ""
+    return app if not ref.namespace or name.partition("/")[0] == ref.namespace else ""
