@@ -53,11 +53,14 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Changes of ``kind`` requeue the keys that ``keys`` names. ``index`` adds lookups to that kind's cache."""
+    """Changes of ``kind`` requeue the keys that ``keys`` names, and the keys of the controller's own objects that its
+    indexes list under the values of ``by`` (index name -> values read from the changed object)."""
 
     kind: Kind
-    keys: Callable[[Object], Iterable[Key]]
+    keys: Callable[[Object], Iterable[Key]] | None = None
+    by: Mapping[str, Callable[[Object], Iterable[str]]] = field(default_factory=dict)
     index: Mapping[str, Callable[[Object], Iterable[str]]] = field(default_factory=dict)
+    """Lookups added to that kind's cache."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,57 @@
+"""How verbs reach a cluster: the kubeconfig of the state folder when there is one, else kubectl's own rules.
+
+Every verb that talks to a cluster takes the same options and runs its coroutine here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from trueup.ports import Client
+
+T = TypeVar("T")
+Verb = Callable[..., Awaitable[int | None]]
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds ``--state``, ``--kubeconfig``, ``--context`` and ``--namespace`` to a verb."""
+    for option in reversed(
+        (
+            click.option("--state", type=click.Path(path_type=Path), default=Path(".trueup"), show_default=True,
+                         help="State folder of `trueup up`; its cluster is used when it is there."),
+            click.option("--kubeconfig", type=click.Path(path_type=Path), default=None, help="Another cluster's kubeconfig."),
+            click.option("--context", default="", help="Context of the kubeconfig."),
+            click.option("-n", "--namespace", default="", help="Only units of this namespace."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def asynchronous(verb: Callable[..., Awaitable[int | None]]) -> Callable[..., None]:
+    """Runs a coroutine verb; the number that it answers is the exit code."""
+
+    @functools.wraps(verb)
+    def run(*args: Any, **kwargs: Any) -> None:
+        code = asyncio.run(_main(verb(*args, **kwargs)))
+        if code:
+            raise click.exceptions.Exit(code)
+
+    return run
+
+
+async def _main(work: Awaitable[int | None]) -> int | None:
+    return await work
+
+
+async def client_for(state: Path, kubeconfig: Path | None, context: str) -> Client:
+    """The client of the cluster that the options name."""
+    from trueup.app import connect
+
+    return await connect(state, kubeconfig, context)

@@ -1,0 +1,101 @@
+"""`trueup wait`: return when units are synced and healthy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import click
+
+from trueup.cli.connect import asynchronous, client_for, cluster_options
+from trueup.cli.output import paint
+from trueup.cli.units import Found, all_units, find
+from trueup.family import UnitView
+from trueup.kube.problems import Expired, NotFound
+from trueup.ports import Client
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--timeout", type=float, default=300, show_default=True, help="Seconds to wait.")
+@cluster_options
+@asynchronous
+async def wait(
+    names: tuple[str, ...], timeout: float, state: Path, kubeconfig: Path | None, context: str, namespace: str
+) -> int:
+    """Wait until units (all of them when none is named) are synced and healthy."""
+    from trueup.app import units
+
+    client = await client_for(state, kubeconfig, context)
+    if names:
+        found = [await find(client, units(), name, namespace) for name in names]
+    else:
+        found = await all_units(client, units(), namespace)
+    return await wait_for(client, found, timeout=timeout)
+
+
+def settled(view: UnitView) -> bool:
+    """Synced, healthy, and no operation under way."""
+    return view.sync == "Synced" and view.health == "Healthy" and view.phase not in ("Running", "Terminating")
+
+
+async def wait_for(client: Client, found: Sequence[Found], *, timeout: float, stop_on_failure: bool = False) -> int:
+    """0 when each unit has settled; 1 when time is up or, if told, an operation failed; says who is behind and why.
+
+    Units are watched, not polled.
+    """
+    waiting = {f.ref: f for f in found}
+    failed: list[Found] = []
+
+    async def follow(first: Found) -> None:
+        async for current in _versions(client, first):
+            view = current.view
+            waiting[first.ref] = current
+            if stop_on_failure and view.phase in ("Failed", "Error"):
+                failed.append(current)
+            elif not settled(view):
+                continue
+            else:
+                click.echo(f"{current.title} {paint(view.sync)} {paint(view.health)}")
+            waiting.pop(first.ref)
+            return
+        raise click.ClickException(f"{first.title} was deleted while it was waited for")
+
+    try:
+        async with asyncio.timeout(timeout):
+            await asyncio.gather(*(follow(f) for f in found))
+    except TimeoutError:
+        for f in waiting.values():
+            click.echo(_behind(f, "still"), err=True)
+        return 1
+    for f in failed:
+        click.echo(_behind(f, f.view.phase), err=True)
+    return 1 if failed else 0
+
+
+async def _versions(client: Client, found: Found) -> AsyncIterator[Found]:
+    """A unit as it is now and at each later change; ends when it is deleted. A watch that ends is begun anew."""
+    unit = found.unit
+    while True:
+        try:
+            current = await client.get(found.ref)
+        except NotFound:
+            return
+        revision = current["metadata"]["resourceVersion"]
+        yield Found(current, unit, unit.view(current))
+        try:
+            only = f"metadata.name={found.view.name}"
+            async for event in client.watch(unit.kind, found.view.namespace, revision=revision, fields=only):
+                if event.type == "DELETED":
+                    return
+                if event.type in ("ADDED", "MODIFIED"):
+                    yield Found(event.object, unit, unit.view(event.object))
+        except Expired:
+            continue
+
+
+def _behind(found: Found, word: str) -> str:
+    view = found.view
+    text = f" - {view.message}" if view.message else ""
+    return f"{found.title} {word}: {paint(view.sync)} {paint(view.health)}{text}"

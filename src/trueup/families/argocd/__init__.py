@@ -1,0 +1,59 @@
+"""Argo CD: Applications and their projects; ApplicationSets are served and say that they are not reconciled yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trueup.families.argocd import appset, reconcile, view
+from trueup.families.argocd.secrets import SECRET
+from trueup.families.argocd.types import APPLICATION, APPLICATION_SET, PROJECT
+from trueup.families.argocd.wanted import owner_in
+from trueup.family import Controller, Family, Unit, Watch
+from trueup.kube.names import Key, Object
+
+
+def _owner(obj: Object) -> Iterable[Key]:
+    """The Application in an object's tracking id: its namespace stands before an underscore."""
+    owner = owner_in(obj)
+    if owner:
+        namespace, underscore, name = owner.partition("_")
+        yield Key(namespace, name) if underscore else Key(reconcile.HOME, owner)
+
+
+def _project(obj: Object) -> Iterable[str]:
+    yield str((obj.get("spec") or {}).get("project") or "default")
+
+
+def _own_name(obj: Object) -> Iterable[str]:
+    yield str(obj["metadata"]["name"])
+
+
+FAMILY = Family(
+    name="argocd",
+    crds=("applications.yaml", "appprojects.yaml", "applicationsets.yaml"),
+    controllers=(
+        Controller(
+            "argocd-application",
+            APPLICATION,
+            reconcile.reconcile,
+            index={"project": _project},
+            watches=(Watch(PROJECT, by={"project": _own_name}), Watch(SECRET)),
+            live=_owner,
+        ),
+        Controller("argocd-applicationset", APPLICATION_SET, appset.reconcile),
+    ),
+    units=(
+        Unit(
+            APPLICATION,
+            view.view,
+            {
+                "sync": view.sync,
+                "refresh": view.refresh,
+                "suspend": view.suspend,
+                "resume": view.resume,
+                "rollback": view.rollback,
+                "terminate": view.terminate,
+            },
+        ),
+    ),
+)

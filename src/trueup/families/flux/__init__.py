@@ -1,0 +1,94 @@
+"""Flux: GitRepository and Kustomization; its further kinds are served and say that they are not reconciled yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trueup.families.flux import kustomization, source, unsupported, view
+from trueup.families.flux.types import (
+    GIT_REPOSITORY,
+    KUSTOMIZATION,
+    OWNER_NAME,
+    OWNER_NAMESPACE,
+    Kustomization,
+)
+from trueup.family import Controller, Family, Unit, Watch
+from trueup.kube.names import Key, Kind, Object
+
+_UNSUPPORTED = (
+    Kind("source.toolkit.fluxcd.io", "v1", "OCIRepository"),
+    Kind("source.toolkit.fluxcd.io", "v1", "HelmRepository"),
+    Kind("source.toolkit.fluxcd.io", "v1", "HelmChart"),
+    Kind("source.toolkit.fluxcd.io", "v1", "Bucket"),
+    Kind("helm.toolkit.fluxcd.io", "v2", "HelmRelease"),
+    Kind("notification.toolkit.fluxcd.io", "v1beta3", "Alert"),
+    Kind("notification.toolkit.fluxcd.io", "v1beta3", "Provider"),
+    Kind("notification.toolkit.fluxcd.io", "v1", "Receiver"),
+    Kind("image.toolkit.fluxcd.io", "v1", "ImageRepository"),
+    Kind("image.toolkit.fluxcd.io", "v1", "ImagePolicy"),
+    Kind("image.toolkit.fluxcd.io", "v1", "ImageUpdateAutomation"),
+)
+
+
+def _source_index(obj: Object) -> Iterable[str]:
+    ref = Kustomization.parse(obj).source
+    yield f"{ref.kind.kind}/{ref.namespace}/{ref.name}"
+
+
+def _dependency_index(obj: Object) -> Iterable[str]:
+    return (str(key) for key in Kustomization.parse(obj).depends_on)
+
+
+def _own_name(obj: Object) -> Iterable[str]:
+    yield str(Key.of(obj))
+
+
+def _as_source(obj: Object) -> Iterable[str]:
+    yield f"GitRepository/{Key.of(obj)}"
+
+
+def _owner(obj: Object) -> Iterable[Key]:
+    labels = (obj.get("metadata") or {}).get("labels") or {}
+    if OWNER_NAME in labels and OWNER_NAMESPACE in labels:
+        yield Key(labels[OWNER_NAMESPACE], labels[OWNER_NAME])
+
+
+FAMILY = Family(
+    name="flux",
+    crds=(
+        "gitrepositories.yaml",
+        "kustomizations.yaml",
+        "sources.yaml",
+        "helmreleases.yaml",
+        "notifications.yaml",
+        "images.yaml",
+    ),
+    controllers=(
+        Controller("flux-source", GIT_REPOSITORY, source.reconcile),
+        Controller(
+            "flux-kustomization",
+            KUSTOMIZATION,
+            kustomization.reconcile,
+            index={"source": _source_index, "dependsOn": _dependency_index},
+            watches=(
+                Watch(GIT_REPOSITORY, by={"source": _as_source}),
+                Watch(KUSTOMIZATION, by={"dependsOn": _own_name}),
+            ),
+            live=_owner,
+        ),
+        *(Controller(f"flux-{kind.kind.lower()}", kind, unsupported.reconciler(kind)) for kind in _UNSUPPORTED),
+    ),
+    units=(
+        Unit(
+            KUSTOMIZATION,
+            view.view,
+            {
+                "sync": view.sync,
+                "refresh": view.refresh,
+                "suspend": view.suspend,
+                "resume": view.resume,
+                "rollback": view.rollback,
+            },
+        ),
+    ),
+)
