@@ -13,8 +13,10 @@ from trueup.health.judge import judge
 from trueup.health.verdict import Health
 from trueup.kube.names import Object, Ref
 from trueup.plan.policy import Policy
-from trueup.plan.wanted import DEFAULT, Ignore, Options, Wanted
+from trueup.plan.wanted import Ignore, LiveMarks, Wanted
 from trueup.ports import Cluster, GitSpec
+
+__all__ = ["LiveMarks", "Request", "SourceRequest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +35,6 @@ class SourceRequest:
     """Render exactly this commit; empty: what ``spec`` names now."""
     name: str = ""
     render: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class LiveMarks:
-    """What a live object says of itself, read by the dialect from its labels and annotations."""
-
-    owned: bool = True
-    """Whether it carries this unit's mark. What does not is never pruned."""
-    options: Options = DEFAULT
-    wave: int = 0
-    why: str = ""
-    """Why it is not owned, for people: whose it is."""
-    shared_with: str = ""
-    """Another unit that also claims this object; empty: none."""
 
 
 def _as_it_is(obj: Object) -> Object:

@@ -29,9 +29,10 @@ _FLUX_FIRST = (
 )  # fmt: skip
 _FLUX_LAST = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 
+_DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
 _FLUX_DEFINITIONS = frozenset(
     {
-        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        _DEFINITION,
         ("", "Namespace"),
         ("rbac.authorization.k8s.io", "ClusterRole"),
     }
@@ -45,19 +46,24 @@ class Order:
     name: str
     ranks: Mapping[str, int]
     staged: bool = False
-    """Flux: definitions first, classes second, the rest third, each waited for."""
+    """Flux: definitions first, classes second, the rest third, each waited for. Without: only definitions of custom
+    kinds are waited for, before what comes after them in rank."""
 
     def rank(self, kind: Kind) -> int:
         """Where a kind stands; negative before, positive after the kinds that the table does not know."""
         return self.ranks.get(kind.kind, 0)
 
     def stage(self, kind: Kind) -> int:
-        """0 definitions, 1 classes, 2 the rest; always 2 without stages."""
+        """0 up to and with the definitions, 1 classes, 2 the rest."""
         if not self.staged:
-            return 2
+            return 0 if self.rank(kind) <= self.ranks[_DEFINITION[1]] else 2
         if (kind.group, kind.kind) in _FLUX_DEFINITIONS:
             return 0
         return 1 if kind.kind.endswith("Class") else 2
+
+    def awaited(self, kind: Kind) -> bool:
+        """Whether a later stage waits for objects of this kind."""
+        return self.staged or (kind.group, kind.kind) == _DEFINITION
 
 
 ARGOCD = Order("argocd", {kind: i - len(_ARGOCD) for i, kind in enumerate(_ARGOCD)})

@@ -14,9 +14,10 @@ from trueup.kube.names import Object, Ref
 from trueup.plan.policy import Policy
 from trueup.plan.wanted import DEFAULT, Options, Phase, Wanted
 
-Action = Literal["create", "update", "replace", "keep", "prune", "leave", "hook", "refused"]
+Action = Literal["create", "update", "replace", "keep", "prune", "leave", "hook", "refused", "forbidden"]
 """``keep``: in sync. ``leave``: not as wanted, but not to be touched (``why`` says the reason). ``hook``: run in its
-phase. ``refused``: the API (or the unit's permissions) will not have it; ``why`` is the error."""
+phase. ``refused``: the API will not have it. ``forbidden``: the unit may not write it, or its kind is not served.
+``why`` says the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Policy:
     order: Order = ARGOCD
     prune: bool = False
     prune_last: bool = False
+    eager_prune: bool = False
+    """Prune as soon as all is applied, without waiting for health (Flux; with ``prune_last``)."""
     propagation: Propagation = "Foreground"
     prune_approved: bool = False
     """A person has approved what waits for ``confirm``."""

@@ -105,6 +105,8 @@ class Progress:
     """Why the operation failed, while its ``SyncFail`` hooks run."""
     waiting_since: float = 0.0
     """When the present wait began (seconds since the epoch); for timeouts."""
+    not_before: float = 0.0
+    """When the next attempt may begin (seconds since the epoch)."""
 
     def of(self, phase: Phase, ref: Ref) -> Result | None:
         """What is known of one object in one phase."""
@@ -126,6 +128,8 @@ class Progress:
             out["failing"] = self.failing
         if self.waiting_since:
             out["waitingSince"] = self.waiting_since
+        if self.not_before:
+            out["notBefore"] = self.not_before
         out["results"] = [result.as_json() for result in self.results.values()]
         return out
 
@@ -139,5 +143,6 @@ class Progress:
             {},
             data.get("failing", ""),
             data.get("waitingSince", 0.0),
+            data.get("notBefore", 0.0),
         )
         return start.having(Result.from_json(row) for row in data.get("results", ()))

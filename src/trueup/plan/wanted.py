@@ -67,6 +67,20 @@ DEFAULT = Options()
 
 
 @dataclass(frozen=True, slots=True)
+class LiveMarks:
+    """What a live object says of itself, read by the dialect from its labels and annotations."""
+
+    owned: bool = True
+    """Whether it carries this unit's mark. What does not is never pruned."""
+    options: Options = DEFAULT
+    wave: int = 0
+    why: str = ""
+    """Why it is not owned, for people: whose it is."""
+    shared_with: str = ""
+    """Another unit that also claims this object; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """One wanted object. A hook that belongs to several phases is several of these, one per phase.
 

@@ -1,0 +1,52 @@
+"""What makes hooks different: names, finalizers, and when they go. Called by ``delivery`` (names) and ``machine`` (the rest).
+
+Source: Argo CD user guide, "Resource Hooks"; gitops-engine ``getSyncTasks`` for generated names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trueup.health.verdict import Health
+from trueup.kube.names import Object, Ref
+from trueup.plan.progress import StepPhase
+from trueup.plan.wanted import Wanted
+
+
+def named(wanted: Wanted, revision: str, started: int) -> Wanted:
+    """A hook with a name: ``generateName``, seven digits of the revision, the phase and the operation's start.
+
+    The same operation always gets the same name, so that a hook is not run twice when its creation was not noted.
+    """
+    meta = wanted.object.get("metadata") or {}
+    if wanted.hook is None or meta.get("name") or not meta.get("generateName"):
+        return wanted
+    short = revision[:7] if len(revision) >= 8 else revision
+    name = f"{meta['generateName']}{short}-{wanted.phase}-{started}".lower()
+    obj = {**wanted.object, "metadata": {**meta, "name": name}}
+    return replace(wanted, object=obj, ref=Ref.of(obj))
+
+
+def with_finalizer(obj: Object, finalizer: str) -> Object:
+    """A copy that carries the finalizer."""
+    meta = obj.get("metadata") or {}
+    finalizers = list(meta.get("finalizers") or ())
+    if not finalizer or finalizer in finalizers:
+        return obj
+    return {**obj, "metadata": {**meta, "finalizers": [*finalizers, finalizer]}}
+
+
+def holds(live: Object | None, finalizer: str) -> bool:
+    """Whether a live object still carries the finalizer."""
+    return bool(finalizer) and live is not None and finalizer in ((live.get("metadata") or {}).get("finalizers") or ())
+
+
+def ended(health: Health, name: str) -> tuple[StepPhase, str]:
+    """How a hook stands by its health. Source: gitops-engine ``getOperationPhase``."""
+    if not health.rule:
+        return "Succeeded", f"{name} created"
+    if health.status in ("Unknown", "Degraded"):
+        return "Failed", health.message
+    if health.status in ("Progressing", "Suspended"):
+        return "Running", health.message
+    return "Succeeded", health.message
