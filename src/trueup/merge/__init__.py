@@ -1,0 +1,1 @@
+"""Several documents into one, or their difference. Pure."""
