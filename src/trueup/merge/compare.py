@@ -33,9 +33,8 @@ def _node(old: Any, new: Any, shape: Shape, key: str, changed: FieldSet, removed
             changed[key] = _MEMBER
         elif new is _ABSENT:
             removed[key] = _MEMBER
-        elif old != new or type(old) is not type(new):
-            if not (_is_number(old) and _is_number(new) and old == new):
-                changed[key] = _MEMBER
+        elif (old != new or type(old) is not type(new)) and not (_is_number(old) and _is_number(new) and old == new):
+            changed[key] = _MEMBER
         return
     inner_changed: FieldSet = {}
     inner_removed: FieldSet = {}

@@ -23,7 +23,8 @@ def strategic_merge(live: dict[str, Any], patch: dict[str, Any], shape: Shape) -
         raise PatchProblem("a strategic merge patch is an object")
     directive = patch.get(DIRECTIVE)
     if directive == "replace":
-        return _clean({name: value for name, value in patch.items() if name != DIRECTIVE})
+        replaced: dict[str, Any] = _clean({name: value for name, value in patch.items() if name != DIRECTIVE})
+        return replaced
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
@@ -35,7 +36,7 @@ def strategic_merge(live: dict[str, Any], patch: dict[str, Any], shape: Shape) -
             raise PatchProblem("$retainKeys is a list of field names")
         out = {name: value for name, value in out.items() if name in keep}
     for name, value in patch.items():
-        if name == DIRECTIVE or name == RETAIN or name.startswith(ORDER):
+        if name in (DIRECTIVE, RETAIN) or name.startswith(ORDER):
             continue
         if name.startswith(DELETE_PRIMITIVES):
             _delete_primitives(out, name[len(DELETE_PRIMITIVES) :], value, patch, shape)
