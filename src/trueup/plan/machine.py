@@ -18,7 +18,7 @@ from trueup.plan.plan import Plan
 from trueup.plan.progress import Progress, Result
 from trueup.plan.prune import identity
 from trueup.plan.steps import Act, Do, Done, Failed, Judge, Observed, Step, Verdict, Wait
-from trueup.plan.tasks import Task, path, reason, reasons, result_of, selected
+from trueup.plan.tasks import Task, path, reason, reasons, result_of, said, selected
 from trueup.plan.wanted import PHASES
 
 
@@ -173,7 +173,7 @@ class _Run:
         if action == "hook":
             return "start-hook"
         if action == "keep":
-            self.note(task, "Synced", "Running" if task.live is not None else "Succeeded", "unchanged")
+            self.note(task, "Synced", "Running" if task.live is not None else "Succeeded", said(task.ref, "unchanged"))
         elif action == "leave":
             self.note(task, "PruneSkipped" if change.orphan else "Synced", "Succeeded", change.why)
         elif action in ("refused", "forbidden"):

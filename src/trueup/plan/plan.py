@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from trueup.health.verdict import Health
 from trueup.kube.names import Object, Ref
+from trueup.merge.changes import FieldChange
 from trueup.plan.policy import Policy
 from trueup.plan.wanted import DEFAULT, Options, Phase, Wanted
 
@@ -27,15 +28,20 @@ class Change:
     ref: Ref
     action: Action
     wanted: Wanted | None = None
+    """Settled: with its namespace, its name and the unit's mark."""
     live: Object | None = None
     """Without ``managedFields``; never modified."""
-    fields: tuple[Any, ...] = ()
-    """What differs, live against what the server would make of the wanted object; secret values redacted."""
+    fields: tuple[FieldChange, ...] = ()
+    """What differs, live against what the server would make of the wanted object; secret values hidden."""
     why: str = ""
     health: Health | None = None
     phase: Phase = "Sync"
     wave: int = 0
     options: Options = DEFAULT
+    write: Object | None = None
+    """What to send when it is not the wanted object itself: with the live values of ignored fields."""
+    shared_with: str = ""
+    """Another unit that claims the live object; empty: none."""
 
     @property
     def in_sync(self) -> bool:

@@ -67,6 +67,8 @@ class Policy:
     namespace_labels: tuple[tuple[str, str], ...] = ()
     namespace_annotations: tuple[tuple[str, str], ...] = ()
     """``managedNamespaceMetadata``."""
+    fail_on_shared: bool = False
+    """Refuse to write what another unit claims (Argo CD ``FailOnSharedResource=true``)."""
     stop_at_failure: bool = False
     """Flux: the first object that cannot be written ends the attempt. Argo CD tries all of the wave."""
     wait: bool = False

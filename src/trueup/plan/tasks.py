@@ -116,6 +116,12 @@ def path(ref: Ref) -> str:
     return f"{ref.kind.group}/{ref.kind.kind}/{ref.name}"
 
 
+def said(ref: Ref, word: str) -> str:
+    """``deployment.apps/web created``, as kubectl says it."""
+    group = f".{ref.kind.group}" if ref.kind.group else ""
+    return f"{ref.kind.kind.lower()}{group}/{ref.name} {word}"
+
+
 def reason(task: Task) -> str:
     """One failed task with its message."""
     message = task.result.message if task.result is not None else task.change.why

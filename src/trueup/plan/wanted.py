@@ -24,7 +24,7 @@ How = Literal["apply", "replace", "create-only", "merge", "ignore"]
 ``apply``: server-side apply, taking over fields of others.
 ``replace``: ``update`` with the whole object (Argo CD ``Replace=true``), ``create`` when absent.
 ``create-only``: applied when absent, left alone otherwise (Flux ``ssa: IfNotPresent``).
-``merge``: applied, but fields that another manager owns stay theirs (Flux ``ssa: Merge``).
+``merge``: as ``apply``; what others added beside stays, whatever the policy says (Flux ``ssa: Merge``).
 ``ignore``: never written, yet part of the unit (Flux ``ssa: Ignore``).
 """
 
@@ -95,6 +95,8 @@ class Wanted:
     wave: int = 0
     hook: Hook | None = None
     options: Options = DEFAULT
+    owned: bool = True
+    """Whether it belongs to the unit: marked, in the inventory, pruned one day. A namespace made on the way does not."""
     ref: Ref = field(default=Ref(Kind("", "", ""), "", ""))
     """By the object's own metadata unless given."""
 

@@ -334,7 +334,7 @@ def test_in_sync_is_not_written() -> None:
     w = world(line("ConfigMap/a", "keep"))
     w.live[ref("ConfigMap/a")] = obj("ConfigMap/a")
     assert w.run() == ALL_RUN
-    assert [r.message for r in w.progress.results.values()] == ["unchanged"]
+    assert [r.message for r in w.progress.results.values()] == ["configmap/a unchanged"]
     w = world(line("ConfigMap/a", "keep"), policy=Policy(out_of_sync_only=True))
     assert w.run() == "done: successfully synced (no more tasks)"
     assert not w.progress.results

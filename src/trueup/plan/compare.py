@@ -1,0 +1,74 @@
+"""Live against wanted: one line of the plan. Called by ``delivery``, which knows what the server would make of the wanted object.
+
+The server is asked (a dry-run apply) instead of imitated: defaults, quantities, list keys and ownership of fields are its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trueup.kube.names import Object, Ref
+from trueup.kube.shapes import ANY, Shape
+from trueup.merge.changes import FieldChange, changes
+
+_NOISE = frozenset({"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"})
+"""Metadata that the server keeps for itself."""
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+HIDDEN = "(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison found. ``refused``: why the server would not take the wanted object."""
+
+    fields: tuple[FieldChange, ...] = ()
+    refused: str = ""
+    immutable: bool = False
+    """Refused because a field cannot be changed; deleting and creating anew would do."""
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether nothing differs that counts."""
+        return not self.fields and not self.refused
+
+
+SAME = Compared()
+
+
+def bare(obj: Object) -> Object:
+    """An object without status and without the server's bookkeeping: what counts in a comparison. Shares what it keeps."""
+    meta = obj.get("metadata") or {}
+    out = {name: value for name, value in obj.items() if name != "status"}
+    out["metadata"] = {name: value for name, value in meta.items() if name not in _NOISE}
+    return out
+
+
+def compare(live: Object, predicted: Object, shape: Shape = ANY) -> Compared:
+    """What would change if the wanted object were applied; both sides as ``bare`` (and ignoring) left them."""
+    if live == predicted:
+        return SAME
+    return Compared(hidden(Ref.of(predicted), changes(live, predicted, shape)))
+
+
+def hidden(ref: Ref, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+    """The same differences with a Secret's values hidden: where they differ may be known, what they are may not."""
+    if ref.kind.kind != "Secret" or ref.kind.group:
+        return tuple(fields)
+    return tuple(_hide(change) if _secret(change.path) else change for change in fields)
+
+
+def _secret(path: str) -> bool:
+    first = path.lstrip("./").replace("[", ".").replace("/", ".").split(".", 1)[0]
+    return first in ("data", "stringData") or _LAST_APPLIED in path or path.rstrip("/.").endswith("annotations")
+
+
+def _hide(change: FieldChange) -> FieldChange:
+    return FieldChange(path=change.path, old=_veil(change.old), new=_veil(change.new), op=change.op)
+
+
+def _veil(value: Any) -> Any:
+    if value is None:
+        return None
+    return dict.fromkeys(value, HIDDEN) if isinstance(value, dict) else HIDDEN
