@@ -1,0 +1,269 @@
+"""The present and the recent past in memory, made durable by a log. Called by the API server's verbs.
+
+A write is checked against the newest state, those still on their way to disk included; it is acknowledged, read and
+watched only when it is on disk. Writes that arrive together share one commit. A commit that fails takes back every
+write that was waiting for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+
+from trueup.kube.names import Object
+from trueup.store.log import Log, Row, StoreProblem
+
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+WINDOW = 20_000
+"""Events that each bucket remembers for watches that come back."""
+
+
+class Stale(Exception):
+    """The object is not at the revision that the writer expected; ``current`` is what it is at (None: absent)."""
+
+    def __init__(self, current: Entry | None) -> None:
+        super().__init__("stale")
+        self.current = current
+
+
+class Gone(Exception):
+    """A watch asked for events older than those remembered."""
+
+
+class Entry:
+    """One version of one object: as JSON until it is first read, parsed from then on, shared and never changed."""
+
+    __slots__ = ("_obj", "_raw", "revision")
+
+    def __init__(self, revision: int, raw: bytes | None, obj: Object | None = None) -> None:
+        self.revision = revision
+        self._raw = raw
+        self._obj = obj
+
+    @property
+    def obj(self) -> Object:
+        """Parsed; shared by all readers. The JSON is let go, for it can be made again."""
+        found = self._obj
+        if found is None:
+            assert self._raw is not None
+            found = self._obj = orjson.loads(self._raw)
+            self._raw = None
+        return found
+
+    @property
+    def raw(self) -> bytes:
+        """As JSON."""
+        return self._raw if self._raw is not None else orjson.dumps(self._obj)
+
+    def slim(self) -> None:
+        """Let the JSON go where the parsed form is there too."""
+        if self._obj is not None:
+            self._raw = None
+
+
+@dataclass(slots=True)
+class Event:
+    """One change, in order. ``before`` is the version that it replaced."""
+
+    type: EventType
+    revision: int
+    namespace: str
+    name: str
+    entry: Entry
+    before: Entry | None
+    line: bytes | None = None
+    """The event as a watch sends it, encoded once for all of them."""
+
+
+Listener = Callable[[Event], None]
+
+
+class Bucket:
+    """All objects of one stored resource."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.spaces: dict[str, dict[str, Entry]] = {}
+        self.head: dict[tuple[str, str], tuple[int, Entry | None]] = {}
+        """Writes on their way to disk, by key: the newest revision and what it makes of the object."""
+        self.events: deque[Event] = deque(maxlen=WINDOW)
+        self.forgotten = 0
+        """Events up to this revision may be forgotten."""
+        self.listeners: list[Listener] = []
+
+    def get(self, namespace: str, name: str) -> Entry | None:
+        """What can be read."""
+        space = self.spaces.get(namespace)
+        return space.get(name) if space else None
+
+    def newest(self, namespace: str, name: str) -> Entry | None:
+        """What a write builds on: writes on their way to disk count."""
+        key = (namespace, name)
+        pending = self.head.get(key)
+        return pending[1] if pending is not None else self.get(namespace, name)
+
+    def scan(self, namespace: str = "") -> Iterator[tuple[str, str, Entry]]:
+        """In the order of namespaces and names."""
+        spaces = [namespace] if namespace else sorted(self.spaces)
+        for space in spaces:
+            entries = self.spaces.get(space) or {}
+            for name in sorted(entries):
+                yield space, name, entries[name]
+
+    def count(self) -> int:
+        return sum(map(len, self.spaces.values()))
+
+    def since(self, revision: int) -> list[Event]:
+        """Events after a revision. Raises ``Gone`` when some are forgotten."""
+        if revision < self.forgotten:
+            raise Gone
+        out = []
+        for event in reversed(self.events):
+            if event.revision <= revision:
+                break
+            out.append(event)
+        out.reverse()
+        return out
+
+    def publish(self, event: Event) -> None:
+        """Make a committed change readable and tell the listeners."""
+        space = self.spaces.setdefault(event.namespace, {})
+        if event.type == "DELETED":
+            space.pop(event.name, None)
+            if not space:
+                self.spaces.pop(event.namespace, None)
+        else:
+            space[event.name] = event.entry
+        key = (event.namespace, event.name)
+        pending = self.head.get(key)
+        if pending is not None and pending[0] == event.revision:
+            del self.head[key]
+        if len(self.events) == WINDOW:
+            self.forgotten = self.events[0].revision
+        self.events.append(event)
+        for listener in tuple(self.listeners):
+            listener(event)
+
+
+class Store:
+    """All buckets over one log."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.buckets: dict[str, Bucket] = {}
+        self.revision = log.last_revision()
+        """The newest revision that can be read."""
+        self._given = self.revision
+        self._waiting: list[tuple[Event, Bucket, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+        for row in log.load():
+            assert row.value is not None
+            bucket = self.bucket(row.bucket)
+            bucket.spaces.setdefault(row.namespace, {})[row.name] = Entry(row.revision, row.value)
+        for bucket in self.buckets.values():
+            bucket.forgotten = self.revision
+
+    def bucket(self, name: str) -> Bucket:
+        """The bucket of a stored resource, made when first asked for."""
+        found = self.buckets.get(name)
+        if found is None:
+            found = self.buckets[name] = Bucket(name)
+            found.forgotten = self.revision if self._log.durable else 0
+        return found
+
+    async def put(self, bucket: Bucket, namespace: str, name: str, obj: Object, expect: int) -> Entry:
+        """Write an object that is at revision ``expect`` now (0: absent); its own revision is put into its metadata.
+
+        Takes ``obj`` over: the caller must not change it afterwards. Raises ``Stale``, ``StoreProblem``.
+        """
+        current = bucket.newest(namespace, name)
+        if (current.revision if current is not None else 0) != expect:
+            raise Stale(current)
+        self._given += 1
+        revision = self._given
+        obj["metadata"]["resourceVersion"] = str(revision)
+        entry = Entry(revision, orjson.dumps(obj) if self._log.durable else None, obj)
+        event = Event("MODIFIED" if current is not None else "ADDED", revision, namespace, name, entry, current)
+        bucket.head[(namespace, name)] = (revision, entry)
+        await self._commit(event, bucket)
+        return entry
+
+    async def remove(self, bucket: Bucket, namespace: str, name: str, expect: int, last: Object) -> Entry:
+        """Delete an object that is at revision ``expect``; ``last`` is its final state, as watches will see it."""
+        current = bucket.newest(namespace, name)
+        if current is None or current.revision != expect:
+            raise Stale(current)
+        self._given += 1
+        revision = self._given
+        obj = {**last, "metadata": {**last["metadata"], "resourceVersion": str(revision)}}
+        event = Event("DELETED", revision, namespace, name, Entry(revision, None, obj), current)
+        bucket.head[(namespace, name)] = (revision, None)
+        await self._commit(event, bucket)
+        return event.entry
+
+    async def _commit(self, event: Event, bucket: Bucket) -> None:
+        if not self._log.durable:
+            self._publish(event, bucket)
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((event, bucket, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        await asyncio.shield(done)
+
+    async def _write(self) -> None:
+        """Commit what waits, as long as something waits; everything that came meanwhile is the next batch."""
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            rows = [
+                Row(event.revision, bucket.name, event.namespace, event.name, _value(event))
+                for event, bucket, _ in batch
+            ]
+            try:
+                await asyncio.to_thread(self._log.append, rows)
+            except StoreProblem as problem:
+                self._take_back([*batch, *self._waiting], problem)
+                continue
+            for event, bucket, done in batch:
+                event.entry.slim()
+                self._publish(event, bucket)
+                if not done.done():
+                    done.set_result(None)
+
+    def _publish(self, event: Event, bucket: Bucket) -> None:
+        self.revision = event.revision
+        bucket.publish(event)
+
+    def _take_back(self, lost: list[tuple[Event, Bucket, asyncio.Future[None]]], problem: StoreProblem) -> None:
+        """Writes that built on a failed one fail with it; what can be read was never touched."""
+        self._waiting = []
+        for event, bucket, done in lost:
+            bucket.head.pop((event.namespace, event.name), None)
+            if not done.done():
+                done.set_exception(problem)
+
+    def compact(self) -> int:
+        """Forget replaced rows that no watch may ask for any more."""
+        return self._log.compact(max(0, self.revision - WINDOW))
+
+    async def close(self) -> None:
+        """Finish what is on its way, then let the file go."""
+        if self._writer is not None:
+            await self._writer
+        self._log.close()
+
+    def sizes(self) -> Mapping[str, int]:
+        """How many objects each bucket holds."""
+        return {name: bucket.count() for name, bucket in self.buckets.items()}
+
+
+def _value(event: Event) -> bytes | None:
+    return None if event.type == "DELETED" else event.entry.raw
+
+
+__all__ = ["Bucket", "Entry", "Event", "Gone", "Stale", "Store", "StoreProblem"]
