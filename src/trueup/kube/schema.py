@@ -1,0 +1,310 @@
+"""Objects against their schema: unknown fields, types, required fields, formats. Called by the API server on every write.
+
+An object, its shape and its schema in; causes worded as Kubernetes words them out. Serves built-in kinds (OpenAPI
+definitions) and custom ones (structural schemas). Sources: apiextensions-apiserver ``schema``, kube-openapi ``validate``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from trueup.kube.names import Object
+from trueup.kube.problems import Cause
+from trueup.kube.shapes import Shape
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+}
+
+
+def prune_unknown(value: Any, shape: Shape, path: str = "") -> list[str]:
+    """Take out in place what the schema does not know; answers the paths, e.g. ``spec.foo``."""
+    gone: list[str] = []
+    _prune(value, shape, path, gone)
+    return gone
+
+
+def _prune(value: Any, shape: Shape, path: str, gone: list[str]) -> None:
+    if isinstance(value, dict):
+        if shape.of != "map":
+            return
+        fields, values = shape.fields, shape.values
+        for name in list(value):
+            known = fields.get(name)
+            below = known if known is not None else values
+            at = f"{path}.{name}" if path else name
+            if below is None:
+                if not shape.preserve_unknown:
+                    del value[name]
+                    gone.append(at)
+                continue
+            if isinstance(value[name], (dict, list)):
+                _prune(value[name], below, at, gone)
+    elif isinstance(value, list) and shape.items is not None:
+        for index, item in enumerate(value):
+            if isinstance(item, (dict, list)):
+                _prune(item, shape.items, f"{path}[{index}]", gone)
+
+
+def fill_defaults(value: Any, schema: Mapping[str, Any]) -> None:
+    """Fill in a structural schema's defaults, in place. Null where a default exists and null is not allowed goes first."""
+    if isinstance(value, dict):
+        for name, below in (schema.get("properties") or {}).items():
+            if "default" in below and (name not in value or (value[name] is None and not below.get("nullable"))):
+                value[name] = _copy(below["default"])
+            if isinstance(value.get(name), (dict, list)):
+                fill_defaults(value[name], below)
+        further = schema.get("additionalProperties")
+        if isinstance(further, Mapping):
+            known = schema.get("properties") or {}
+            for name, item in value.items():
+                if name not in known and isinstance(item, (dict, list)):
+                    fill_defaults(item, further)
+    elif isinstance(value, list):
+        items = schema.get("items")
+        if isinstance(items, Mapping):
+            for item in value:
+                if isinstance(item, (dict, list)):
+                    fill_defaults(item, items)
+
+
+def check_types(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
+    """Wrong JSON types in a built-in object, as Go's decoder words them. Stops at the first of each branch."""
+    wanted = str(shape.schema.get("type") or "")
+    if value is None or not wanted:
+        return
+    if shape.of == "map" and isinstance(value, dict):
+        for name, below in value.items():
+            if below is not None:
+                sub = shape.fields.get(name) or shape.values
+                if sub is not None:
+                    yield from check_types(below, sub, f"{path}.{name}" if path else name)
+    elif shape.of == "list" and isinstance(value, list):
+        if shape.items is not None:
+            for index, item in enumerate(value):
+                yield from check_types(item, shape.items, f"{path}[{index}]")
+    elif not _is_of(value, wanted, shape.schema):
+        yield f"json: cannot unmarshal {_json_word(value)} into Go struct field .{path} of type {_go_type(shape.schema)}"
+
+
+def _is_of(value: Any, wanted: str, schema: Mapping[str, Any]) -> bool:
+    if schema.get("x-kubernetes-int-or-string") or schema.get("format") == "int-or-string":
+        return isinstance(value, (int, str)) and not isinstance(value, bool)
+    if isinstance(value, bool):
+        return wanted == "boolean"
+    if wanted == "integer" and isinstance(value, float):
+        return value.is_integer()
+    if wanted == "string" and "format" not in schema and isinstance(value, (int, float)):
+        return _is_quantity(schema)
+    return isinstance(value, _TYPES.get(wanted, (object,)))
+
+
+def _is_quantity(schema: Mapping[str, Any]) -> bool:
+    """Quantities are bare strings in the definitions, without a description, and may be written as numbers."""
+    return set(schema) <= {"type"}
+
+
+def _go_type(schema: Mapping[str, Any]) -> str:
+    kind, form = str(schema.get("type")), str(schema.get("format") or "")
+    return {"integer": form or "int32", "number": "float64", "boolean": "bool", "object": "map", "array": "slice"}.get(
+        kind, kind
+    )
+
+
+def _json_word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, (int, float)):
+        return "number"
+    words: dict[type, str] = {str: "string", dict: "object", list: "array"}
+    return words.get(type(value), "null")
+
+
+# --- structural schemas ------------------------------------------------------------------------------------------
+
+
+def validate(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[Cause]:
+    """A custom object against its structural schema."""
+    if value is None:
+        if schema.get("nullable") or (schema.get("x-kubernetes-preserve-unknown-fields") and "type" not in schema):
+            return
+        if "type" in schema:
+            yield _invalid(path, "null", f'{path} in body must be of type {schema["type"]}: "null"')
+        return
+    kind = schema.get("type")
+    if schema.get("x-kubernetes-int-or-string"):
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            yield _invalid(path, _text(value), f"{path} in body must be of type integer,string: {_quoted(value)}")
+        yield from _limits(value, schema, path)
+        return
+    if kind and not _matches(value, str(kind)):
+        word = _json_type(value)
+        yield _invalid(path, f'"{word}"', f'{path} in body must be of type {kind}: "{word}"')
+        return
+    if isinstance(value, dict):
+        yield from _object(value, schema, path)
+    elif isinstance(value, list):
+        yield from _array(value, schema, path)
+    yield from _limits(value, schema, path)
+    yield from _combined(value, schema, path)
+
+
+def _object(value: Object, schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    properties = schema.get("properties") or {}
+    for name in schema.get("required") or ():
+        if name not in value:
+            yield Cause("FieldValueRequired", "Required value", f"{path}.{name}" if path else name)
+    further = schema.get("additionalProperties")
+    for name, below in value.items():
+        sub = properties.get(name)
+        if sub is None and isinstance(further, Mapping):
+            sub = further
+        if sub is not None:
+            yield from validate(below, sub, f"{path}.{name}" if path else name)
+    count = len(value)
+    if "minProperties" in schema and count < schema["minProperties"]:
+        yield _invalid(path, str(count), f"{path} in body should have at least {schema['minProperties']} properties")
+    if "maxProperties" in schema and count > schema["maxProperties"]:
+        yield Cause("FieldValueTooMany", f"Too many: {count}: must have at most {schema['maxProperties']} items", path)
+
+
+def _array(value: list[Any], schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    items = schema.get("items") or {}
+    for index, item in enumerate(value):
+        yield from validate(item, items, f"{path}[{index}]")
+    if "minItems" in schema and len(value) < schema["minItems"]:
+        yield _invalid(path, str(len(value)), f"{path} in body should have at least {schema['minItems']} items")
+    if "maxItems" in schema and len(value) > schema["maxItems"]:
+        most = schema["maxItems"]
+        yield Cause("FieldValueTooMany", f"Too many: {len(value)}: must have at most {most} items", path)
+    if schema.get("x-kubernetes-list-type") in ("set", "map") or schema.get("uniqueItems"):
+        yield from _duplicates(value, schema, path)
+
+
+def _duplicates(value: list[Any], schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    keys = schema.get("x-kubernetes-list-map-keys") or ()
+    properties = (schema.get("items") or {}).get("properties") or {}
+    seen: list[Any] = []
+    for index, item in enumerate(value):
+        if keys and isinstance(item, dict):
+            name: Any = {key: item.get(key, properties.get(key, {}).get("default")) for key in keys}
+        else:
+            name = item
+        if name in seen:
+            yield Cause("FieldValueDuplicate", f"Duplicate value: {_text(name)}", f"{path}[{index}]")
+        seen.append(name)
+
+
+def _limits(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    if "enum" in schema and value not in schema["enum"]:
+        known = ", ".join(_text(item) for item in schema["enum"])
+        yield Cause("FieldValueNotSupported", f"Unsupported value: {_text(value)}: supported values: {known}", path)
+    if isinstance(value, str):
+        if "maxLength" in schema and len(value) > schema["maxLength"]:
+            most = schema["maxLength"]
+            yield Cause("FieldValueTooLong", f"Too long: may not be more than {most} bytes", path)
+        if "minLength" in schema and len(value) < schema["minLength"]:
+            least = schema["minLength"]
+            yield _invalid(path, _text(value), f"{path} in body should be at least {least} chars long")
+        if "pattern" in schema and not _pattern(schema["pattern"]).search(value):
+            yield _invalid(path, _text(value), f"{path} in body should match '{schema['pattern']}'")
+        form = schema.get("format")
+        if form and not _formatted(value, form):
+            yield _invalid(path, _text(value), f"{path} in body must be of type {form}: {_text(value)}")
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield from _numbers(value, schema, path)
+
+
+def _numbers(value: float, schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and (value <= low if schema.get("exclusiveMinimum") else value < low):
+        word = "greater than" if schema.get("exclusiveMinimum") else "greater than or equal to"
+        yield _invalid(path, _text(value), f"{path} in body should be {word} {_text(low)}")
+    if high is not None and (value >= high if schema.get("exclusiveMaximum") else value > high):
+        word = "less than" if schema.get("exclusiveMaximum") else "less than or equal to"
+        yield _invalid(path, _text(value), f"{path} in body should be {word} {_text(high)}")
+    multiple = schema.get("multipleOf")
+    if multiple and value % multiple:
+        yield _invalid(path, _text(value), f"{path} in body should be a multiple of {_text(multiple)}")
+
+
+def _combined(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    for part in schema.get("allOf") or ():
+        yield from validate(value, part, path)
+    anyone = schema.get("anyOf")
+    if anyone and not any(next(validate(value, part, path), None) is None for part in anyone):
+        yield _invalid(path, _text(value), f"{path} in body must validate at least one schema (anyOf)")
+    one = schema.get("oneOf")
+    if one:
+        count = sum(next(validate(value, part, path), None) is None for part in one)
+        if count != 1:
+            found = "Found none valid" if count == 0 else f"Found {count} valid alternatives"
+            yield _invalid(path, _text(value), f"{path} in body must validate one and only one schema (oneOf). {found}")
+    never = schema.get("not")
+    if never and next(validate(value, never, path), None) is None:
+        yield _invalid(path, _text(value), f"{path} in body must not validate the schema (not)")
+
+
+def _matches(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _TYPES.get(kind, (object,)))
+
+
+def _formatted(value: str, form: str) -> bool:
+    if form == "date-time":
+        return bool(_DATE_TIME.match(value))
+    if form == "byte":
+        return bool(re.fullmatch(r"[A-Za-z0-9+/\s]*={0,2}", value))
+    if form == "ipv4":
+        return bool(re.fullmatch(r"(\d{1,3}\.){3}\d{1,3}", value))
+    if form == "uuid":
+        return bool(re.fullmatch(r"(?i)[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", value))
+    return True
+
+
+_DATE_TIME = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$")
+
+
+@lru_cache(maxsize=512)
+def _pattern(text: str) -> re.Pattern[str]:
+    """Go's regular expressions are close to Python's; what differs in spelling is put right."""
+    return re.compile(text.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[A-Za-z0-9]"))
+
+
+def _invalid(path: str, shown: str, detail: str) -> Cause:
+    return Cause("FieldValueInvalid", f"Invalid value: {shown}: {detail}", path)
+
+
+def _json_type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    return {str: "string", float: "number", dict: "object", list: "array"}.get(type(value), "null")
+
+
+def _text(value: Any) -> str:
+    import json
+
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _quoted(value: Any) -> str:
+    return f'"{_json_type(value)}"'
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copy(below) for name, below in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
