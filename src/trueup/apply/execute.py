@@ -23,6 +23,7 @@ from trueup.kube.problems import (
     Unavailable,
 )
 from trueup.plan import hooks
+from trueup.plan.adopt import taken_over
 from trueup.plan.plan import Change
 from trueup.plan.policy import Policy
 from trueup.plan.progress import Result
@@ -88,6 +89,8 @@ class Executor:
 
     async def _apply(self, change: Change) -> tuple[Result, Object | None]:
         obj = _body(change)
+        if change.adopt and not self._policy.dry_run:
+            await self._patiently(lambda: self._take_over(change.ref))
         try:
             live = await self._patiently(lambda: self._server_side(obj))
         except Invalid as problem:
@@ -95,6 +98,15 @@ class Executor:
                 raise
             return await self._recreate(change)
         return self._written(change, live)
+
+    async def _take_over(self, ref: Ref) -> None:
+        """Make the fields of the managers to adopt this manager's own; the apply that follows removes what is not wanted."""
+        live = await self._client.get(ref)
+        fields = taken_over(live["metadata"].get("managedFields") or (), self._policy.adopt, self._manager)
+        if fields is not None:
+            version = live["metadata"].get("resourceVersion")
+            body = {"metadata": {"managedFields": fields, "resourceVersion": version}}
+            await self._client.patch(ref, body, "merge", manager=self._manager)
 
     async def _server_side(self, obj: Object) -> Object:
         policy = self._policy

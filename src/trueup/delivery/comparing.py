@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -25,6 +24,7 @@ from trueup.kube.problems import (
     Unauthorized,
     Unavailable,
 )
+from trueup.plan.adopt import without_unwanted
 from trueup.plan.compare import SAME, Compared, bare, compare
 from trueup.plan.ignore import rules_for, stripped
 from trueup.plan.wanted import Ignore, Wanted
@@ -60,13 +60,16 @@ class Way:
     client: Client
     manager: str
     ignore: tuple[Ignore, ...] = ()
+    adopt: tuple[str, ...] = ()
     tag: bytes = b""
 
     @classmethod
-    def of(cls, client: Client, manager: str, identity: str, ignore: tuple[Ignore, ...]) -> Way:
+    def of(
+        cls, client: Client, manager: str, identity: str, ignore: tuple[Ignore, ...], adopt: tuple[str, ...] = ()
+    ) -> Way:
         """With the tag that tells remembered answers of different ways apart."""
         said = [[r.group, r.kind, r.namespace, r.name, r.pointers, r.jq, r.managers] for r in ignore]
-        return cls(client, manager, ignore, digest([manager, identity, said]))
+        return cls(client, manager, ignore, adopt, digest([manager, identity, said, adopt]))
 
 
 class Comparisons:
@@ -140,24 +143,29 @@ class Comparisons:
         return found
 
     async def _difference(self, way: Way, wanted: Wanted, live: Object, predicted: Object) -> Compared:
-        if live == predicted:
-            return SAME
         rules = rules_for(way.ignore, wanted.ref)
+        adopts = bool(way.adopt) and wanted.options.how != "merge"
+        if live == predicted and not adopts:
+            return SAME
+        entries: list[Object] = []
+        if adopts or any(rule.managers for rule in rules):
+            entries = await _managed(way.client, wanted.ref)
+        adopted = predicted
+        if adopts:
+            adopted = without_unwanted(predicted, wanted.object, entries, way.adopt, way.manager)
+        found = adopted != predicted
         if rules:
-            fields: Mapping[str, Object] = {}
-            if any(rule.managers for rule in rules):
-                fields = await _managed(way.client, wanted.ref)
+            fields = {str(entry.get("manager")): entry.get("fieldsV1") or {} for entry in entries}
             live = stripped(live, rules, jq.without, fields)
-            predicted = stripped(predicted, rules, jq.without, fields)
-        return compare(live, predicted)
+            adopted = stripped(adopted, rules, jq.without, fields)
+        compared = compare(live, adopted)
+        return replace(compared, adopt=found) if found and compared.fields else compared
 
 
-async def _managed(client: Client, ref: Ref) -> dict[str, Object]:
-    """Each manager's fields on the live object; what is cached has them not."""
+async def _managed(client: Client, ref: Ref) -> list[Object]:
+    """The managed fields of the live object; what is cached has them not."""
     try:
         obj = await client.get(ref)
     except NotFound:
-        return {}
-    return {
-        str(entry.get("manager")): entry.get("fieldsV1") or {} for entry in obj["metadata"].get("managedFields") or ()
-    }
+        return []
+    return list(obj["metadata"].get("managedFields") or ())

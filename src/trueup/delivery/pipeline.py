@@ -137,7 +137,7 @@ class Delivery:
         return await self._planner.plan(request, way, memory, self._judged(request))
 
     def _way(self, request: Request) -> Way:
-        return Way.of(acting(request), request.manager, request.identity, request.ignore)
+        return Way.of(acting(request), request.manager, request.identity, request.ignore, request.policy.adopt)
 
     def _memory(self, cluster: Cluster) -> Comparisons:
         return self._comparisons.setdefault(cluster.name, Comparisons())

@@ -159,7 +159,7 @@ def _compared(request: Request, line: Change, compared: Compared) -> Change:
     respects = line.options.respect_ignored
     if request.policy.respect_ignored if respects is None else respects:
         line = replace(line, write=_respecting(request, line))
-    return replace(line, fields=compared.fields)
+    return replace(line, fields=compared.fields, adopt=compared.adopt)
 
 
 def _respecting(request: Request, line: Change) -> Object | None:

@@ -27,6 +27,8 @@ class Compared:
     refused: str = ""
     immutable: bool = False
     """Refused because a field cannot be changed; deleting and creating anew would do."""
+    adopt: bool = False
+    """Other managers' fields are to be taken over first."""
 
     @property
     def in_sync(self) -> bool:

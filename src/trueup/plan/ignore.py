@@ -56,7 +56,7 @@ def remove_owned(obj: Any, fields: Mapping[str, Any]) -> None:
         if kind == "f" and isinstance(obj, dict):
             _descend(obj, key, below)
         elif kind in ("k", "v", "i") and isinstance(obj, list):
-            index = _position(obj, kind, key)
+            index = position(obj, kind, key)
             if index is not None:
                 _descend(obj, index, below)
 
@@ -70,7 +70,8 @@ def _descend(holder: Any, key: Any, below: Mapping[str, Any]) -> None:
     remove_owned(holder[key], below)
 
 
-def _position(items: list[Any], kind: str, key: str) -> int | None:
+def position(items: list[Any], kind: str, key: str) -> int | None:
+    """Where the list element stands that ``k:`` (by keys), ``v:`` (by value) or ``i:`` (by place) names."""
     wanted = json.loads(key)
     for index, item in enumerate(items):
         if kind == "i" and index == wanted:

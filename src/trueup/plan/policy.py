@@ -47,6 +47,9 @@ class Policy:
     """Take ownership of conflicting fields is always done; this deletes and recreates what is refused as immutable."""
     force_conflicts: bool = True
     """Take over fields that other managers applied; without it such an object fails with the conflict."""
+    adopt: tuple[str, ...] = ()
+    """Field managers, by prefix, whose fields are taken over before applying, so that what they added and Git does not
+    say goes (Flux: ``kubectl``, ``before-first-apply``). Not for objects with ``How`` ``merge``."""
     validate: bool = True
     dry_run: bool = False
     """Say what would be done: every write is sent as a dry run, hooks are not created."""

@@ -20,6 +20,17 @@ _SIGNS = {
     "forbidden": "x",
 }
 _WORDS = {"replace": "delete and create again", "leave": "leave", "refused": "refused", "forbidden": "not allowed"}
+_COUNTED = {
+    "create": "to create",
+    "update": "to update",
+    "replace": "to delete and create again",
+    "prune": "to prune",
+    "hook": "to run",
+    "keep": "in sync",
+    "leave": "to leave",
+    "refused": "refused",
+    "forbidden": "not allowed",
+}
 _LONG = 120
 
 
@@ -44,7 +55,10 @@ def _lines(plan: Plan, kept: bool) -> Iterator[str]:
             yield f"      {field.path}: {_value(field.old)} -> {_value(field.new)}"
     for warning in plan.warnings:
         yield f"warning: {warning}"
-    yield ", ".join(f"{count} to {action}" for action, count in sorted(counts.items())) or "nothing is wanted"
+    yield (
+        ", ".join(f"{counts[action]} {word}" for action, word in _COUNTED.items() if action in counts)
+        or "nothing is wanted"
+    )
 
 
 def _line(change: Change) -> str:

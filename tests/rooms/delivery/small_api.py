@@ -84,7 +84,7 @@ class SmallApi:
             raise problem
         if old is None:
             new = {**new, "metadata": {**new["metadata"], "uid": f"uid-{self._version}", "creationTimestamp": NOW}}
-        if old is not None and strip(old) == strip(new):
+        if old is not None and old == new:
             return old
         if not dry_run:
             self.objects[ref] = self._bump(new)
@@ -142,6 +142,7 @@ class SmallApi:
         assert isinstance(body, dict)
         wanted = {name: value for name, value in body["metadata"].items() if name != "resourceVersion"}
         new = merge_patch(self.objects[ref], {**body, "metadata": wanted})
+        new = track_update(self.objects[ref], new, ANY, manager=manager, now=NOW)
         if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers"):
             return self.objects.pop(ref)
         return self._store("patch", ref, new, dry_run)

@@ -334,6 +334,19 @@ async def test_ignored_differences(h: Harness, ignore: Ignore) -> None:
         assert h.api.objects[a]["data"] == {"x": "9", "y": "2"}
 
 
+async def test_additions_by_hand_stay_unless_adopted(h: Harness) -> None:
+    """Server-side apply leaves alone what somebody added; where their manager is adopted, it goes."""
+    await h.sync(configmap("a", x="1"))
+    h.api.edit(ref("ConfigMap", "a"), {"data": {"added": "by hand"}})
+    assert (await h.plan(configmap("a", x="1"))).in_sync
+    policy = Policy(adopt=("kubectl",))
+    plan = await h.plan(configmap("a", x="1"), policy=policy)
+    assert [(f.path, f.op) for f in plan.changes[0].fields] == [("data.added", "remove")]
+    await h.sync(configmap("a", x="1"), policy=policy)
+    assert h.api.objects[ref("ConfigMap", "a")]["data"] == {"x": "1"}
+    assert (await h.plan(configmap("a", x="1"), policy=policy)).in_sync
+
+
 async def test_bad_jq_is_told(h: Harness) -> None:
     """An ignore rule that is no jq is a warning, not the end."""
     plan = await h.plan(configmap("a"), ignore=(Ignore(jq=(".data[",)),))
