@@ -265,6 +265,8 @@ class Executor:
 
 def immutable(problem: ApiProblem) -> bool:
     """Whether a refusal says that a field cannot be changed. Source: fluxcd/pkg ``ssa/errors`` (it reads the text, too)."""
+    if not isinstance(problem, Invalid):
+        return False
     texts = [problem.message, *(cause.message for cause in problem.causes)]
     return any("immutable" in text or "may not be changed" in text or "are forbidden" in text for text in texts)
 
