@@ -134,23 +134,26 @@ class _Run:
         """Begin the next group: note what needs nothing done, remove old hooks, then write by rank."""
         first = min(task.key for task in pending)
         group = [task for task in pending if task.key == first]
-        unconfirmed = [
-            task
-            for task in group
-            if task.change.action == "prune"
-            and not self.policy.prune_approved
-            and task.change.options.prune == "confirm"
-        ]
-        if unconfirmed:
+        if unconfirmed := [task for task in group if task.change.unconfirmed and not self.policy.prune_approved]:
             return self.wait("pruning confirmation of", unconfirmed)
-        prunes = tuple(Step("prune", task.change) for task in group if task.change.action == "prune")
+        prunes = self.prunes(group)
         if leaving := self.removing(group):
             return self.wait("deletion of", leaving)
         if old := self.removals(group):
-            return Do(tuple(batch for batch in (prunes, old) if batch))
+            return Do((*prunes, old))
         return self.write(group, prunes)
 
-    def write(self, group: Sequence[Task], prunes: tuple[Step, ...] = ()) -> Verdict:
+    def prunes(self, group: Sequence[Task]) -> tuple[tuple[Step, ...], ...]:
+        """The steps that prune: all at once, or where the order has stages, backwards by rank (Flux ``DeleteAll``)."""
+        steps = [Step("prune", task.change) for task in group if task.change.action == "prune"]
+        if not self.policy.order.staged:
+            return (tuple(steps),) if steps else ()
+        ranks: dict[int, list[Step]] = {}
+        for step in steps:
+            ranks.setdefault(self.policy.order.rank(step.change.ref.kind), []).append(step)
+        return tuple(tuple(ranks[rank]) for rank in sorted(ranks, reverse=True))
+
+    def write(self, group: Sequence[Task], prunes: tuple[tuple[Step, ...], ...] = ()) -> Verdict:
         """The steps that write a group, by rank; in-sync and untouchable objects are noted without a step."""
         ranks: dict[int, list[Step]] = {}
         intents = []
@@ -161,7 +164,7 @@ class _Run:
             ranks.setdefault(self.policy.order.rank(task.ref.kind), []).append(Step(act, task.change))
             if act == "start-hook" and not self.policy.dry_run:
                 intents.append(self.result(task, "", "Running", "about to be created"))
-        batches = [prunes] if prunes else []
+        batches = list(prunes)
         batches += [tuple(ranks[rank]) for rank in sorted(ranks)]
         return Do(tuple(batches), tuple(intents)) if batches else self.next()
 

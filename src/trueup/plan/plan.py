@@ -40,6 +40,8 @@ class Change:
     options: Options = DEFAULT
     write: Object | None = None
     """What to send when it is not the wanted object itself: with the live values of ignored fields."""
+    unconfirmed: bool = False
+    """It may go only once a person has said so."""
     adopt: bool = False
     """Fields of ``Policy.adopt`` managers are to be taken over before it is applied."""
     shared_with: str = ""

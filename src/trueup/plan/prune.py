@@ -56,7 +56,7 @@ def prunes(
         elif emptied:
             line = replace(line, action="leave", why=NOTHING_WANTED)
         elif removal == "confirm" and not policy.prune_approved:
-            line = replace(line, why="waits for a person to confirm the pruning")
+            line = replace(line, unconfirmed=True, why="waits for a person to confirm that it may go")
         lines.append(line)
     return lines
 

@@ -312,7 +312,7 @@ def test_prunes_go_before_writes_of_their_wave() -> None:
 
 def test_prune_waits_for_confirmation() -> None:
     """An object that may only be pruned with a person's consent holds its wave until that is given."""
-    change = line("ConfigMap/old", "prune", prune="confirm")
+    change = replace(line("ConfigMap/old", "prune"), unconfirmed=True)
     w = world(line("ConfigMap/new"), change)
     assert w.run() == "waiting for pruning confirmation of /ConfigMap/old"
     assert w.log == []
@@ -398,6 +398,14 @@ def test_flux_wait_and_prune() -> None:
     assert w.log == ["apply Deployment/web", "prune ConfigMap/old"]
     w.health["Deployment/web"] = HEALTHY
     assert w.run() == ALL_RUN
+
+
+def test_flux_prunes_backwards() -> None:
+    """Flux deletes in the opposite order of creation."""
+    names = ("Deployment/d", "Namespace/n", "ConfigMap/c")
+    w = world(*(line(name, "prune") for name in names), policy=Policy(order=FLUX))
+    assert w.run() == ALL_RUN
+    assert w.log == ["prune Deployment/d", "prune ConfigMap/c", "prune Namespace/n"]
 
 
 def test_waits_for_named_objects() -> None:

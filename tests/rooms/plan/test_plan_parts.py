@@ -129,6 +129,15 @@ def test_prunes(marks: LiveMarks, policy: Policy, deleting: bool, expected: tupl
     assert ([expected] if expected else []) == [(line.action, line.why) for line in lines]
 
 
+@pytest.mark.parametrize(("approved", "expected"), [(False, True), (True, False)])
+def test_confirmation(approved: bool, expected: bool) -> None:
+    """What may go only with consent says so until the consent is given, also when the unit itself is deleted."""
+    marks = LiveMarks(options=Options(delete="confirm"))
+    policy = Policy(prune_approved=approved)
+    (line,) = prunes([ref("a")], [], {ref("a"): cm("a")}, lambda _: marks, policy, deleting=True)
+    assert (line.action, expected) == ("prune", line.unconfirmed)
+
+
 def test_another_version_is_the_same_object() -> None:
     """An object that is now wanted in another version is not pruned in the old one."""
     old = Ref(Kind("apps", "v1beta1", "Deployment"), "ns", "web")
