@@ -1,0 +1,1 @@
+"""A Kubernetes-compatible API server: one generic registry, verbs, and what surrounds them."""

@@ -1,0 +1,183 @@
+"""The API server without its wire: store, registry, verbs' seams. HTTP and in-process clients call the same verbs.
+
+Opened by `app.py` and by tests; everything that a verb needs besides its own request stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from trueup.apiserver import crds
+from trueup.apiserver.addresses import Addresses
+from trueup.apiserver.registry import Registry, Served, built_in
+from trueup.apiserver.request import Write
+from trueup.apiserver.verbs import prepare
+from trueup.kube.names import Kind, Object, Resource
+from trueup.kube.problems import Forbidden, NotFound, not_found
+from trueup.kube.types import Types
+from trueup.ports import Clock
+from trueup.store.state import Store
+from trueup.timing.rfc3339 import format_time
+
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_ADMIN_NAMESPACES = frozenset(SYSTEM_NAMESPACES)
+
+Admission = Callable[[Served, str, Object, Object | None, Write], Awaitable[None]]
+"""(what is served, CREATE | UPDATE | DELETE, object, old object, how it is meant): changes in place, or raises."""
+
+
+class PodLogs(Protocol):
+    """Who answers for the lines that a pod's container would have printed."""
+
+    def __call__(self, pod: Object, query: Mapping[str, str]) -> AsyncIterator[bytes]: ...
+
+
+class Hub:
+    """One embedded cluster's API."""
+
+    def __init__(self, store: Store, types: Types, clock: Clock) -> None:
+        self.store, self.types, self.clock = store, types, clock
+        self.registry = Registry()
+        self.admission: list[Admission] = []
+        self.pod_logs: PodLogs | None = None
+        self.addresses = Addresses(store.bucket("services"))
+
+    @classmethod
+    async def open(cls, store: Store, types: Types, clock: Clock) -> Hub:
+        """Serve what the version serves and what is defined in the store; the system's namespaces exist afterwards."""
+        hub = cls(store, types, clock)
+        for served in built_in(types):
+            hub.registry.add(served)
+        hub.definitions = crds.Definitions(hub)
+        namespaces = hub.serves(Kind("", "v1", "Namespace"))
+        bucket = store.bucket(namespaces.storage)
+        from trueup.apiserver.verbs.create import create
+
+        for name in SYSTEM_NAMESPACES:
+            if bucket.get("", name) is None:
+                await create(hub, namespaces, "", {"metadata": {"name": name}}, Write(manager="kube-apiserver"))
+        return hub
+
+    definitions: crds.Definitions
+
+    def now(self) -> str:
+        """The time, as objects hold it."""
+        return format_time(self.clock.now())
+
+    def serves(self, kind: Kind) -> Served:
+        """What is served of a kind. Raises ``NotFound``."""
+        served = self.registry.of_kind(kind)
+        if served is None:
+            raise NotFound(f'no matches for kind "{kind.kind}" in version "{kind.api_version}"')
+        return served
+
+    def serves_resource(self, resource: Resource) -> Served:
+        """What is served under a path. Raises ``NotFound``."""
+        served = self.registry.get(resource)
+        if served is None:
+            raise NotFound("the server could not find the requested resource")
+        return served
+
+    def as_version(self, served: Served, obj: Object) -> Object:
+        """The object as this version shows it; stored versions differ in name alone, but where a kind says more."""
+        if obj.get("apiVersion") == served.kind.api_version:
+            return obj
+        return {**obj, "apiVersion": served.kind.api_version}
+
+    async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
+        """What stands between a valid request and the store; changes ``obj`` in place."""
+        if operation == "CREATE" and served.namespaced:
+            self._check_namespace(served, obj)
+        if operation == "DELETE" and served.kind.kind == "Namespace" and not served.kind.group:
+            self._protect_namespace(obj)
+        if operation != "DELETE" and not served.custom:
+            self._built_in(served, operation, obj, old, write)
+        for admit in self.admission:
+            await admit(served, operation, obj, old, write)
+
+    def _built_in(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
+        kind = served.kind
+        if kind.kind == "Service" and not kind.group and not write.dry_run and write.subresource == "":
+            self.addresses.give(obj, old)
+        elif kind.kind == "Namespace" and not kind.group and operation == "CREATE":
+            obj["spec"] = {**(obj.get("spec") or {}), "finalizers": ["kubernetes"]}
+        elif kind.kind == "Pod" and not kind.group and operation == "CREATE":
+            spec = obj["spec"]
+            for name in ("serviceAccountName", "serviceAccount"):
+                spec.setdefault(name, spec.get("serviceAccountName") or "default")
+            obj.setdefault("status", {"phase": "Pending", "qosClass": qos_class(spec)})
+        elif kind == crds.CRD_KIND and write.subresource == "":
+            causes = list(crds.wrong(obj))
+            if causes:
+                raise prepare.invalid(served, str(obj["metadata"].get("name")), causes)
+            crds.accept(obj, self.now())
+        elif kind.kind == "Job" and kind.group == "batch" and operation == "CREATE":
+            _label_job(obj)
+
+    def _check_namespace(self, served: Served, obj: Object) -> None:
+        namespace = obj["metadata"].get("namespace") or ""
+        entry = self.store.bucket("namespaces").newest("", namespace)
+        if entry is None:
+            raise not_found("namespaces", namespace)
+        if entry.obj["metadata"].get("deletionTimestamp"):
+            name = obj["metadata"].get("name")
+            text = f"unable to create new content in namespace {namespace} because it is being terminated"
+            from trueup.kube.problems import Cause
+
+            raise Forbidden(
+                f'{served.resource.group_resource} "{name}" is forbidden: {text}',
+                causes=[
+                    Cause("NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace")
+                ],
+                details={"name": name, "kind": served.resource.name},
+            )
+
+    @staticmethod
+    def _protect_namespace(obj: Object) -> None:
+        name = obj["metadata"]["name"]
+        if name in _ADMIN_NAMESPACES - {"kube-node-lease"}:
+            raise Forbidden(f'namespaces "{name}" is forbidden: this namespace may not be deleted')
+
+    def release(self, served: Served, obj: Object) -> None:
+        """The object is gone (or was never stored): what it held is free again."""
+        if served.kind.kind == "Service" and not served.kind.group:
+            self.addresses.take_back(obj)
+
+    async def close(self) -> None:
+        """Finish what is on its way to the store and let it go."""
+        await self.store.close()
+
+
+def qos_class(spec: Mapping[str, Any]) -> str:
+    """Guaranteed, Burstable or BestEffort. Source: Kubernetes documentation, "Pod Quality of Service Classes"."""
+    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    wants = [container.get("resources") or {} for container in containers]
+    if not any(want.get("requests") or want.get("limits") for want in wants):
+        return "BestEffort"
+    for want in wants:
+        limits, requests = want.get("limits") or {}, want.get("requests") or {}
+        for name in ("cpu", "memory"):
+            if not limits.get(name) or requests.get(name, limits[name]) != limits[name]:
+                return "Burstable"
+    return "Guaranteed"
+
+
+def _label_job(obj: Object) -> None:
+    """A Job's selector and its pods' labels come from its own identity, unless it says otherwise."""
+    spec = obj["spec"]
+    if spec.get("manualSelector"):
+        return
+    meta = obj["metadata"]
+    uid, name = meta["uid"], meta["name"]
+    template = spec.setdefault("template", {})
+    labels = template.setdefault("metadata", {}).setdefault("labels", {})
+    labels.update(
+        {
+            "batch.kubernetes.io/controller-uid": uid,
+            "batch.kubernetes.io/job-name": name,
+            "controller-uid": uid,
+            "job-name": name,
+        }
+    )
+    spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}

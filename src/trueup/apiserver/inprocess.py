@@ -1,0 +1,135 @@
+"""A client of the hub in the same process: the same verbs, no wire. Objects that it hands out are shared: read only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Write
+from trueup.apiserver.users import ADMIN, User
+from trueup.apiserver.verbs import prepare, read
+from trueup.apiserver.verbs.create import create
+from trueup.apiserver.verbs.delete import DeleteOptions, delete
+from trueup.apiserver.verbs.patch import patch
+from trueup.apiserver.verbs.update import update
+from trueup.apiserver.verbs.watch import Watcher
+from trueup.kube.names import Kind, Object, Ref
+from trueup.ports import Client, Listing, PatchType, Propagation, ResourceInfo, WatchEvent
+
+
+class InProcessClient:
+    """`ports.Client` straight on the hub's verbs, as one user."""
+
+    def __init__(self, hub: Hub, user: User = ADMIN) -> None:
+        self._hub, self._user = hub, user
+        self._resources: tuple[int, Sequence[ResourceInfo]] = (-1, ())
+
+    def _write(
+        self, manager: str, dry_run: bool, subresource: str = "", force: bool = False, validation: str = "Warn"
+    ) -> Write:
+        return Write(
+            user=self._user,
+            manager=manager or "trueup",
+            dry_run=dry_run,
+            validation=validation,
+            force=force,
+            subresource=subresource,
+        )
+
+    async def get(self, ref: Ref) -> Object:
+        served = self._hub.serves(ref.kind)
+        return read.get(self._hub, served, _space(served, ref.namespace), ref.name)
+
+    async def list(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", limit: int = 0, page: str = ""
+    ) -> Listing:
+        served = self._hub.serves(kind)
+        return read.listing(
+            self._hub, served, _space(served, namespace), labels=labels, fields=fields, limit=limit, page=page
+        )
+
+    async def watch(
+        self, kind: Kind, namespace: str = "", *, revision: str, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[WatchEvent]:
+        served = self._hub.serves(kind)
+        with Watcher(self._hub, served, _space(served, namespace), labels=labels, fields=fields) as watcher:
+            for change in list(watcher.past(revision)):
+                yield WatchEvent(change.type, self._hub.as_version(served, change.entry.obj))  # type: ignore[arg-type]
+            async for live in watcher.changes(3600.0):
+                if live is not None:
+                    yield WatchEvent(live.type, self._hub.as_version(served, live.entry.obj))  # type: ignore[arg-type]
+
+    async def create(self, obj: Object, *, manager: str = "", dry_run: bool = False) -> Object:
+        served = self._hub.serves(Kind.of(obj))
+        namespace = (obj.get("metadata") or {}).get("namespace") or ""
+        return await create(self._hub, served, namespace, prepare.copy(obj), self._write(manager, dry_run))
+
+    async def update(self, obj: Object, *, subresource: str = "", manager: str = "", dry_run: bool = False) -> Object:
+        ref = Ref.of(obj)
+        served = self._hub.serves(ref.kind)
+        write = self._write(manager, dry_run, subresource)
+        return await update(self._hub, served, ref.namespace, ref.name, prepare.copy(obj), write)
+
+    async def patch(
+        self,
+        ref: Ref,
+        body: object,
+        how: PatchType,
+        *,
+        subresource: str = "",
+        manager: str = "",
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> Object:
+        served = self._hub.serves(ref.kind)
+        write = self._write(manager, dry_run, subresource, force)
+        return await patch(self._hub, served, _space(served, ref.namespace), ref.name, body, how, write)
+
+    async def apply(
+        self, obj: Object, *, manager: str, force: bool = True, subresource: str = "", dry_run: bool = False
+    ) -> Object:
+        return await self.patch(
+            Ref.of(obj), obj, "apply", manager=manager, force=force, subresource=subresource, dry_run=dry_run
+        )
+
+    async def delete(
+        self,
+        ref: Ref,
+        *,
+        propagation: Propagation | None = None,
+        uid: str = "",
+        revision: str = "",
+        dry_run: bool = False,
+    ) -> None:
+        served = self._hub.serves(ref.kind)
+        options = DeleteOptions(propagation=propagation or "", uid=uid, revision=revision)
+        await delete(self._hub, served, _space(served, ref.namespace), ref.name, options, self._write("", dry_run))
+
+    async def resources(self) -> Sequence[ResourceInfo]:
+        if self._resources[0] != self._hub.registry.generation:
+            found = tuple(
+                ResourceInfo(
+                    resource=served.resource,
+                    kind=served.kind,
+                    namespaced=served.namespaced,
+                    verbs=served.verbs,
+                    singular=served.singular,
+                    short_names=served.short_names,
+                    categories=served.categories,
+                    subresources=frozenset(served.subresources),
+                )
+                for served in self._hub.registry.all()
+            )
+            self._resources = (self._hub.registry.generation, found)
+        return self._resources[1]
+
+    async def version(self) -> str:
+        return self._hub.types.git_version
+
+    def acting_as(self, user: str, groups: Sequence[str] = ()) -> Client:
+        return InProcessClient(self._hub, User(user, tuple(groups)))
+
+
+def _space(served: Served, namespace: str) -> str:
+    return namespace if served.namespaced else ""

@@ -1,0 +1,148 @@
+"""Which resources are served, built in and custom alike. Read by every verb and by discovery; written when CRDs change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trueup.kube.names import Kind, Object, Resource
+from trueup.kube.problems import Cause
+from trueup.kube.shapes import Shape
+from trueup.kube.types import Subresource, Types
+
+Column = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One resource of one version, with all that the verbs need to know of its kind."""
+
+    resource: Resource
+    kind: Kind
+    list_kind: str
+    namespaced: bool
+    verbs: frozenset[str]
+    shape: Shape
+    storage: str
+    """The bucket that all versions of the resource share."""
+    singular: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subresources: Mapping[str, Subresource] = field(default_factory=dict)
+    has_generation: bool = True
+    """Whether ``metadata.generation`` counts changes of anything but metadata and status."""
+    default: Callable[[Object], None] | None = None
+    validate: Callable[[Object], Iterator[Cause]] | None = None
+    validate_update: Callable[[Object, Object], Iterator[Cause]] | None = None
+    warning: str = ""
+    """Sent with every answer: the version is deprecated."""
+    crd: Object | None = None
+    """The definition, for a custom resource."""
+    version_spec: Mapping[str, Any] | None = None
+    """The version's part of the definition."""
+    columns: Sequence[Column] = ()
+    """A custom resource's printer columns."""
+
+    @property
+    def custom(self) -> bool:
+        return self.crd is not None
+
+    @property
+    def has_status(self) -> bool:
+        """Whether status is written through a subresource of its own."""
+        return "status" in self.subresources
+
+
+class Registry:
+    """Served resources by name and by kind. ``generation`` counts changes, for caches built over it."""
+
+    def __init__(self) -> None:
+        self._by_resource: dict[Resource, Served] = {}
+        self._by_kind: dict[Kind, Served] = {}
+        self.generation = 0
+        self.changed: list[Callable[[], None]] = []
+
+    def get(self, resource: Resource) -> Served | None:
+        """By group, version and plural name."""
+        return self._by_resource.get(resource)
+
+    def of_kind(self, kind: Kind) -> Served | None:
+        """By group, version and kind."""
+        return self._by_kind.get(kind)
+
+    def all(self) -> Sequence[Served]:
+        """In the order in which they were added: built-in ones first."""
+        return tuple(self._by_resource.values())
+
+    def add(self, served: Served) -> None:
+        """Serve a resource from now on, or serve it differently."""
+        self._by_resource[served.resource] = served
+        self._by_kind[served.kind] = served
+        self._tell()
+
+    def remove(self, resource: Resource) -> None:
+        """Serve it no more."""
+        served = self._by_resource.pop(resource, None)
+        if served is not None:
+            self._by_kind.pop(served.kind, None)
+            self._tell()
+
+    def _tell(self) -> None:
+        self.generation += 1
+        for listener in self.changed:
+            listener()
+
+
+_NO_GENERATION = frozenset(
+    {
+        "ConfigMap", "Secret", "Event", "Endpoints", "ServiceAccount", "Namespace", "Node", "PersistentVolume",
+        "PersistentVolumeClaim", "Service", "Lease", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
+        "LimitRange", "ResourceQuota", "PriorityClass", "StorageClass", "CSINode", "CSIDriver", "APIService",
+        "ControllerRevision", "CertificateSigningRequest", "RuntimeClass", "VolumeAttachment", "IPAddress",
+        "HorizontalPodAutoscaler", "PodTemplate", "ComponentStatus",
+    }
+)  # fmt: skip
+"""Built-in kinds whose strategy counts no generations."""
+
+
+def built_in(types: Types) -> Iterator[Served]:
+    """The registry's entries for the built-in kinds of a version."""
+    from trueup.kube import validation
+    from trueup.kube.defaults import apply_defaults
+
+    for row in types.resources:
+        kind = row.kind
+        definition = types.definitions[types.definition_name(kind)]
+
+        def check(obj: Object, kind: Kind = kind, definition: Mapping[str, Any] = definition) -> Iterator[Cause]:
+            yield from validation.required(obj, definition, resolve)
+            yield from validation.rules(kind, obj)
+
+        def check_update(new: Object, old: Object, kind: Kind = kind) -> Iterator[Cause]:
+            yield from validation.immutable(kind, new, old)
+
+        def fill(obj: Object, kind: Kind = kind) -> None:
+            apply_defaults(kind, obj)
+
+        def resolve(ref: str) -> Mapping[str, Any]:
+            found: Mapping[str, Any] = types.definitions[ref.rpartition("/")[2]]
+            return found
+
+        yield Served(
+            resource=row.resource,
+            kind=kind,
+            list_kind=f"{kind.kind}List",
+            namespaced=row.namespaced,
+            verbs=row.verbs,
+            shape=types.shape(kind),
+            storage=row.storage.group_resource,
+            singular=row.singular,
+            short_names=row.short_names,
+            categories=row.categories,
+            subresources=row.subresources,
+            has_generation=kind.kind not in _NO_GENERATION,
+            default=fill,
+            validate=check,
+            validate_update=check_update,
+        )

@@ -1,0 +1,46 @@
+"""What a verb is asked and what the wire answers, as values."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from trueup.apiserver.users import ADMIN, User
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """How a write is meant."""
+
+    user: User = ADMIN
+    manager: str = "trueup"
+    dry_run: bool = False
+    validation: str = "Warn"
+    """``fieldValidation``: ``Strict``, ``Warn`` or ``Ignore``."""
+    force: bool = False
+    subresource: str = ""
+    warnings: list[str] = field(default_factory=list)
+    """Warnings to send back with the answer; verbs add to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, parsed."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP answer; a stream is sent piece by piece."""
+
+    status: int
+    body: bytes | AsyncIterator[bytes]
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,71 @@
+"""POST. Source: Kubernetes API conventions, "Verbs on Resources"; apiserver ``registry/generic/registry/store.go``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Write
+from trueup.apiserver.verbs import prepare
+from trueup.kube.names import Object
+from trueup.kube.problems import AlreadyExists, BadRequest
+from trueup.merge import owners
+from trueup.store.state import Stale
+
+if TYPE_CHECKING:
+    from trueup.apiserver.hub import Hub
+
+
+async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: Write, *, own: bool = True) -> Object:
+    """Store a new object. Takes ``obj`` over. ``own`` False: its managed fields are settled already (an apply)."""
+    prepare.identify(served, obj, namespace)
+    meta = obj["metadata"]
+    if meta.get("resourceVersion"):
+        raise BadRequest("resourceVersion should not be set on objects to be created")
+    if own:
+        prepare.decode(served, obj, write)
+        meta = obj["metadata"]
+    generated = not meta.get("name") and bool(meta.get("generateName"))
+    if generated:
+        meta["name"] = f"{str(meta['generateName'])[:58]}{prepare.fresh_suffix()}"
+    for unset in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        meta.pop(unset, None)
+    meta["uid"] = prepare.fresh_uid()
+    meta["creationTimestamp"] = hub.now()
+    if served.has_status and served.kind.kind not in _KEEPS_STATUS:
+        obj.pop("status", None)
+    prepare.default(served, obj)
+    if served.has_generation:
+        meta["generation"] = 1
+    await hub.admit(served, "CREATE", obj, None, write)
+    prepare.check(served, obj)
+    if own:
+        obj = owners.track_update(
+            None, obj, served.shape, manager=write.manager, now=hub.now(), subresource=write.subresource
+        )
+    if write.dry_run:
+        bucket = hub.store.bucket(served.storage)
+        if bucket.newest(meta.get("namespace") or "", meta["name"]) is not None:
+            raise already_exists(served, meta["name"])
+        return obj
+    try:
+        entry = await hub.store.put(hub.store.bucket(served.storage), meta.get("namespace") or "", meta["name"], obj, 0)
+    except Stale:
+        hub.release(served, obj)
+        if generated:
+            why = "the server was not able to generate a unique name"
+            raise AlreadyExists(f'{served.resource.group_resource} "{meta["name"]}" already exists, {why}') from None
+        raise already_exists(served, meta["name"]) from None
+    return entry.obj
+
+
+_KEEPS_STATUS = frozenset({"Namespace", "Node", "Service"})
+"""Kinds whose strategy fills the status in on creation itself, or keeps what a creator says."""
+
+
+def already_exists(served: Served, name: str) -> AlreadyExists:
+    """``deployments.apps "web" already exists``."""
+    details: Object = {"name": name, "kind": served.resource.name}
+    if served.resource.group:
+        details["group"] = served.resource.group
+    return AlreadyExists(f'{served.resource.group_resource} "{name}" already exists', details=details)

@@ -1,0 +1,122 @@
+"""DELETE and deletecollection. Source: apiserver ``store.go``, garbage collection documentation ("Foreground…")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Write
+from trueup.apiserver.verbs.update import ATTEMPTS, conflict
+from trueup.kube.names import Object
+from trueup.kube.problems import not_found
+from trueup.store.state import Stale
+from trueup.timing.rfc3339 import format_time, parse_time
+
+if TYPE_CHECKING:
+    from trueup.apiserver.hub import Hub
+
+FOREGROUND = "foregroundDeletion"
+ORPHAN = "orphan"
+_ORPHANED_BY_DEFAULT: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """``metav1.DeleteOptions``, as far as it decides anything."""
+
+    propagation: str = ""
+    grace: int | None = None
+    uid: str = ""
+    revision: str = ""
+
+
+async def delete(
+    hub: Hub, served: Served, namespace: str, name: str, options: DeleteOptions, write: Write
+) -> tuple[Object, bool]:
+    """Delete an object, or mark it as being deleted; whether it is gone now."""
+    bucket = hub.store.bucket(served.storage)
+    for _ in range(ATTEMPTS):
+        entry = bucket.newest(namespace, name)
+        if entry is None:
+            raise not_found(served.resource.group_resource, name)
+        stored = entry.obj
+        _check_preconditions(served, stored, options)
+        new = _marked(hub, served, stored, options)
+        await hub.admit(served, "DELETE", new, stored, write)
+        if write.dry_run:
+            return hub.as_version(served, stored), True
+        try:
+            if _may_go(served, new):
+                gone = await hub.store.remove(bucket, namespace, name, entry.revision, new)
+                hub.release(served, gone.obj)
+                return hub.as_version(served, gone.obj), True
+            if new["metadata"] == stored["metadata"] and new.get("status") == stored.get("status"):
+                return hub.as_version(served, stored), False
+            kept = await hub.store.put(bucket, namespace, name, new, entry.revision)
+            return hub.as_version(served, kept.obj), False
+        except Stale:
+            continue
+    raise conflict(served, name)
+
+
+def _check_preconditions(served: Served, stored: Object, options: DeleteOptions) -> None:
+    meta = stored["metadata"]
+    if options.uid and options.uid != meta["uid"]:
+        text = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {meta['uid']}"
+        raise conflict(served, meta["name"], text)
+    if options.revision and options.revision != meta["resourceVersion"]:
+        text = (
+            f"Precondition failed: ResourceVersion in precondition: {options.revision}, "
+            f"ResourceVersion in object meta: {meta['resourceVersion']}"
+        )
+        raise conflict(served, meta["name"], text)
+
+
+def _marked(hub: Hub, served: Served, stored: Object, options: DeleteOptions) -> Object:
+    """The object with its deletion time and the finalizers that the propagation policy asks for."""
+    meta = dict(stored["metadata"])
+    finalizers = list(meta.get("finalizers") or ())
+    if options.propagation == "Foreground" and FOREGROUND not in finalizers:
+        finalizers = [name for name in finalizers if name != ORPHAN] + [FOREGROUND]
+    elif options.propagation == "Orphan" and ORPHAN not in finalizers:
+        finalizers = [name for name in finalizers if name != FOREGROUND] + [ORPHAN]
+    elif options.propagation == "Background":
+        finalizers = [name for name in finalizers if name not in (FOREGROUND, ORPHAN)]
+    if finalizers:
+        meta["finalizers"] = finalizers
+    else:
+        meta.pop("finalizers", None)
+    grace = _grace(served, stored, options)
+    if not meta.get("deletionTimestamp"):
+        meta["deletionTimestamp"] = format_time(parse_time(hub.now()) + grace)
+        meta["deletionGracePeriodSeconds"] = grace
+        if "generation" in meta:
+            meta["generation"] = int(meta["generation"]) + 1
+    elif options.grace is not None and grace < int(meta.get("deletionGracePeriodSeconds") or 0):
+        meta["deletionTimestamp"] = format_time(parse_time(hub.now()) + grace)
+        meta["deletionGracePeriodSeconds"] = grace
+    new = {**stored, "metadata": meta}
+    if served.kind.kind == "Namespace" and not served.kind.group:
+        new["status"] = {**(stored.get("status") or {}), "phase": "Terminating"}
+    return new
+
+
+def _grace(served: Served, stored: Object, options: DeleteOptions) -> int:
+    """Only pods that run somewhere are given time."""
+    if served.kind.kind != "Pod" or served.kind.group:
+        return 0
+    spec = stored.get("spec") or {}
+    finished = (stored.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    if not spec.get("nodeName") or finished:
+        return 0
+    return options.grace if options.grace is not None else int(spec.get("terminationGracePeriodSeconds") or 30)
+
+
+def _may_go(served: Served, new: Object) -> bool:
+    meta = new["metadata"]
+    if meta.get("finalizers"):
+        return False
+    if served.kind.kind == "Namespace" and not served.kind.group:
+        return not (new.get("spec") or {}).get("finalizers")
+    return not (served.kind.kind == "Pod" and not served.kind.group and meta.get("deletionGracePeriodSeconds"))

@@ -1,0 +1,122 @@
+"""PATCH: JSON patch, merge patch, strategic merge patch, server-side apply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Write
+from trueup.apiserver.verbs import prepare
+from trueup.apiserver.verbs.create import create
+from trueup.apiserver.verbs.update import change
+from trueup.kube.names import Object
+from trueup.kube.problems import AlreadyExists, BadRequest, Invalid, UnsupportedMediaType
+from trueup.merge import owners
+from trueup.merge.fields import FieldSet
+from trueup.merge.jsonpatch import PatchProblem, json_patch, merge_patch
+from trueup.merge.strategic import strategic_merge
+from trueup.ports import PatchType
+
+if TYPE_CHECKING:
+    from trueup.apiserver.hub import Hub
+
+_STATUS: FieldSet = {"f:status": {}}
+
+
+async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, how: PatchType, write: Write) -> Object:
+    """Change an object by a patch; an apply creates what is not there."""
+    if how == "apply":
+        return await apply(hub, served, namespace, name, body, write)
+    if how == "strategic" and served.custom:
+        raise UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+        )
+
+    def patched(stored: Object) -> tuple[Object, bool]:
+        try:
+            if how == "json":
+                new = json_patch(stored, body)
+            elif how == "merge":
+                new = merge_patch(stored, body)
+            else:
+                new = strategic_merge(stored, body, served.shape)
+        except PatchProblem as problem:
+            if how == "json":
+                raise Invalid(f"the server rejected our request due to an error in our request: {problem}") from None
+            raise BadRequest(str(problem)) from None
+        if not isinstance(new, dict):
+            raise BadRequest("a patch must leave an object")
+        new = prepare.copy(new)
+        _same_identity(stored, new, served, name)
+        prepare.decode(served, new, write)
+        return new, False
+
+    return await change(hub, served, namespace, name, patched, write, retry=True)
+
+
+def _same_identity(stored: Object, new: Object, served: Served, name: str) -> None:
+    version = (new.get("metadata") or {}).get("resourceVersion")
+    if version and version != stored["metadata"]["resourceVersion"]:
+        from trueup.apiserver.verbs.update import conflict
+
+        raise conflict(served, name)
+    prepare.identify(served, new, stored["metadata"].get("namespace") or "", name)
+
+
+async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, write: Write) -> Object:
+    """Server-side apply. Source: KEP-555."""
+    if not isinstance(body, dict):
+        raise BadRequest("an apply configuration is an object")
+    if not write.manager:
+        raise BadRequest(
+            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+        )
+    applied = prepare.copy(body)
+    prepare.identify(served, applied, namespace, name)
+    prepare.decode(served, applied, write)
+    wanted_version = applied["metadata"].pop("resourceVersion", None)
+    for server_field in ("creationTimestamp", "uid", "generation", "selfLink"):
+        applied["metadata"].pop(server_field, None)
+    if not write.subresource and served.has_status:
+        applied.pop("status", None)
+    bucket = hub.store.bucket(served.storage)
+
+    def applied_to(stored: Object) -> tuple[Object, bool]:
+        if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
+            from trueup.apiserver.verbs.update import conflict
+
+            raise conflict(served, name)
+        merged = owners.apply(
+            stored,
+            applied,
+            served.shape,
+            manager=write.manager,
+            force=write.force,
+            subresource=write.subresource,
+            now=hub.now(),
+            reset=_reset(served, write),
+        )
+        return prepare.copy(merged), True
+
+    for _ in range(3):
+        if bucket.newest(namespace, name) is not None:
+            return await change(hub, served, namespace, name, applied_to, write)
+        if write.subresource:
+            from trueup.kube.problems import not_found
+
+            raise not_found(served.resource.group_resource, name)
+        new = owners.apply(
+            None, applied, served.shape, manager=write.manager, now=hub.now(), reset=_reset(served, write)
+        )
+        try:
+            return await create(hub, served, namespace, prepare.copy(new), write, own=False)
+        except AlreadyExists:
+            continue
+    raise BadRequest("the object comes and goes too quickly to be applied")
+
+
+def _reset(served: Served, write: Write) -> tuple[FieldSet, ...]:
+    if write.subresource == "status":
+        return ()
+    return (_STATUS,) if served.has_status else ()

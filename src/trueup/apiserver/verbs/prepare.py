@@ -1,0 +1,143 @@
+"""What every write does to an object before it is stored: identity, pruning, defaults, checks, ownership."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Write
+from trueup.kube import validation
+from trueup.kube.names import Object
+from trueup.kube.problems import BadRequest, Cause, Invalid
+from trueup.kube.schema import check_types, fill_defaults, prune_unknown
+
+MAX_NAME_SUFFIX = 5
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def copy(value: Any) -> Any:
+    """A deep copy of JSON."""
+    if isinstance(value, dict):
+        return {name: copy(below) for name, below in value.items()}
+    if isinstance(value, list):
+        return [copy(item) for item in value]
+    return value
+
+
+def fresh_uid() -> str:
+    return str(uuid.uuid4())
+
+
+def fresh_suffix() -> str:
+    """What is put behind ``generateName``. Source: apimachinery ``util/rand``."""
+    number = uuid.uuid4().int
+    out = ""
+    for _ in range(MAX_NAME_SUFFIX):
+        number, index = divmod(number, len(_LETTERS))
+        out += _LETTERS[index]
+    return out
+
+
+def identify(served: Served, obj: Object, namespace: str, name: str = "") -> None:
+    """Check kind, version, namespace and name against the request's path, and fill them in; in place."""
+    kind = served.kind
+    if not obj.get("kind"):
+        obj["kind"] = kind.kind
+    if not obj.get("apiVersion"):
+        obj["apiVersion"] = kind.api_version
+    if (obj["apiVersion"], obj["kind"]) != (kind.api_version, kind.kind):
+        raise BadRequest(
+            f"{obj['kind']} in version {str(obj['apiVersion'])!r} cannot be handled as a {kind.kind}: "
+            f"the API version in the data ({obj['apiVersion']}, Kind={obj['kind']}) does not match the expected API version "
+            f"({kind.api_version}, Kind={kind.kind})".replace("'", '"')
+        )
+    meta = obj.get("metadata")
+    if meta is None:
+        meta = obj["metadata"] = {}
+    if not isinstance(meta, dict):
+        raise BadRequest("metadata must be an object")
+    given = meta.get("namespace") or ""
+    if served.namespaced:
+        if given and namespace and given != namespace:
+            raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+        if not (given or namespace):
+            raise BadRequest("an empty namespace may not be set during creation")
+        meta["namespace"] = namespace or given
+    elif given:
+        raise (
+            BadRequest(f"namespace is not allowed on this type: {kind.kind} is cluster-scoped")
+            if namespace
+            else Invalid(
+                f'{kind.kind} "{meta.get("name")}" is invalid: metadata.namespace: Forbidden: not allowed on this type'
+            )
+        )
+    if name and meta.get("name") and meta["name"] != name:
+        raise BadRequest(f"the name of the object ({meta['name']}) does not match the name on the URL ({name})")
+    if name:
+        meta["name"] = name
+
+
+def decode(served: Served, obj: Object, write: Write) -> None:
+    """Take out unknown fields as ``fieldValidation`` says, refuse wrong types; in place."""
+    wrong = next(check_types(obj, served.shape), None) if not served.custom else None
+    if wrong:
+        kind = served.kind
+        raise BadRequest(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {wrong}')
+    if served.custom and served.shape.preserve_unknown and not served.shape.fields:
+        return
+    gone = prune_unknown(obj, served.shape)
+    if not gone or write.validation == "Ignore":
+        return
+    texts = [f'unknown field "{path}"' for path in gone]
+    if write.validation == "Strict":
+        raise BadRequest(f"strict decoding error: {', '.join(texts)}")
+    write.warnings.extend(texts)
+
+
+def default(served: Served, obj: Object) -> None:
+    """Defaults, in place."""
+    if served.version_spec is not None:
+        schema = (served.version_spec.get("schema") or {}).get("openAPIV3Schema")
+        if schema:
+            fill_defaults(obj, schema)
+    if served.default is not None:
+        served.default(obj)
+
+
+def check(served: Served, obj: Object, old: Object | None = None) -> None:
+    """Raises ``Invalid`` with everything that is wrong."""
+    causes = list(validation.metadata(served.kind, obj))
+    if served.validate is not None:
+        causes += served.validate(obj)
+    if old is not None and served.validate_update is not None:
+        causes += served.validate_update(obj, old)
+    if causes:
+        raise invalid(served, str(obj["metadata"].get("name") or ""), causes)
+
+
+def invalid(served: Served, name: str, causes: Iterable[Cause]) -> Invalid:
+    """``Deployment.apps "web" is invalid: spec.selector: Required value``."""
+    found = list(causes)
+    texts = [f"{cause.field}: {cause.message}" for cause in found]
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    kind = served.kind
+    title = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    details: Object = {"name": name, "kind": kind.kind}
+    if kind.group:
+        details["group"] = kind.group
+    return Invalid(f'{title} "{name}" is invalid: {text}', causes=found, details=details)
+
+
+def same_but_bookkeeping(a: Object, b: Object) -> bool:
+    """Whether two versions differ in nothing but managed fields' times and the resource version."""
+    if a.keys() != b.keys() or any(a[k] != b[k] for k in a if k != "metadata"):
+        return False
+    left, right = dict(a["metadata"]), dict(b["metadata"])
+    for meta in (left, right):
+        meta.pop("resourceVersion", None)
+        meta["managedFields"] = [
+            {k: v for k, v in entry.items() if k != "time"} for entry in meta.get("managedFields") or ()
+        ]
+    return left == right

@@ -1,0 +1,174 @@
+"""PUT, and what every change of an existing object shares. Source: apiserver ``registry/generic/registry/store.go``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Write
+from trueup.apiserver.verbs import prepare
+from trueup.kube.names import Object
+from trueup.kube.problems import Conflict, NotFound, not_found
+from trueup.merge import owners
+from trueup.merge.fields import FieldSet
+from trueup.store.state import Entry, Stale
+
+if TYPE_CHECKING:
+    from trueup.apiserver.hub import Hub
+
+ATTEMPTS = 8
+_STATUS: FieldSet = {"f:status": {}}
+_KEPT = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
+"""Metadata that only the server writes."""
+
+Change = Callable[[Object], tuple[Object, bool]]
+"""From the stored object to the wanted one, and whether its managed fields are settled already (an apply)."""
+
+
+async def update(hub: Hub, served: Served, namespace: str, name: str, obj: Object, write: Write) -> Object:
+    """Replace an object. Takes ``obj`` over."""
+    prepare.identify(served, obj, namespace, name)
+    prepare.decode(served, obj, write)
+    wanted_version = str(obj["metadata"].get("resourceVersion") or "")
+    wanted_uid = str(obj["metadata"].get("uid") or "")
+
+    def replace(stored: Object) -> tuple[Object, bool]:
+        if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
+            raise conflict(served, name)
+        if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
+            text = f"Precondition failed: UID in precondition: {wanted_uid}, UID in object meta: {stored['metadata']['uid']}"
+            raise conflict(served, name, text)
+        return prepare.copy(obj), False
+
+    return await change(hub, served, namespace, name, replace, write, retry=not wanted_version)
+
+
+async def change(
+    hub: Hub, served: Served, namespace: str, name: str, make: Change, write: Write, *, retry: bool = True
+) -> Object:
+    """Read, change, check, store; again when somebody else was quicker."""
+    bucket = hub.store.bucket(served.storage)
+    for _ in range(ATTEMPTS if retry else 1):
+        entry = bucket.newest(namespace, name)
+        if entry is None:
+            raise not_found(served.resource.group_resource, name)
+        stored = hub.as_version(served, entry.obj)
+        new, settled = make(stored)
+        new = await _prepared(hub, served, stored, new, write, settled=settled)
+        if prepare.same_but_bookkeeping(new, stored):
+            return hub.as_version(served, entry.obj)
+        if write.dry_run:
+            return new
+        try:
+            return hub.as_version(served, (await _store(hub, served, entry, new)).obj)
+        except Stale as stale:
+            if stale.current is None:
+                raise not_found(served.resource.group_resource, name) from None
+    raise conflict(served, name)
+
+
+async def _store(hub: Hub, served: Served, entry: Entry, new: Object) -> Entry:
+    """Write it, or let it go when its deletion only waited for its last finalizer."""
+    meta = new["metadata"]
+    bucket, space, name = hub.store.bucket(served.storage), meta.get("namespace") or "", meta["name"]
+    waits = served.kind.kind == "Namespace" and not served.kind.group and (new.get("spec") or {}).get("finalizers")
+    graceful = served.kind.kind == "Pod" and not served.kind.group and meta.get("deletionGracePeriodSeconds")
+    if meta.get("deletionTimestamp") and not meta.get("finalizers") and not waits and not graceful:
+        gone = await hub.store.remove(bucket, space, name, entry.revision, new)
+        hub.release(served, gone.obj)
+        return gone
+    return await hub.store.put(bucket, space, name, new, entry.revision)
+
+
+async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write: Write, *, settled: bool) -> Object:
+    """The wanted object as it may be stored: server fields kept, the other half (spec or status) kept, checked."""
+    old_meta, meta = stored["metadata"], dict(new.get("metadata") or {})
+    new["metadata"] = meta
+    for name in _KEPT:
+        if name in old_meta:
+            meta[name] = old_meta[name]
+        else:
+            meta.pop(name, None)
+    meta.setdefault("name", old_meta["name"])
+    if "namespace" in old_meta:
+        meta.setdefault("namespace", old_meta["namespace"])
+    meta["resourceVersion"] = old_meta["resourceVersion"]
+    if write.subresource == "status":
+        new = {**stored, "metadata": _status_metadata(served, old_meta, meta), "status": new.get("status")}
+        if new["status"] is None:
+            new.pop("status")
+    elif write.subresource in ("", "scale"):
+        if served.has_status and served.kind.kind != "CustomResourceDefinition":
+            if "status" in stored:
+                new["status"] = stored["status"]
+            else:
+                new.pop("status", None)
+        if old_meta.get("deletionTimestamp"):
+            _no_new_finalizers(served, old_meta, meta)
+    prepare.default(served, new)
+    if served.has_generation and write.subresource != "status" and _spec_changed(stored, new, served):
+        new["metadata"]["generation"] = int(old_meta.get("generation") or 0) + 1
+    if not settled and _says_nothing_new(new, stored):
+        return stored
+    await hub.admit(served, "UPDATE", new, stored, write)
+    prepare.check(served, new, stored)
+    if settled:
+        return new
+    reset = () if write.subresource == "status" or not served.has_status else (_STATUS,)
+    return owners.track_update(
+        stored,
+        new,
+        served.shape,
+        manager=write.manager,
+        subresource=write.subresource,
+        now=hub.now(),
+        reset=reset,
+    )
+
+
+def _says_nothing_new(new: Object, stored: Object) -> bool:
+    """Whether an update changes nothing; managed fields that it leaves out are no change."""
+    managed = stored["metadata"].get("managedFields")
+    if managed and not new["metadata"].get("managedFields"):
+        new = {**new, "metadata": {**new["metadata"], "managedFields": managed}}
+    return prepare.same_but_bookkeeping(new, stored)
+
+
+def _status_metadata(served: Served, old: Object, new: Object) -> Object:
+    """A status write leaves metadata alone, but for managed fields (and, for custom resources, nothing else)."""
+    return {**old, **({"managedFields": new["managedFields"]} if new.get("managedFields") else {})}
+
+
+def _no_new_finalizers(served: Served, old: Object, new: Object) -> None:
+    added = set(new.get("finalizers") or ()) - set(old.get("finalizers") or ())
+    if added:
+        text = "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers "
+        from trueup.kube.problems import Cause
+
+        shown = "[]string{" + ", ".join(f'"{name}"' for name in sorted(added)) + "}"
+        raise prepare.invalid(served, old["name"], [Cause("FieldValueForbidden", text + shown, "metadata.finalizers")])
+
+
+def _spec_changed(old: Object, new: Object, served: Served) -> bool:
+    """Built-in kinds count changes of ``spec``; custom ones of all but metadata (and status, where it is apart)."""
+    if not served.custom:
+        if "spec" in old or "spec" in new:
+            return bool(old.get("spec") != new.get("spec"))
+        return any(old.get(k) != new.get(k) for k in old.keys() | new.keys() if k != "metadata")
+    skip = {"metadata", "status"} if served.has_status else {"metadata"}
+    return any(old.get(k) != new.get(k) for k in (old.keys() | new.keys()) - skip)
+
+
+def conflict(served: Served, name: str, why: str = "") -> Conflict:
+    """``Operation cannot be fulfilled on deployments.apps "web": the object has been modified; …``."""
+    why = why or "the object has been modified; please apply your changes to the latest version and try again"
+    details: Object = {"name": name, "kind": served.resource.name}
+    if served.resource.group:
+        details["group"] = served.resource.group
+    return Conflict(
+        f'Operation cannot be fulfilled on {served.resource.group_resource} "{name}": {why}', details=details
+    )
+
+
+__all__ = ["NotFound", "change", "conflict", "update"]

@@ -1,0 +1,142 @@
+"""Watches: what was, what is, and every change from then on. Source: Kubernetes API concepts, "Efficient detection of
+changes"; KEP-3157 (watch-list)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trueup.apiserver.registry import Served
+from trueup.apiserver.verbs.read import check_fields, find
+from trueup.kube import selectors
+from trueup.kube.names import Object
+from trueup.kube.problems import BadRequest, Expired
+from trueup.store.state import Bucket, Entry, Event, Gone
+
+if TYPE_CHECKING:
+    from trueup.apiserver.hub import Hub
+
+BACKLOG = 5_000
+"""Events that a watcher may be behind; one that is slower is cut off and has to come back."""
+INITIAL_END = "k8s.io/initial-events-end"
+BOOKMARK_EVERY = 60.0
+
+
+@dataclass(slots=True)
+class Change:
+    """One event as one watcher sees it: an object may enter or leave its selection by changing."""
+
+    type: str
+    entry: Entry
+    event: Event | None = None
+    """The stored event, when it is sent as it is."""
+
+
+class Watcher:
+    """One watch. Listens from its creation on; ``changes`` yields until it is closed or too slow."""
+
+    def __init__(
+        self, hub: Hub, served: Served, namespace: str, name: str = "", labels: str = "", fields: str = ""
+    ) -> None:
+        self.hub, self.served, self.namespace = hub, served, namespace
+        self.labels = selectors.labels(labels) if labels else None
+        self.fields = selectors.fields(fields) if fields else None
+        if self.fields is not None:
+            check_fields(served, self.fields)
+        self.label_text, self.field_text = labels, fields
+        self.bucket: Bucket = hub.store.bucket(served.storage)
+        self._queue: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._cut = False
+        self.revision = hub.store.revision
+
+    def __enter__(self) -> Watcher:
+        self.bucket.listeners.append(self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bucket.listeners.remove(self._hear)
+
+    def _hear(self, event: Event) -> None:
+        if self.namespace and event.namespace != self.namespace:
+            return
+        if len(self._queue) >= BACKLOG:
+            self._cut = True
+            self._queue.clear()
+        if not self._cut:
+            self._queue.append(event)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Make ``changes`` look up, e.g. because the resource is served no more."""
+        self._wake.set()
+
+    def past(self, revision: str, *, initial: bool = False) -> Iterator[Change]:
+        """What comes before the first live change. Raises ``Expired`` when the revision is forgotten."""
+        if initial or revision in ("", "0"):
+            entries, _, _, _ = find(
+                self.hub, self.served, self.namespace, labels=self.label_text, fields=self.field_text
+            )
+            for entry in entries:
+                yield Change("ADDED", entry)
+            return
+        if not revision.isdigit():
+            raise BadRequest(f'invalid resource version "{revision}"')
+        try:
+            missed = self.bucket.since(int(revision))
+        except Gone:
+            raise Expired(f"too old resource version: {revision} ({self.bucket.forgotten})") from None
+        if int(revision) > self.hub.store.revision + 1_000_000:
+            raise Expired(f"too large resource version: {revision}, current: {self.hub.store.revision}")
+        for event in missed:
+            if not self.namespace or event.namespace == self.namespace:
+                change = self._seen(event)
+                if change is not None:
+                    yield change
+
+    async def changes(self, idle: float) -> AsyncIterator[Change | None]:
+        """Live changes; None after ``idle`` seconds without one (time for a bookmark)."""
+        while True:
+            while self._queue:
+                event = self._queue.popleft()
+                self.revision = event.revision
+                change = self._seen(event)
+                if change is not None:
+                    yield change
+            if self._cut:
+                return
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(idle):
+                    await self._wake.wait()
+            except TimeoutError:
+                yield None
+
+    def _seen(self, event: Event) -> Change | None:
+        if self.labels is None and self.fields is None:
+            return Change(event.type, event.entry, event)
+        now = event.type != "DELETED" and self._selects(event.entry.obj)
+        before = event.before is not None and self._selects(event.before.obj)
+        if now and before:
+            return Change("MODIFIED", event.entry, event if event.type == "MODIFIED" else None)
+        if now:
+            return Change("ADDED", event.entry, event if event.type == "ADDED" else None)
+        if before:
+            return Change("DELETED", event.entry, event if event.type == "DELETED" else None)
+        return None
+
+    def _selects(self, obj: Object) -> bool:
+        if self.labels is not None and not self.labels.matches(obj["metadata"].get("labels")):
+            return False
+        return self.fields is None or self.fields.matches(obj)
+
+
+def bookmark(served: Served, revision: int, *, initial_end: bool = False) -> Object:
+    """An object that says nothing but how far the watch has come."""
+    meta: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
+    if initial_end:
+        meta["annotations"] = {INITIAL_END: "true"}
+    return {"kind": served.kind.kind, "apiVersion": served.kind.api_version, "metadata": meta}
