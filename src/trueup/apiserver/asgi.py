@@ -1,0 +1,147 @@
+"""The wire: an ASGI application over the hub's verbs. Dispatch is on the path alone, for it is on every request's way."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from trueup.apiserver import resources
+from trueup.apiserver.auth import Authenticator
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.path import parse
+from trueup.apiserver.rbac import Authorizer
+from trueup.apiserver.request import Request, Response
+from trueup.apiserver.wire import MAX_BODY
+from trueup.kube.problems import ApiProblem, InternalError, NotFound, TooLarge, Unavailable
+from trueup.store.log import StoreProblem
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Route = Callable[[Request], Awaitable[Response]]
+
+_log = logging.getLogger("trueup.apiserver")
+_GZIP_FROM = 128 * 1024
+
+
+class Application:
+    """Authenticate, authorize, answer. ``routes``: what is no resource, by longest path prefix."""
+
+    def __init__(self, hub: Hub, authenticator: Authenticator, authorizer: Authorizer) -> None:
+        self.hub, self.authenticator, self.authorizer = hub, authenticator, authorizer
+        self.routes: dict[str, Route] = {}
+        self.open_paths = frozenset({"/healthz", "/livez", "/readyz", "/version"})
+        self.pages: Callable[[Any, Receive, Send], Awaitable[None]] | None = None
+        """Another ASGI application for whatever is not Kubernetes' API: the web UI, webhooks."""
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
+        if self.pages is not None and not _is_api(path):
+            await self.pages(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            body = await _body(receive)
+            response = await self._answer(scope, path, headers, body)
+        except ApiProblem as problem:
+            response = _failure(problem)
+        except StoreProblem as problem:
+            response = _failure(Unavailable(f"the write was not stored: {problem}", retry_after=1))
+        except Exception as bug:
+            _log.exception("request failed: %s %s", scope["method"], path)
+            response = _failure(InternalError(f"internal error: {type(bug).__name__}"))
+        await _send(response, headers, send)
+
+    async def _answer(
+        self, scope: MutableMapping[str, Any], path: str, headers: Mapping[str, str], body: bytes
+    ) -> Response:
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        user = self.authenticator.authenticate(headers)
+        user = self.authorizer.impersonated(user, headers)
+        request = Request(scope["method"], path, query, headers, body, user)
+        target = parse(path)
+        if target is not None:
+            return await resources.answer(self.hub, self.authorizer, request, target)
+        self.authorizer.authorize_path(user, request.method, path)
+        route = self._route(path)
+        if route is None:
+            raise NotFound("the server could not find the requested resource")
+        return await route(request)
+
+    def _route(self, path: str) -> Route | None:
+        while path:
+            found = self.routes.get(path)
+            if found is not None:
+                return found
+            path = path.rpartition("/")[0]
+        return self.routes.get("/")
+
+
+_API = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/metrics", "/.well-known")
+
+
+def _is_api(path: str) -> bool:
+    return path.startswith(tuple(f"{prefix}/" for prefix in _API)) or path in _API
+
+
+async def _body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        piece = message.get("body") or b""
+        size += len(piece)
+        if size > MAX_BODY:
+            raise TooLarge(f"Request entity too large: limit is {MAX_BODY}")
+        if piece:
+            parts.append(piece)
+        if not message.get("more_body"):
+            break
+    return b"".join(parts)
+
+
+def _failure(problem: ApiProblem) -> Response:
+    headers = {"retry-after": str(problem.retry_after)} if problem.retry_after is not None else {}
+    return Response(problem.code, orjson.dumps(problem.as_status()), headers=headers)
+
+
+async def _send(response: Response, asked: Mapping[str, str], send: Send) -> None:
+    headers = [(b"content-type", response.content_type.encode()), (b"cache-control", b"no-cache, private")]
+    headers += [(name.encode(), value.encode()) for name, value in response.headers.items()]
+    for text in response.warnings:
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+        headers.append((b"warning", f'299 - "{quoted}"'.encode("latin-1", "replace")))
+    body = response.body
+    if isinstance(body, bytes):
+        if len(body) >= _GZIP_FROM and "gzip" in asked.get("accept-encoding", ""):
+            body = gzip.compress(body, 1)
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": True})
+    await _stream(body, send)
+
+
+async def _stream(body: AsyncIterator[bytes], send: Send) -> None:
+    try:
+        async for piece in body:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        close = getattr(body, "aclose", None)
+        if close is not None:
+            await close()
+
+
+

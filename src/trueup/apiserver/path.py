@@ -1,0 +1,41 @@
+"""A request's path as what it means: a resource, perhaps a name, perhaps a subresource. Pure.
+
+Source: Kubernetes API concepts, "Resource URIs".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from trueup.kube.names import Resource
+
+_NAMESPACE_PARTS = frozenset({"status", "finalize"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a resource path points at."""
+
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    rest: str = ""
+    """What follows the subresource, e.g. a proxied path."""
+
+
+def parse(path: str) -> Target | None:
+    """None for a path that is no resource's."""
+    parts = [unquote(part) for part in path.split("/") if part]
+    if len(parts) >= 3 and parts[0] == "api":
+        group, version, rest = "", parts[1], parts[2:]
+    elif len(parts) >= 4 and parts[0] == "apis":
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return None
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2 and not (group == "" and rest[2] in _NAMESPACE_PARTS and len(rest) == 3):
+        namespace, rest = rest[1], rest[2:]
+    name, subresource, further = (*rest[1:3], "", "")[0], (*rest[2:3], "")[0], "/".join(rest[3:])
+    return Target(Resource(group, version, rest[0]), namespace, name if len(rest) > 1 else "", subresource, further)

@@ -1,0 +1,172 @@
+"""Parts of objects with verbs of their own: status, scale, log, eviction, binding, token and the like.
+
+Called by `resources`. Answers (object or stream, HTTP status, content type).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from trueup.apiserver import wire
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.path import Target
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Request, Write
+from trueup.apiserver.verbs import prepare, read
+from trueup.apiserver.verbs.delete import DeleteOptions, delete
+from trueup.apiserver.verbs.patch import patch
+from trueup.apiserver.verbs.update import change, update
+from trueup.kube.names import Object
+from trueup.kube.problems import ApiProblem, BadRequest, MethodNotAllowed, Unavailable
+
+Answer = tuple[Object | bytes | AsyncIterator[bytes], int, str]
+_JSON = "application/json"
+
+
+class NotImplementedHere(ApiProblem):
+    """What only a real node could do."""
+
+    code, reason = 501, "NotImplemented"
+
+
+async def answer(hub: Hub, served: Served, request: Request, target: Target, verb: str, write: Write) -> Answer:
+    """One request for a subresource."""
+    name = target.subresource
+    if verb not in served.subresources[name].verbs and not (name == "finalize" and verb == "update"):
+        raise MethodNotAllowed("the server does not allow this method on the requested resource")
+    if name == "scale":
+        return await _scale(hub, served, request, target, verb, write)
+    if name == "log":
+        return await _log(hub, served, request, target)
+    if name == "eviction":
+        options = DeleteOptions()
+        await delete(hub, served, target.namespace, target.name, options, write)
+        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201, _JSON
+    if name == "binding":
+        return await _bind(hub, served, request, target, write)
+    if name == "token":
+        return await _token(hub, served, request, target)
+    if name in ("exec", "attach", "portforward", "proxy"):
+        raise NotImplementedHere(f"{name} needs a container that runs; workloads in this cluster are simulated")
+    if verb == "get":
+        return read.get(hub, served, target.namespace, target.name), 200, _JSON
+    if verb == "update":
+        obj = wire.read_object(request.body, wire.media_type(request.headers))
+        if name == "finalize":
+            return await _finalize(hub, served, target, obj, write), 200, _JSON
+        return await update(hub, served, target.namespace, target.name, obj, write), 200, _JSON
+    media = wire.media_type(request.headers)
+    how = wire.PATCHES.get(media)
+    if not how:
+        raise BadRequest(f"{media} is no patch")
+    body = wire.read_value(request.body, "application/yaml" if media.endswith("yaml") else _JSON)
+    return await patch(hub, served, target.namespace, target.name, body, how, write), 200, _JSON
+
+
+async def _finalize(hub: Hub, served: Served, target: Target, obj: Object, write: Write) -> Object:
+    """A namespace's own finalizers are changed here alone."""
+    wanted = list((obj.get("spec") or {}).get("finalizers") or ())
+
+    def finalized(stored: Object) -> tuple[Object, bool]:
+        return {**prepare.copy(stored), "spec": {**(stored.get("spec") or {}), "finalizers": wanted}}, False
+
+    return await change(hub, served, "", target.name, finalized, write)
+
+
+async def _scale(hub: Hub, served: Served, request: Request, target: Target, verb: str, write: Write) -> Answer:
+    paths = _scale_paths(served)
+    if verb == "get":
+        return scale_of(read.get(hub, served, target.namespace, target.name), paths), 200, _JSON
+    media = wire.media_type(request.headers)
+
+    def scaled(stored: Object) -> tuple[Object, bool]:
+        current = scale_of(stored, paths)
+        if verb == "update":
+            wanted = wire.read_object(request.body, media)
+        else:
+            from trueup.merge.jsonpatch import json_patch, merge_patch
+
+            body = wire.read_value(request.body, "application/yaml" if media.endswith("yaml") else _JSON)
+            how = wire.PATCHES.get(media)
+            wanted = json_patch(current, body) if how == "json" else merge_patch(current, body)
+        replicas = (wanted.get("spec") or {}).get("replicas", 0)
+        if not isinstance(replicas, int) or replicas < 0:
+            raise BadRequest(f"spec.replicas must be a number that is not negative, not {replicas!r}")
+        new = prepare.copy(stored)
+        at = new
+        for part in paths[0][:-1]:
+            at = at.setdefault(part, {})
+        at[paths[0][-1]] = replicas
+        return new, False
+
+    changed = await change(hub, served, target.namespace, target.name, scaled, write)
+    return scale_of(changed, paths), 200, _JSON
+
+
+def _scale_paths(served: Served) -> tuple[list[str], list[str], list[str]]:
+    """Where replicas are wished, where they are counted, and where the selector stands."""
+    if served.version_spec is None:
+        return ["spec", "replicas"], ["status", "replicas"], []
+    spec = served.version_spec["subresources"]["scale"]
+    return (
+        str(spec.get("specReplicasPath", "")).strip(".").split("."),
+        str(spec.get("statusReplicasPath", "")).strip(".").split("."),
+        str(spec.get("labelSelectorPath") or "").strip(".").split(".") if spec.get("labelSelectorPath") else [],
+    )
+
+
+def scale_of(obj: Object, paths: tuple[list[str], list[str], list[str]]) -> Object:
+    """An object as ``autoscaling/v1`` Scale."""
+    meta = obj["metadata"]
+    selector: Any = _at(obj, paths[2]) if paths[2] else (obj.get("spec") or {}).get("selector")
+    if isinstance(selector, dict):
+        labels = selector.get("matchLabels") if "matchLabels" in selector or "matchExpressions" in selector else selector
+        selector = ",".join(f"{name}={value}" for name, value in sorted((labels or {}).items()))
+    keep = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    status: Object = {"replicas": _at(obj, paths[1]) or 0}
+    if selector:
+        status["selector"] = selector
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {name: meta[name] for name in keep if name in meta},
+        "spec": {"replicas": _at(obj, paths[0]) or 0},
+        "status": status,
+    }
+
+
+def _at(obj: Any, path: list[str]) -> Any:
+    for part in path:
+        obj = obj.get(part) if isinstance(obj, dict) else None
+    return obj
+
+
+async def _log(hub: Hub, served: Served, request: Request, target: Target) -> Answer:
+    pod = read.get(hub, served, target.namespace, target.name)
+    if hub.pod_logs is None:
+        raise Unavailable("nothing runs pods in this cluster, so there are no logs: start it with simulated workloads")
+    return hub.pod_logs(pod, request.query), 200, "text/plain"
+
+
+async def _bind(hub: Hub, served: Served, request: Request, target: Target, write: Write) -> Answer:
+    wanted = wire.read_object(request.body, wire.media_type(request.headers))
+    node = (wanted.get("target") or {}).get("name")
+    if not node:
+        raise BadRequest("target.name is required: the node to bind to")
+
+    def bound(stored: Object) -> tuple[Object, bool]:
+        if (stored.get("spec") or {}).get("nodeName"):
+            raise BadRequest(f"pod {target.name} is already assigned to node \"{stored['spec']['nodeName']}\"")
+        return {**prepare.copy(stored), "spec": {**stored["spec"], "nodeName": node}}, False
+
+    await change(hub, served, target.namespace, target.name, bound, write)
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201, _JSON
+
+
+async def _token(hub: Hub, served: Served, request: Request, target: Target) -> Answer:
+    account = read.get(hub, served, target.namespace, target.name)
+    if hub.tokens is None:
+        raise Unavailable("this cluster has no key to sign tokens with")
+    wanted = wire.read_object(request.body, wire.media_type(request.headers)) if request.body else {}
+    return hub.tokens.request(account, wanted, hub.clock.now()), 201, _JSON

@@ -1,0 +1,103 @@
+"""Bodies in and out: JSON, YAML and protobuf to objects, objects to JSON, tables and lists. Called by `asgi` and `routes`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from trueup.apiserver.registry import Served
+from trueup.kube import documents
+from trueup.kube.names import Object
+from trueup.kube.problems import BadRequest, TooLarge, UnsupportedMediaType
+
+MAX_BODY = 3 * 1024 * 1024
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+PATCHES: Mapping[str, Any] = {
+    "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+    "application/apply-patch+yaml": "apply",
+    "application/apply-patch+json": "apply",
+    "application/apply-patch+cbor": "",
+}
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """The body's media type, without parameters."""
+    return headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+
+def read_object(body: bytes, media: str) -> Object:
+    """An object out of a request's body. Raises ``BadRequest`` or ``UnsupportedMediaType``."""
+    if media == PROTOBUF:
+        from trueup.kube.protobuf import decode
+
+        return decode(body)
+    value = read_value(body, media)
+    if not isinstance(value, dict):
+        raise BadRequest("the object provided is unrecognized (must be of type Object)")
+    return value
+
+
+def read_value(body: bytes, media: str) -> Any:
+    """JSON or YAML."""
+    if len(body) > MAX_BODY:
+        raise TooLarge(f"Request entity too large: limit is {MAX_BODY}")
+    if media.endswith("json") or media == "":
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as problem:
+            raise BadRequest(f"couldn't get version/kind; json parse error: {problem}") from None
+    if media.endswith("yaml"):
+        try:
+            found = documents.parse(body)
+        except documents.YamlProblem as problem:
+            raise BadRequest(f"error decoding YAML: {problem}") from None
+        if len(found) != 1:
+            raise BadRequest(f"one document was expected, {len(found)} came")
+        return found[0].value
+    raise UnsupportedMediaType(
+        f"the body of the request was in an unknown format - accepted media types include: application/json, "
+        f"application/yaml, {PROTOBUF}"
+    )
+
+
+def list_body(served: Served, items: list[bytes], revision: str, token: str, remaining: int) -> bytes:
+    """A list, put together from its items' JSON."""
+    meta: Object = {"resourceVersion": revision}
+    if token:
+        meta["continue"] = token
+        if remaining:
+            meta["remainingItemCount"] = remaining
+    head = orjson.dumps({"kind": served.list_kind, "apiVersion": served.kind.api_version, "metadata": meta})
+    return b"".join((head[:-1], b',"items":[', b",".join(items), b"]}"))
+
+
+def event_line(type_: str, body: bytes) -> bytes:
+    """One line of a watch."""
+    return b"".join((b'{"type":"', type_.encode(), b'","object":', body, b"}\n"))
+
+
+def wants(accept: str, word: str) -> bool:
+    """Whether any part of an Accept header asks for a transformation such as ``as=Table``."""
+    return word in accept
+
+
+def chosen(accept: str) -> str:
+    """``table``, ``partial``, or the object itself: the first part of the header that this server can do wins."""
+    for part in accept.split(","):
+        if "as=Table" in part and "v=v1beta1" not in part:
+            return "table"
+        if "as=PartialObjectMetadata" in part:
+            return "partial"
+        media = part.partition(";")[0].strip()
+        if media in ("application/json", "*/*", "application/yaml", "") and "as=" not in part:
+            return "object"
+    return "object"
+
+
+def partial(obj: Object) -> Object:
+    """``PartialObjectMetadata``."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
