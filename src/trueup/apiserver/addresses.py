@@ -38,9 +38,9 @@ class Addresses:
         before = (old or {}).get("spec") or {}
         self._give_ip(service, spec, before)
         self._give_ports(service, spec, before)
-        if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
-            if not spec.get("healthCheckNodePort"):
-                spec["healthCheckNodePort"] = before.get("healthCheckNodePort") or self._free_port()
+        local = spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+        if local and not spec.get("healthCheckNodePort"):
+            spec["healthCheckNodePort"] = before.get("healthCheckNodePort") or self._free_port()
 
     def _give_ip(self, service: Object, spec: Object, before: Object) -> None:
         if spec.get("type") == "ExternalName":

@@ -142,6 +142,3 @@ async def _stream(body: AsyncIterator[bytes], send: Send) -> None:
         close = getattr(body, "aclose", None)
         if close is not None:
             await close()
-
-
-

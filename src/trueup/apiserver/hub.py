@@ -10,8 +10,11 @@ from typing import Any, Protocol
 
 from trueup.apiserver import crds
 from trueup.apiserver.addresses import Addresses
+from trueup.apiserver.auth import Authenticator, Tokens
+from trueup.apiserver.rbac import BOOTSTRAP_ROLES
 from trueup.apiserver.registry import Registry, Served, built_in
 from trueup.apiserver.request import Write
+from trueup.apiserver.users import User
 from trueup.apiserver.verbs import prepare
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import Forbidden, NotFound, not_found
@@ -42,6 +45,9 @@ class Hub:
         self.admission: list[Admission] = []
         self.pod_logs: PodLogs | None = None
         self.addresses = Addresses(store.bucket("services"))
+        self.tokens: Tokens | None = None
+        """Signs service-account tokens, where the cluster has a key."""
+        self.authenticator: Authenticator | None = None
 
     @classmethod
     async def open(cls, store: Store, types: Types, clock: Clock) -> Hub:
@@ -57,6 +63,10 @@ class Hub:
         for name in SYSTEM_NAMESPACES:
             if bucket.get("", name) is None:
                 await create(hub, namespaces, "", {"metadata": {"name": name}}, Write(manager="kube-apiserver"))
+        roles = hub.serves(Kind("rbac.authorization.k8s.io", "v1", "ClusterRole"))
+        for role in BOOTSTRAP_ROLES:
+            if store.bucket(roles.storage).get("", role["metadata"]["name"]) is None:
+                await create(hub, roles, "", prepare.copy(role), Write(manager="kube-apiserver"))
         return hub
 
     definitions: crds.Definitions
@@ -143,6 +153,10 @@ class Hub:
         """The object is gone (or was never stored): what it held is free again."""
         if served.kind.kind == "Service" and not served.kind.group:
             self.addresses.take_back(obj)
+
+    def authenticate_token(self, token: str) -> User | None:
+        """Whose token it is, for token reviews."""
+        return self.authenticator.user(token) if self.authenticator is not None else None
 
     async def close(self) -> None:
         """Finish what is on its way to the store and let it go."""

@@ -35,7 +35,11 @@ def parse(path: str) -> Target | None:
     else:
         return None
     namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2 and not (group == "" and rest[2] in _NAMESPACE_PARTS and len(rest) == 3):
+    if (
+        rest[0] == "namespaces"
+        and len(rest) > 2
+        and not (group == "" and rest[2] in _NAMESPACE_PARTS and len(rest) == 3)
+    ):
         namespace, rest = rest[1], rest[2:]
     name, subresource, further = (*rest[1:3], "", "")[0], (*rest[2:3], "")[0], "/".join(rest[3:])
     return Target(Resource(group, version, rest[0]), namespace, name if len(rest) > 1 else "", subresource, further)

@@ -111,8 +111,7 @@ def _many(hub: Hub, served: Served, request: Request, target: Target, verb: str)
     warnings = (served.warning,) if served.warning else ()
     if verb == "watch":
         watcher = Watcher(hub, served, target.namespace, labels=labels, fields=fields)
-        body = _watch(hub, served, request, watcher)
-        return Response(200, body, "application/json;stream=watch", warnings=warnings)
+        return Response(200, _watch(hub, served, request, watcher), "application/json;stream=watch", warnings=warnings)
     limit = _number(query, "limit")
     entries, revision, token, remaining = read.find(
         hub, served, target.namespace, labels=labels, fields=fields, limit=limit, page=query.get("continue", "")
@@ -120,7 +119,9 @@ def _many(hub: Hub, served: Served, request: Request, target: Target, verb: str)
     form = wire.chosen(request.headers.get("accept", ""))
     if form == "table":
         objects = [hub.as_version(served, entry.obj) for entry in entries]
-        body = table(served, objects, hub.clock.now(), query.get("includeObject", "Metadata"), revision=revision, token=token)
+        body = table(
+            served, objects, hub.clock.now(), query.get("includeObject", "Metadata"), revision=revision, token=token
+        )
         return Response(200, orjson.dumps(body), warnings=warnings)
     if form == "partial":
         items = [orjson.dumps(wire.partial(entry.obj)) for entry in entries]
@@ -197,7 +198,12 @@ def _object_response(
 
 
 def shaped(
-    served: Served, headers: Mapping[str, str], query: Mapping[str, str], obj: Object, status: int, warnings: tuple[str, ...]
+    served: Served,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    obj: Object,
+    status: int,
+    warnings: tuple[str, ...],
 ) -> Response:
     """One object in the form that the client accepts."""
     form = wire.chosen(headers.get("accept", ""))
@@ -240,7 +246,10 @@ def _write(request: Request, target: Target, warnings: list[str]) -> Write:
     if validation not in ("Strict", "Warn", "Ignore"):
         raise BadRequest(f"invalid fieldValidation: {validation}: Strict, Warn or Ignore is expected")
     manager = query.get("fieldManager", "")
-    if not manager and wire.media_type(request.headers) not in ("application/apply-patch+yaml", "application/apply-patch+json"):
+    if not manager and wire.media_type(request.headers) not in (
+        "application/apply-patch+yaml",
+        "application/apply-patch+json",
+    ):
         manager = request.headers.get("user-agent", "").partition("/")[0] or "unknown"
     return Write(
         user=request.user,

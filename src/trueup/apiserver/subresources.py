@@ -121,7 +121,9 @@ def scale_of(obj: Object, paths: tuple[list[str], list[str], list[str]]) -> Obje
     meta = obj["metadata"]
     selector: Any = _at(obj, paths[2]) if paths[2] else (obj.get("spec") or {}).get("selector")
     if isinstance(selector, dict):
-        labels = selector.get("matchLabels") if "matchLabels" in selector or "matchExpressions" in selector else selector
+        labels = (
+            selector.get("matchLabels") if "matchLabels" in selector or "matchExpressions" in selector else selector
+        )
         selector = ",".join(f"{name}={value}" for name, value in sorted((labels or {}).items()))
     keep = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     status: Object = {"replicas": _at(obj, paths[1]) or 0}
@@ -157,7 +159,7 @@ async def _bind(hub: Hub, served: Served, request: Request, target: Target, writ
 
     def bound(stored: Object) -> tuple[Object, bool]:
         if (stored.get("spec") or {}).get("nodeName"):
-            raise BadRequest(f"pod {target.name} is already assigned to node \"{stored['spec']['nodeName']}\"")
+            raise BadRequest(f'pod {target.name} is already assigned to node "{stored["spec"]["nodeName"]}"')
         return {**prepare.copy(stored), "spec": {**stored["spec"], "nodeName": node}}, False
 
     await change(hub, served, target.namespace, target.name, bound, write)

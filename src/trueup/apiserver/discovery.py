@@ -1,0 +1,223 @@
+"""What is served, in the forms that clients ask for: plain and aggregated discovery, version, health. Routes of `asgi`.
+
+Source: Kubernetes API concepts, "Discovery API"; KEP-3352 (aggregated discovery).
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+
+import orjson
+
+from trueup.apiserver.asgi import Application
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Request, Response
+from trueup.kube.names import Object
+from trueup.kube.problems import NotFound
+
+_PRIORITY = ("apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
+             "autoscaling", "batch", "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io",
+             "storage.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io",
+             "coordination.k8s.io", "node.k8s.io", "discovery.k8s.io", "flowcontrol.apiserver.k8s.io",
+             "resource.k8s.io")  # fmt: skip
+
+
+class Discovery:
+    """Answers discovery; what it answers is made anew when the registry changes."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._made: tuple[int, dict[str, dict[str, list[Served]]]] = (-1, {})
+
+    def add_to(self, application: Application) -> None:
+        """Put the routes in."""
+        routes = application.routes
+        routes["/api"] = self.api
+        routes["/apis"] = self.apis
+        routes["/version"] = self.version
+        for path in ("/healthz", "/livez", "/readyz"):
+            routes[path] = self.health
+        routes["/"] = self.root
+
+    def groups(self) -> dict[str, dict[str, list[Served]]]:
+        """Group -> version -> what is served, preferred versions first."""
+        if self._made[0] != self._hub.registry.generation:
+            found: dict[str, dict[str, list[Served]]] = {}
+            for served in self._hub.registry.all():
+                found.setdefault(served.resource.group, {}).setdefault(served.resource.version, []).append(served)
+            order = {group: index for index, group in enumerate(_PRIORITY)}
+            ordered = sorted(found, key=lambda group: (order.get(group, len(order)), group))
+            versions = {
+                group: dict(sorted(found[group].items(), key=lambda v: version_rank(v[0]))) for group in ordered
+            }
+            self._made = (self._hub.registry.generation, versions)
+        return self._made[1]
+
+    async def api(self, request: Request) -> Response:
+        if request.path.rstrip("/") == "/api":
+            if _aggregated(request):
+                return _json_as(request, self._aggregate([""]))
+            body: Object = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+            return Response(200, orjson.dumps(body))
+        return self._resources("", request.path.rstrip("/").rpartition("/")[2])
+
+    async def apis(self, request: Request) -> Response:
+        parts = [part for part in request.path.split("/") if part]
+        if len(parts) == 1:
+            if _aggregated(request):
+                return _json_as(request, self._aggregate([group for group in self.groups() if group]))
+            groups = [self._group(group) for group in self.groups() if group]
+            return Response(200, orjson.dumps({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+        if parts[1] not in self.groups():
+            raise NotFound("the server could not find the requested resource")
+        if len(parts) == 2:
+            return Response(200, orjson.dumps({"kind": "APIGroup", "apiVersion": "v1", **self._group(parts[1])}))
+        return self._resources(parts[1], parts[2])
+
+    def _group(self, group: str) -> Object:
+        versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in self.groups()[group]]
+        return {"name": group, "versions": versions, "preferredVersion": versions[0]}
+
+    def _resources(self, group: str, version: str) -> Response:
+        served = self.groups().get(group, {}).get(version)
+        if served is None:
+            raise NotFound("the server could not find the requested resource")
+        name = f"{group}/{version}" if group else version
+        entries = [entry for one in served for entry in _plain(one)]
+        body: Object = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": entries}
+        return Response(200, orjson.dumps(body))
+
+    def _aggregate(self, groups: list[str]) -> Object:
+        items = []
+        for group in groups:
+            versions = [
+                {"version": version, "freshness": "Current", "resources": [_aggregate_one(one) for one in served]}
+                for version, served in self.groups().get(group, {}).items()
+            ]
+            meta: Object = {"creationTimestamp": None, **({"name": group} if group else {})}
+            items.append({"metadata": meta, "versions": versions})
+        return {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": "apidiscovery.k8s.io/v2",
+            "metadata": {},
+            "items": items,
+        }
+
+    async def version(self, request: Request) -> Response:
+        major, minor = self._hub.types.version.split(".")
+        body = {
+            "major": major,
+            "minor": minor,
+            "gitVersion": self._hub.types.git_version,
+            "gitCommit": "",
+            "gitTreeState": "clean",
+            "buildDate": "1970-01-01T00:00:00Z",
+            "goVersion": "go1.24.0",
+            "compiler": f"CPython {platform.python_version()}",
+            "platform": f"{sys.platform}/{platform.machine()}",
+        }
+        return Response(200, orjson.dumps(body, option=orjson.OPT_INDENT_2))
+
+    async def health(self, request: Request) -> Response:
+        if "verbose" in request.query:
+            return Response(
+                200, b"[+]ping ok\n[+]store ok\n" + request.path[1:].encode() + b" check passed\n", "text/plain"
+            )
+        return Response(200, b"ok", "text/plain; charset=utf-8")
+
+    async def root(self, request: Request) -> Response:
+        if request.path != "/":
+            raise NotFound("the server could not find the requested resource")
+        paths = ["/api", "/api/v1", "/apis"]
+        for group, versions in self.groups().items():
+            if group:
+                paths.append(f"/apis/{group}")
+                paths += [f"/apis/{group}/{version}" for version in versions]
+        paths += ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+        return Response(200, orjson.dumps({"paths": paths}))
+
+
+def version_rank(version: str) -> tuple[int, int, int, str]:
+    """v2 before v1 before v1beta1 before v1alpha1. Source: apimachinery ``version.CompareKubeAwareVersionStrings``."""
+    import re
+
+    found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
+    if found is None:
+        return (3, 0, 0, version)
+    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
+    return (stage, -int(found[1]), -int(found[3] or 0), version)
+
+
+def _aggregated(request: Request) -> bool:
+    return "as=APIGroupDiscoveryList" in request.headers.get("accept", "")
+
+
+def _json_as(request: Request, body: Object) -> Response:
+    accept = request.headers.get("accept", "")
+    version = "v2" if "v=v2;" in accept or accept.partition(",")[0].endswith("v=v2") or "v=v2," in accept else "v2beta1"
+    body["apiVersion"] = f"apidiscovery.k8s.io/{version}"
+    kind = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+    return Response(200, orjson.dumps(body), kind)
+
+
+def _plain(served: Served) -> Iterator[Object]:
+    entry: Object = {
+        "name": served.resource.name,
+        "singularName": served.singular,
+        "namespaced": served.namespaced,
+        "kind": served.kind.kind,
+        "verbs": sorted(served.verbs),
+    }
+    if served.short_names:
+        entry["shortNames"] = list(served.short_names)
+    if served.categories:
+        entry["categories"] = list(served.categories)
+    if "list" in served.verbs:
+        entry["storageVersionHash"] = _hash(served)
+    yield entry
+    for name, sub in sorted(served.subresources.items()):
+        below: Object = {
+            "name": f"{served.resource.name}/{name}",
+            "singularName": "",
+            "namespaced": served.namespaced,
+            "kind": sub.kind.kind,
+            "verbs": sorted(sub.verbs),
+        }
+        if sub.kind.group != served.kind.group or sub.kind.version != served.kind.version:
+            below["group"], below["version"] = sub.kind.group, sub.kind.version
+        yield below
+
+
+def _aggregate_one(served: Served) -> Object:
+    def kind_of(kind: object) -> Object:
+        assert hasattr(kind, "group")
+        return {"group": kind.group, "version": kind.version, "kind": kind.kind}  # type: ignore[attr-defined]
+
+    entry: Object = {
+        "resource": served.resource.name,
+        "responseKind": kind_of(served.kind),
+        "scope": "Namespaced" if served.namespaced else "Cluster",
+        "singularResource": served.singular,
+        "verbs": sorted(served.verbs),
+    }
+    if served.short_names:
+        entry["shortNames"] = list(served.short_names)
+    if served.categories:
+        entry["categories"] = list(served.categories)
+    if served.subresources:
+        entry["subresources"] = [
+            {"subresource": name, "responseKind": kind_of(sub.kind), "verbs": sorted(sub.verbs)}
+            for name, sub in sorted(served.subresources.items())
+        ]
+    return entry
+
+
+def _hash(served: Served) -> str:
+    import base64
+    import hashlib
+
+    text = f"{served.resource.group}/{served.resource.version}/{served.kind.kind}"
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
