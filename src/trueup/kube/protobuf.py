@@ -128,9 +128,8 @@ def _message(data: bytes, name: str) -> Any:
             if _is_inline(key, kind):
                 if isinstance(value, dict):
                     out.update(value)
-            elif key in _ZERO_MEANT or value not in (0, "", None, False) or value is True:
-                if value != {} or kind not in _DROPPED_EMPTY:
-                    out[key] = value
+            elif _is_there(key, value, kind):
+                out[key] = value
     if list(table.values()) == [("items", table.get(1, ("", "", ""))[1], "list")] and name.rpartition(".")[2] in _LISTS:
         return out.get("items", [])
     return out
@@ -153,7 +152,15 @@ _DROPPED_EMPTY = frozenset(
 )  # fmt: skip
 """Structs that Go sends although nothing is in them."""
 
-_RENAMED = {"Webhooks": "webhooks", "Expression": "expression", "aPIGroup": "apiGroup"}
+
+def _is_there(key: str, value: Any, kind: str) -> bool:
+    """Whether Go's JSON would show the field, for protobuf sends zeros too."""
+    if value is None or (value == {} and kind in _DROPPED_EMPTY):
+        return False
+    return key in _ZERO_MEANT or value is True or value not in (0, "", False)
+
+
+_RENAMED = {"Webhooks": "webhooks", "Expression": "expression", "Name": "name", "aPIGroup": "apiGroup"}
 _INLINE = frozenset(
     {
         "volumeSource", "persistentVolumeSource", "localObjectReference", "ephemeralContainerCommon",
