@@ -18,6 +18,7 @@ from trueup.kube.problems import BadRequest
 Operator = Literal["=", "!=", "in", "notin", "exists", "!", ">", "<"]
 
 _KEY = r"[A-Za-z0-9][-A-Za-z0-9_./]*"
+_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _TERM = re.compile(
     rf"\s*(?:(?P<absent>!)\s*(?P<key1>{_KEY})"
     rf"|(?P<key2>{_KEY})\s+(?P<set>in|notin)\s*\((?P<values>[^)]*)\)"
@@ -78,14 +79,31 @@ NOTHING = LabelSelector(nothing=True)
 def labels(text: str) -> LabelSelector:
     """From ``app=web,tier in (a, b),!old``. Raises ``BadRequest`` naming what cannot be read."""
     requirements: list[Requirement] = []
-    position = 0
-    while position < len(text.rstrip()):
+    position, end = 0, len(text.rstrip())
+    while position < end:
         term = _TERM.match(text, position)
         if term is None:
             raise BadRequest(f"unable to parse requirement: found '{text[position:].strip()}'")
         position = term.end()
-        requirements.append(_requirement(term))
+        if position >= end and text[:position].endswith(","):
+            raise BadRequest("found '', expected: identifier after ','")
+        requirements.append(_checked(_requirement(term)))
     return LabelSelector(tuple(requirements))
+
+
+def _checked(requirement: Requirement) -> Requirement:
+    """Values that no label can have are a mistake of who asks. Source: apimachinery ``labels.NewRequirement``."""
+    for index, value in enumerate(requirement.values):
+        if requirement.operator in (">", "<"):
+            if not re.fullmatch(r"[-+]?\d+", value):
+                why = "for 'Gt', 'Lt' operators, the value must be an integer"
+                raise BadRequest(f'unable to parse requirement: values[{index}]: Invalid value: "{value}": {why}')
+        elif not _VALUE.fullmatch(value):
+            why = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'"
+            raise BadRequest(
+                f'unable to parse requirement: values[{index}][{requirement.key}]: Invalid value: "{value}": {why}'
+            )
+    return requirement
 
 
 def _requirement(term: re.Match[str]) -> Requirement:

@@ -39,7 +39,7 @@ def test_what_is_no_path_is_refused(text: str) -> None:
 
 def test_pointers_unescape_slash_and_tilde() -> None:
     """RFC 6901: ~1 is a slash, ~0 a tilde."""
-    assert ("metadata", "annotations", "a.b/c", "~") == paths.pointer("/metadata/annotations/a.b~1c/~0")
+    assert paths.pointer("/metadata/annotations/a.b~1c/~0") == ("metadata", "annotations", "a.b/c", "~")
 
 
 @pytest.mark.parametrize(
