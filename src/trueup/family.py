@@ -75,6 +75,8 @@ class Controller:
     index: Mapping[str, Callable[[Object], Iterable[str]]] = field(default_factory=dict)
     live: Callable[[Object], Iterable[Key]] | None = None
     """Whose live object this is (by tracking label or annotation): a change of any delivered object requeues these keys."""
+    reads: Callable[[Object], Iterable[str]] | None = None
+    """URLs of the sources that an object follows: news of one (a push, a change in a mapped folder) requeues it."""
     workers: int = 8
 
 

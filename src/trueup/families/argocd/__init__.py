@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from trueup.families.argocd import appset, reconcile, view
 from trueup.families.argocd.secrets import SECRET
-from trueup.families.argocd.types import APPLICATION, APPLICATION_SET, PROJECT
+from trueup.families.argocd.types import APPLICATION, APPLICATION_SET, PROJECT, Application
 from trueup.families.argocd.wanted import owner_in
 from trueup.family import Controller, Family, Unit, Watch
 from trueup.kube.names import Key, Object
@@ -24,6 +24,10 @@ def _project(obj: Object) -> Iterable[str]:
     yield str((obj.get("spec") or {}).get("project") or "default")
 
 
+def _urls(obj: Object) -> Iterable[str]:
+    return (source.repo for source in Application.parse(obj).sources)
+
+
 def _own_name(obj: Object) -> Iterable[str]:
     yield str(obj["metadata"]["name"])
 
@@ -39,6 +43,7 @@ FAMILY = Family(
             index={"project": _project},
             watches=(Watch(PROJECT, by={"project": _own_name}), Watch(SECRET)),
             live=_owner,
+            reads=_urls,
         ),
         Controller("argocd-applicationset", APPLICATION_SET, appset.reconcile),
     ),

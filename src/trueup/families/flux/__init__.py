@@ -35,6 +35,10 @@ def _source_index(obj: Object) -> Iterable[str]:
     yield f"{ref.kind.kind}/{ref.namespace}/{ref.name}"
 
 
+def _url(obj: Object) -> Iterable[str]:
+    yield str((obj.get("spec") or {}).get("url") or "")
+
+
 def _dependency_index(obj: Object) -> Iterable[str]:
     return (str(key) for key in Kustomization.parse(obj).depends_on)
 
@@ -64,7 +68,7 @@ FAMILY = Family(
         "images.yaml",
     ),
     controllers=(
-        Controller("flux-source", GIT_REPOSITORY, source.reconcile),
+        Controller("flux-source", GIT_REPOSITORY, source.reconcile, reads=_url),
         Controller(
             "flux-kustomization",
             KUSTOMIZATION,

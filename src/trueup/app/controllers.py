@@ -1,0 +1,125 @@
+"""All controllers over one cluster: sources, renderers, delivery and families put together around a manager."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from trueup.app import families as known
+from trueup.client.http import HttpClient
+from trueup.client.kubeconfig import ClusterAccess, parse
+from trueup.delivery.clusters import Access, KnownClusters
+from trueup.delivery.pipeline import Delivery
+from trueup.delivery.tools import DeliveryTools
+from trueup.family import Family
+from trueup.kube.names import Key
+from trueup.ports import Client, Clock, Cluster
+from trueup.render.render import Render
+from trueup.runtime.live import LiveCache
+from trueup.runtime.manager import Manager
+from trueup.runtime.metrics import Metrics
+from trueup.settings import Settings
+from trueup.source.fetcher import GitFetcher
+from trueup.source.urls import same
+from trueup.store.ledger import MemoryLedger, SqliteLedger
+
+log = logging.getLogger("trueup.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Controllers:
+    """What runs, and the parts that others (webhooks, the web UI, the command line) speak to."""
+
+    manager: Manager
+    delivery: Delivery
+    fetcher: GitFetcher
+    ledger: MemoryLedger | SqliteLedger
+    tools: DeliveryTools
+
+    def news(self, url: str) -> int:
+        """A source has changed: ask it anew, requeue whatever follows it; how many objects that are."""
+        self.fetcher.refresh(url)
+        wanted, count = same(url), 0
+        for controller in self.manager.controllers:
+            if controller.reads is None:
+                continue
+            for obj in self.manager.cache(controller.kind).list():
+                if any(same(read) == wanted for read in controller.reads(obj)):
+                    self.manager.enqueue(controller.name, Key.of(obj))
+                    count += 1
+        return count
+
+
+def controllers(
+    client: Client,
+    clock: Clock,
+    settings: Settings,
+    folder: Path,
+    of: Sequence[Family],
+    *,
+    durable: bool,
+) -> Controllers:
+    """Everything wired; nothing runs before ``manager.run()``."""
+    metrics = Metrics()
+    manager = Manager(client, clock, workers=settings.workers, metrics=metrics)
+    fetcher = GitFetcher(folder / "mirrors", mapping=settings.mapping, clock=clock)
+    renderer = Render(folder / "render")
+    ledger = SqliteLedger(folder / "ledger.sqlite") if durable else MemoryLedger()
+    local = Cluster("in-cluster", client, manager.live)
+
+    async def connect(name: str, access: Access) -> Cluster:
+        remote = await HttpClient.connect(_remote(access))
+        live = LiveCache(remote, clock, metrics=metrics)
+        manager.observe(live)
+        return Cluster(name, remote, live)
+
+    clusters = KnownClusters(local, connect)
+    rules = {key: rule for family in known.families() for key, rule in family.health.items()}
+    delivery = Delivery(clusters, fetcher, renderer, ledger, manager.events, clock, rules)
+    tools = DeliveryTools(client, manager.cache, manager.events, clock, delivery, fetcher, clusters)
+    for family in of:
+        for controller in family.controllers:
+            manager.add(controller, tools)
+    return Controllers(manager, delivery, fetcher, ledger, tools)
+
+
+def _remote(access: Access) -> ClusterAccess:
+    """A kubeconfig's current context, or the fields of an Argo CD cluster Secret as one."""
+    if access.kubeconfig:
+        return parse(access.kubeconfig)
+    config = orjson.loads(access.config or "{}")
+    tls = config.get("tlsClientConfig") or {}
+    user = {
+        name: value
+        for name, value in (
+            ("token", config.get("bearerToken")),
+            ("username", config.get("username")),
+            ("password", config.get("password")),
+            ("client-certificate-data", tls.get("certData")),
+            ("client-key-data", tls.get("keyData")),
+        )
+        if value
+    }
+    cluster = {
+        "server": access.server,
+        **({"certificate-authority-data": tls["caData"]} if tls.get("caData") else {}),
+        **({"insecure-skip-tls-verify": True} if tls.get("insecure") else {}),
+        **({"tls-server-name": tls["serverName"]} if tls.get("serverName") else {}),
+    }
+    context = {"cluster": "c", "user": "u"}
+    return parse(
+        orjson.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "c",
+                "contexts": [{"name": "c", "context": context}],
+                "clusters": [{"name": "c", "cluster": cluster}],
+                "users": [{"name": "u", "user": user}],
+            }
+        )
+    )

@@ -1,0 +1,82 @@
+"""An embedded cluster: store, hub, certificates, wire, put together from the settings."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from trueup.apiserver import kubeconfig, pki
+from trueup.apiserver.asgi import Application
+from trueup.apiserver.auth import Authenticator, Tokens
+from trueup.apiserver.discovery import Discovery
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.openapi import OpenApi
+from trueup.apiserver.rbac import Authorizer
+from trueup.apiserver.server import Server, serve
+from trueup.apiserver.users import ADMIN
+from trueup.kube.types import load
+from trueup.ports import Clock
+from trueup.settings import Settings
+from trueup.store.log import Log, MemoryLog, SqliteLog
+from trueup.store.state import Store
+
+log = logging.getLogger("trueup.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A running cluster of our own."""
+
+    hub: Hub
+    application: Application
+    server: Server
+    client: InProcessClient
+    folder: Path
+    """Where its files are: the state folder, or a temporary one."""
+    kubeconfig: Path
+
+
+@asynccontextmanager
+async def embedded(settings: Settings, clock: Clock, kubeconfig_out: Path | None = None) -> AsyncIterator[Embedded]:
+    """A cluster for as long as the block runs. Raises ``StoreProblem`` and ``OSError`` saying what to do."""
+    with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
+        folder = settings.state or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        database: Log = SqliteLog(folder / "cluster.sqlite") if settings.state is not None else MemoryLog()
+        store = Store(database)
+        try:
+            hub = await Hub.open(store, load(settings.kubernetes_version), clock)
+            async with _served(settings, hub, folder, clock, kubeconfig_out or folder / "kubeconfig") as running:
+                yield running
+        finally:
+            await store.close()
+
+
+@asynccontextmanager
+async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path: Path) -> AsyncIterator[Embedded]:
+    hosts = sorted(
+        {"127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc", settings.host, *_own_names(settings)}
+    )
+    keys = pki.prepare(folder / "pki", hosts, clock.now())
+    hub.tokens = Tokens(keys.token_key, hub.store.bucket("serviceaccounts"))
+    hub.authenticator = Authenticator({keys.admin_token: ADMIN}, hub.tokens, clock.now)
+    application = Application(hub, hub.authenticator, Authorizer(hub.store))
+    Discovery(hub).add_to(application)
+    OpenApi(hub).add_to(application)
+    server = await serve(application, settings.host, settings.port, keys.certificate, keys.key)
+    try:
+        kubeconfig.write(path, url=server.url, ca=keys.ca.read_bytes(), token=keys.admin_token)
+        yield Embedded(hub, application, server, InProcessClient(hub), folder, path)
+    finally:
+        await server.stop()
+
+
+def _own_names(settings: Settings) -> set[str]:
+    """A cluster that listens beyond loopback is reached by this machine's name too."""
+    return {socket.gethostname()} if settings.host in ("0.0.0.0", "::") else set()  # noqa: S104

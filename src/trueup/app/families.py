@@ -1,0 +1,74 @@
+"""The families that there are: found by listing `families/`, handed in parts to the rooms that use them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import resources
+
+import trueup.families
+from trueup.family import Family, Unit
+from trueup.health.judge import judge
+from trueup.health.verdict import Health
+from trueup.kube import documents
+from trueup.kube.names import Kind, Object, Ref
+from trueup.kube.problems import AlreadyExists, NotFound
+from trueup.ports import Client
+
+CRD = Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
+
+
+@lru_cache(maxsize=1)
+def families() -> tuple[Family, ...]:
+    """Every folder under `families/`, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(trueup.families.__path__) if module.ispkg)
+    found = [importlib.import_module(f"trueup.families.{name}").FAMILY for name in names]
+    assert all(isinstance(family, Family) for family in found)
+    return tuple(found)
+
+
+def chosen(names: Sequence[str]) -> tuple[Family, ...]:
+    """The named families; all when none is named. Raises ``ValueError`` for a name that there is not."""
+    known = {family.name: family for family in families()}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"there is no family {', '.join(unknown)}; there are: {', '.join(known)}")
+    return tuple(known[name] for name in names) if names else families()
+
+
+def units() -> tuple[Unit, ...]:
+    """The kinds that are units, of all families."""
+    return tuple(unit for family in families() for unit in family.units)
+
+
+def health_of(obj: Object) -> Health:
+    """The health of a live object, by the families' rules and the built-in ones."""
+    return judge(obj, {key: rule for family in families() for key, rule in family.health.items()})
+
+
+def definitions(of: Sequence[Family]) -> list[Object]:
+    """The CustomResourceDefinitions that families serve."""
+    found: list[Object] = []
+    for family in of:
+        folder = resources.files(f"trueup.families.{family.name}") / "crds"
+        for name in family.crds:
+            parsed = documents.parse((folder / name).read_bytes(), name)
+            found += [document.value for document in parsed]
+    return found
+
+
+async def install(client: Client, of: Sequence[Family], *, ours: bool) -> None:
+    """Serve the families' kinds. In a cluster of our own definitions are kept up to date; elsewhere, what is there stays."""
+    for definition in definitions(of):
+        if ours:
+            await client.apply(definition, manager="trueup")
+            continue
+        try:
+            await client.get(Ref(CRD, "", definition["metadata"]["name"]))
+        except NotFound:
+            try:
+                await client.create(definition, manager="trueup")
+            except AlreadyExists:
+                continue

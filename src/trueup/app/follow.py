@@ -1,0 +1,51 @@
+"""Local folders that stand for repositories: a commit in one is news at once, without anybody asking."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pygit2
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the references; each costs a few file stats."""
+
+
+async def follow(mapping: Mapping[str, Path], news: Callable[[str], object]) -> None:
+    """Tells ``news`` the URL of each folder whose references (or, without Git, files) changed. Runs until cancelled."""
+    known = {url: await asyncio.to_thread(state_of, folder) for url, folder in mapping.items()}
+    while mapping:
+        await asyncio.sleep(LOOK_EVERY)
+        for url, folder in mapping.items():
+            now = await asyncio.to_thread(state_of, folder)
+            if now != known[url]:
+                known[url] = now
+                news(url)
+
+
+def state_of(folder: Path) -> str:
+    """A digest of where all references stand; of names, sizes and times when the folder is in no repository."""
+    found = pygit2.discover_repository(str(folder))
+    digest = hashlib.sha256()
+    if found is None:
+        for root, folders, names in os.walk(folder):
+            folders.sort()
+            for name in sorted(names):
+                stat = os.stat(os.path.join(root, name), follow_symlinks=False)
+                digest.update(f"{root}/{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+    for path in _reference_files(Path(found)):
+        stat = path.stat()
+        digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}\n".encode())
+    return digest.hexdigest()
+
+
+def _reference_files(git: Path) -> list[Path]:
+    """HEAD, packed references and loose ones; of a linked worktree, those of the repository that it belongs to."""
+    common = git / "commondir"
+    root = (git / common.read_text().strip()).resolve() if common.exists() else git
+    files = [git / "HEAD", root / "packed-refs", *sorted((root / "refs").rglob("*"))]
+    return [path for path in files if path.is_file()]

@@ -1,0 +1,55 @@
+"""One frozen value for how a process was started. Read once by the command line, handed down by `app.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trueup.kube.types import DEFAULT_VERSION
+
+DEFAULT_STATE = Path(".trueup")
+DEFAULT_LISTEN = "127.0.0.1:7443"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``state`` None keeps nothing on disk but a temporary folder."""
+
+    state: Path | None = DEFAULT_STATE
+    host: str = "127.0.0.1"
+    port: int = 7443
+    kubernetes_version: str = DEFAULT_VERSION
+    simulate: bool = True
+    source: str = ""
+    """A working tree, a bare repository or a URL; empty: nothing to bootstrap with."""
+    path: str = ""
+    """The folder in it to begin with; empty: found by convention."""
+    mapping: Mapping[str, Path] = field(default_factory=dict)
+    """URLs that are answered from local folders."""
+    families: tuple[str, ...] = ()
+    """Only these; empty: all."""
+    namespace: str = ""
+    """Only objects of this namespace."""
+    workers: int = 16
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """``HOST:PORT``, ``:PORT`` or ``PORT``. Raises ``ValueError`` naming the text."""
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{text!r} is no address: write HOST:PORT, e.g. {DEFAULT_LISTEN}")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def parse_mapping(entries: tuple[str, ...]) -> dict[str, Path]:
+    """``URL=DIR`` entries; a folder must exist. Raises ``ValueError`` naming the entry."""
+    found: dict[str, Path] = {}
+    for entry in entries:
+        url, equals, folder = entry.rpartition("=")
+        if not equals or not url:
+            raise ValueError(f"{entry!r} is no mapping: write URL=DIR")
+        if not Path(folder).is_dir():
+            raise ValueError(f"{entry!r}: there is no folder {folder}")
+        found[url] = Path(folder).resolve()
+    return found
