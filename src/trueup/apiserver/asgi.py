@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -45,7 +45,7 @@ class Application:
         if self.pages is not None and not _is_api(path):
             await self.pages(scope, receive, send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope["headers"])
         try:
             body = await _body(receive)
             response = await self._answer(scope, path, headers, body)
@@ -81,6 +81,15 @@ class Application:
                 return found
             path = path.rpartition("/")[0]
         return self.routes.get("/")
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """By name in lower case; a header that comes more than once has its values joined, as HTTP has it."""
+    out: dict[str, str] = {}
+    for key, value in raw:
+        name, text = key.decode("latin-1").lower(), value.decode("latin-1")
+        out[name] = f"{out[name]}, {text}" if name in out else text
+    return out
 
 
 _API = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/metrics", "/.well-known")

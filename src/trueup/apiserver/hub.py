@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from trueup.apiserver import crds
+from trueup.apiserver import crds, policy
 from trueup.apiserver.addresses import Addresses
 from trueup.apiserver.auth import Authenticator, Tokens
-from trueup.apiserver.rbac import BOOTSTRAP_ROLES
+from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.registry import Registry, Served, built_in
 from trueup.apiserver.request import Write
 from trueup.apiserver.users import User
@@ -48,6 +48,7 @@ class Hub:
         self.tokens: Tokens | None = None
         """Signs service-account tokens, where the cluster has a key."""
         self.authenticator: Authenticator | None = None
+        self.authorizer = Authorizer(store)
 
     @classmethod
     async def open(cls, store: Store, types: Types, clock: Clock) -> Hub:
@@ -63,10 +64,11 @@ class Hub:
         for name in SYSTEM_NAMESPACES:
             if bucket.get("", name) is None:
                 await create(hub, namespaces, "", {"metadata": {"name": name}}, Write(manager="kube-apiserver"))
-        roles = hub.serves(Kind("rbac.authorization.k8s.io", "v1", "ClusterRole"))
-        for role in BOOTSTRAP_ROLES:
-            if store.bucket(roles.storage).get("", role["metadata"]["name"]) is None:
-                await create(hub, roles, "", prepare.copy(role), Write(manager="kube-apiserver"))
+        for kind, wanted in (("ClusterRole", policy.ROLES), ("ClusterRoleBinding", policy.BINDINGS)):
+            served = hub.serves(Kind(policy.GROUP, "v1", kind))
+            for obj in wanted:
+                if store.bucket(served.storage).get("", obj["metadata"]["name"]) is None:
+                    await create(hub, served, "", prepare.copy(obj), Write(manager="kube-apiserver"))
         return hub
 
     definitions: crds.Definitions

@@ -10,14 +10,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trueup.apiserver.auth import service_account_user
+from trueup.apiserver.policy import AUTHENTICATED, GROUP, MASTERS
 from trueup.apiserver.users import User
+from trueup.kube import selectors
 from trueup.kube.names import Object
-from trueup.kube.problems import Forbidden
-from trueup.store.state import Store
+from trueup.kube.problems import BadRequest, Forbidden
+from trueup.store.state import Event, Store
 
-MASTERS = "system:masters"
-_OPEN = ("/healthz", "/livez", "/readyz", "/version", "/api", "/apis", "/openapi", "/.well-known")
-"""Paths that ``system:discovery`` and ``system:public-info-viewer`` grant to whoever is authenticated."""
+Rule = Mapping[str, Any]
+
+_BUCKETS = tuple(f"{kind}.{GROUP}" for kind in ("clusterrolebindings", "rolebindings", "clusterroles", "roles"))
+_KNOWN_USERS = 10_000
+"""How many users' rules are remembered between changes of roles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,16 @@ class Attributes:
 
 
 class Authorizer:
-    """Asks the stored roles."""
+    """Asks the stored roles. What applies to a user is remembered until a role or a binding changes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._known: dict[tuple[str, tuple[str, ...], str], tuple[Rule, ...]] = {}
+        for bucket in _BUCKETS:
+            store.bucket(bucket).listeners.append(self._forget)
+
+    def _forget(self, event: Event) -> None:
+        self._known.clear()
 
     def authorize(self, user: User, attributes: Attributes) -> None:
         """Raises ``Forbidden`` as Kubernetes words it."""
@@ -66,8 +76,6 @@ class Authorizer:
         verb = {"GET": "get", "HEAD": "get", "POST": "post", "PUT": "put", "DELETE": "delete"}.get(
             method, method.lower()
         )
-        if verb == "get" and path.startswith(_OPEN):
-            return
         if not self.allows(user, Attributes(verb=verb, path=path)):
             raise Forbidden(f'forbidden: User "{user.name}" cannot {verb} path "{path}"')
 
@@ -77,43 +85,90 @@ class Authorizer:
             return True
         return any(_matches(rule, attributes) for rule in self.rules(user, attributes.namespace))
 
-    def rules(self, user: User, namespace: str) -> Iterator[Mapping[str, Any]]:
+    def rules(self, user: User, namespace: str) -> tuple[Rule, ...]:
         """Every rule that applies to a user in a namespace (cluster-wide ones included)."""
-        for binding in self._all("clusterrolebindings.rbac.authorization.k8s.io", ""):
+        key = (user.name, user.groups, namespace)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= _KNOWN_USERS:
+                self._known.clear()
+            found = self._known[key] = tuple(self._find(user, namespace))
+        return found
+
+    def _find(self, user: User, namespace: str) -> Iterator[Rule]:
+        for binding in self._all(f"clusterrolebindings.{GROUP}", ""):
             if _binds(binding, user, ""):
-                yield from self._role(binding["roleRef"], "")
+                yield from self.role(binding.get("roleRef") or {}, "")
         if namespace:
-            for binding in self._all("rolebindings.rbac.authorization.k8s.io", namespace):
+            for binding in self._all(f"rolebindings.{GROUP}", namespace):
                 if _binds(binding, user, namespace):
-                    yield from self._role(binding["roleRef"], namespace)
+                    yield from self.role(binding.get("roleRef") or {}, namespace)
 
     def _all(self, bucket: str, namespace: str) -> Iterator[Object]:
         for _, _, entry in self._store.bucket(bucket).scan(namespace):
             yield entry.obj
 
-    def _role(self, ref: Mapping[str, Any], namespace: str) -> Sequence[Mapping[str, Any]]:
+    def role(self, ref: Mapping[str, Any], namespace: str) -> Sequence[Rule]:
+        """The rules of a role, those that it gathers from other roles included; none when there is no such role."""
         kind, space = ("roles", namespace) if ref.get("kind") == "Role" else ("clusterroles", "")
-        entry = self._store.bucket(f"{kind}.rbac.authorization.k8s.io").get(space, str(ref.get("name") or ""))
-        return (entry.obj.get("rules") or ()) if entry is not None else ()
+        entry = self._store.bucket(f"{kind}.{GROUP}").get(space, str(ref.get("name") or ""))
+        if entry is None:
+            return ()
+        rules: list[Rule] = list(entry.obj.get("rules") or ())
+        for selector in (entry.obj.get("aggregationRule") or {}).get("clusterRoleSelectors") or ():
+            wanted = selectors.label_selector(selector)
+            for other in self._all(f"clusterroles.{GROUP}", ""):
+                if other is not entry.obj and wanted.matches(other["metadata"].get("labels") or {}):
+                    rules += other.get("rules") or ()
+        return rules
 
     def impersonated(self, user: User, headers: Mapping[str, str]) -> User:
         """The user that the request's Impersonate headers name, if the real one may be them."""
-        name = headers.get("impersonate-user")
-        if not name:
+        asked = {name: value for name, value in headers.items() if name.startswith("impersonate-")}
+        if not asked:
             return user
-        groups = tuple(filter(None, (g.strip() for g in headers.get("impersonate-group", "").split(","))))
-        kind, space = "users", ""
-        target = User(name, (*groups, "system:authenticated"))
-        parts = name.split(":")
-        bare = name
-        if name.startswith("system:serviceaccount:") and len(parts) == 4:
-            kind, space, bare = "serviceaccounts", parts[2], parts[3]
-            account = service_account_user(parts[2], parts[3])
-            target = replace(account, groups=(*account.groups, *groups))
-        self.authorize(user, Attributes("impersonate", "", kind, namespace=space, name=bare))
-        for group in groups:
-            self.authorize(user, Attributes("impersonate", "", "groups", name=group))
-        return target
+        name = asked.pop("impersonate-user", "")
+        if not name:
+            raise BadRequest("requested impersonation without impersonating a user")
+        groups = _words(asked.pop("impersonate-group", ""))
+        uid = asked.pop("impersonate-uid", "")
+        extra = {key.removeprefix("impersonate-extra-"): _words(value) for key, value in asked.items()}
+        for wanted in _to_impersonate(name, groups, uid, extra):
+            self.authorize(user, wanted)
+        target = known_as(name, groups)
+        return replace(target, uid=uid, extra=extra)
+
+
+def known_as(name: str, groups: Sequence[str] = ()) -> User:
+    """A user by name, with the groups that the name itself brings."""
+    parts = name.split(":")
+    if name.startswith("system:serviceaccount:") and len(parts) == 4:
+        account = service_account_user(parts[2], parts[3])
+        return account if not groups else User(name, (*groups, AUTHENTICATED))
+    return User(name, tuple(dict.fromkeys((*groups, AUTHENTICATED))))
+
+
+def _to_impersonate(
+    name: str, groups: Sequence[str], uid: str, extra: Mapping[str, Sequence[str]]
+) -> Iterator[Attributes]:
+    """What has to be allowed. Source: Kubernetes documentation, "User impersonation"."""
+    parts = name.split(":")
+    if name.startswith("system:serviceaccount:") and len(parts) == 4:
+        yield Attributes("impersonate", "", "serviceaccounts", namespace=parts[2], name=parts[3])
+    else:
+        yield Attributes("impersonate", "", "users", name=name)
+    for group in groups:
+        yield Attributes("impersonate", "", "groups", name=group)
+    if uid:
+        yield Attributes("impersonate", "authentication.k8s.io", "uids", name=uid)
+    for key, values in extra.items():
+        for value in values:
+            yield Attributes("impersonate", "authentication.k8s.io", "userextras", subresource=key, name=value)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """The values of a header that came more than once."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _binds(binding: Object, user: User, namespace: str) -> bool:
@@ -148,52 +203,3 @@ def _matches(rule: Mapping[str, Any], wanted: Attributes) -> bool:
         return "*" in resources or wanted.resource in resources
     full = f"{wanted.resource}/{wanted.subresource}"
     return "*" in resources or full in resources or f"*/{wanted.subresource}" in resources
-
-
-BOOTSTRAP_ROLES: Sequence[Object] = (
-    {
-        "metadata": {"name": "cluster-admin"},
-        "rules": [
-            {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
-            {"nonResourceURLs": ["*"], "verbs": ["*"]},
-        ],
-    },
-    *(
-        {
-            "metadata": {"name": name},
-            "rules": [
-                {
-                    "apiGroups": ["", "apps", "batch", "autoscaling", "networking.k8s.io", "policy", "discovery.k8s.io"],
-                    "resources": ["*"],
-                    "verbs": verbs,
-                },
-                *more,
-            ],
-        }
-        for name, verbs, more in (
-            (
-                "admin",
-                ["*"],
-                [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["*"]}],
-            ),
-            ("edit", ["*"], []),
-        )
-    ),
-    {
-        "metadata": {"name": "view"},
-        "rules": [
-            {
-                "apiGroups": ["", "apps", "batch", "autoscaling", "networking.k8s.io", "policy", "discovery.k8s.io"],
-                "resources": [
-                    "configmaps", "endpoints", "persistentvolumeclaims", "pods", "pods/log", "services", "serviceaccounts",
-                    "events", "namespaces", "daemonsets", "deployments", "deployments/scale", "replicasets",
-                    "replicasets/scale", "statefulsets", "statefulsets/scale", "jobs", "cronjobs", "ingresses",
-                    "networkpolicies", "poddisruptionbudgets", "horizontalpodautoscalers", "endpointslices",
-                    "resourcequotas", "limitranges", "replicationcontrollers",
-                ],
-                "verbs": ["get", "list", "watch"],
-            }
-        ],
-    },
-)  # fmt: skip
-"""Roles that every cluster has; ``admin`` and ``edit`` are cut to the built-in groups, without aggregation yet."""
