@@ -5,7 +5,7 @@ Pure declarations. IO rooms implement them, `app.py` wires them, `delivery` and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -97,6 +97,7 @@ class Client(Protocol):
         ref: Ref,
         *,
         propagation: Propagation | None = None,
+        grace: int | None = None,
         uid: str = "",
         revision: str = "",
         dry_run: bool = False,
@@ -228,6 +229,10 @@ class Fetcher(Protocol):
 
     async def fetch(self, spec: GitSpec, revision: str = "") -> Artifact:
         """The artifact of a commit (of what ``spec`` names when empty); mirrors are fetched only when they lack it."""
+        ...
+
+    def forget(self, addresses: Iterable[str]) -> None:
+        """Ask these remotes anew at the next question: a person or a webhook says that there is news."""
         ...
 
 

@@ -42,7 +42,7 @@ class Controllers:
 
     def news(self, url: str) -> int:
         """A source has changed: ask it anew, requeue whatever follows it; how many objects that are."""
-        self.fetcher.refresh(url)
+        self.fetcher.forget([url])
         wanted, count = same(url), 0
         for controller in self.manager.controllers:
             if controller.reads is None:

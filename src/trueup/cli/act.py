@@ -54,7 +54,7 @@ async def sync(
     state: Path, kubeconfig: Path | None, context: str, namespace: str,
 ) -> int:  # fmt: skip
     """Apply a unit's source now."""
-    from trueup.app import units
+    from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)
     found = await find(client, units(), name, namespace)
@@ -110,7 +110,7 @@ async def rollback(
 async def _simple(
     action: str, name: str, options: dict[str, Any], state: Path, kubeconfig: Path | None, context: str, namespace: str
 ) -> int:
-    from trueup.app import units
+    from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)
     found = await find(client, units(), name, namespace)

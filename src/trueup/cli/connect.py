@@ -52,6 +52,6 @@ async def _main(work: Awaitable[int | None]) -> int | None:
 
 async def client_for(state: Path, kubeconfig: Path | None, context: str) -> Client:
     """The client of the cluster that the options name."""
-    from trueup.app import connect
+    from trueup.app.connect import connect
 
     return await connect(state, kubeconfig, context)

@@ -22,7 +22,7 @@ async def get(
     names: tuple[str, ...], state: Path, kubeconfig: Path | None, context: str, namespace: str, output: str | None
 ) -> int:
     """Show units: where they come from, whether they are synced, and how they are."""
-    from trueup.app import units
+    from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)
     if names:

@@ -21,7 +21,7 @@ async def history(
     name: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, output: str | None
 ) -> int:
     """Show a unit's deployments: id, revision, when, by whom."""
-    from trueup.app import units
+    from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)
     found = await find(client, units(), name, namespace)

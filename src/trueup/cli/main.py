@@ -14,8 +14,21 @@ from trueup.kube.problems import ApiProblem
 from trueup.ports import RenderProblem, SourceProblem
 
 VERBS: dict[str, str] = {
+    "apiserver": "trueup.cli.apiserver",
     "completion": "trueup.cli.completion",
+    "down": "trueup.cli.down",
+    "get": "trueup.cli.get",
+    "history": "trueup.cli.history",
+    "refresh": "trueup.cli.act",
+    "resume": "trueup.cli.act",
+    "rollback": "trueup.cli.act",
+    "suspend": "trueup.cli.act",
+    "sync": "trueup.cli.act",
+    "tree": "trueup.cli.tree",
+    "up": "trueup.cli.up",
     "version": "trueup.cli.version",
+    "wait": "trueup.cli.wait",
+    "why": "trueup.cli.why",
 }
 """Each verb and the module that holds it, as an attribute of the verb's own name."""
 

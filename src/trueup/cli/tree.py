@@ -48,7 +48,7 @@ async def tree(
     name: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, output: str | None
 ) -> int:
     """Show what a unit applied and what came of it."""
-    from trueup.app import units
+    from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)
     found = await find(client, units(), name, namespace)
@@ -64,7 +64,7 @@ async def tree(
 
 async def grow(client: Client, resources: Sequence[ResourceView]) -> list[Node]:
     """The nodes of a unit's resources, with the children that live objects own; each kind is listed once."""
-    from trueup.app import health_of
+    from trueup.app.families import health_of
 
     listed: dict[tuple[Kind, str], list[Object]] = {}
 

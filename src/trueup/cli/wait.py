@@ -12,6 +12,7 @@ from trueup.cli.connect import asynchronous, client_for, cluster_options
 from trueup.cli.output import paint
 from trueup.cli.units import Found, all_units, find
 from trueup.family import UnitView
+from trueup.kube.names import Ref
 from trueup.kube.problems import Expired, NotFound
 from trueup.ports import Client
 
@@ -25,7 +26,7 @@ async def wait(
     names: tuple[str, ...], timeout: float, state: Path, kubeconfig: Path | None, context: str, namespace: str
 ) -> int:
     """Wait until units (all of them when none is named) are synced and healthy."""
-    from trueup.app import units
+    from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)
     if names:
@@ -72,6 +73,26 @@ async def wait_for(client: Client, found: Sequence[Found], *, timeout: float, st
     for f in failed:
         click.echo(_behind(f, f.view.phase), err=True)
     return 1 if failed else 0
+
+
+async def wait_for_all(client: Client, *, timeout: float) -> int:
+    """As `wait_for` for every unit, those that appear meanwhile included."""
+    from trueup.app.families import units
+
+    ends = asyncio.get_running_loop().time() + timeout
+    told: set[Ref] = set()
+    while True:
+        found = await all_units(client, units())
+        open_ = [f for f in found if not settled(f.view)]
+        if found and not open_ and told >= {f.ref for f in found}:
+            return 0
+        left = ends - asyncio.get_running_loop().time()
+        code = await wait_for(client, open_ or [f for f in found if f.ref not in told], timeout=max(left, 0.001))
+        if code:
+            return code
+        told |= {f.ref for f in found}
+        if not found:
+            await asyncio.sleep(0.1)
 
 
 async def _versions(client: Client, found: Found) -> AsyncIterator[Found]:

@@ -41,7 +41,7 @@ class Finding:
 @asynchronous
 async def why(name: str, state: Path, kubeconfig: Path | None, context: str, namespace: str) -> int:
     """Say why a unit is as it is, down to the first cause. Exits with 1 while the unit is not synced and healthy."""
-    from trueup.app import units
+    from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)
     found = await find(client, units(), name, namespace)

@@ -69,6 +69,8 @@ class Run:
         wrong = projects.problems(self.app, rules_of_project) or _incomplete(self.app)
         if wrong or rules_of_project is None:
             return await self.give_up("InvalidSpecError", wrong)
+        if self.refresh:
+            self.tools.fetcher.forget(source.repo for source in self.app.sources)
         try:
             cluster = await self.tools.clusters.of(
                 "" if self.app.destination.in_cluster else self.app.destination.server,

@@ -41,6 +41,9 @@ async def reconcile(tools: DeliveryTools, key: Key) -> Result:
     if unsupported:
         await write(tools, raw, None, [not_ready("NotSupported", unsupported), _stalled(unsupported)])
         return Result()
+    asked = (raw["metadata"].get("annotations") or {}).get(RECONCILE_AT)
+    if asked and asked != (raw.get("status") or {}).get("lastHandledReconcileAt"):
+        tools.fetcher.forget([repository.url])
     try:
         spec = repository.git_spec(await credentials(tools, repository))
         artifact = await tools.fetcher.fetch(spec, await tools.fetcher.resolve(spec))

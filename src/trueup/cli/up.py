@@ -1,0 +1,134 @@
+"""`trueup up`: a cluster of its own, kept true to a repository."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from trueup.cli.connect import client_for
+from trueup.cli.output import paint
+from trueup.cli.wait import wait_for_all
+from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, Settings, parse_listen, parse_mapping
+
+
+@click.command()
+@click.argument("source", required=False, default="")
+@click.option("--path", default="", help="Folder of the source to begin with; found by convention when not given.")
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="URL=DIR",
+    help="Answer a repository's URL from a folder. May be repeated.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_STATE,
+    show_default=True,
+    help="Where everything is kept.",
+)
+@click.option(
+    "--listen",
+    default=DEFAULT_LISTEN,
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where the API answers; port 0 takes a free one.",
+)
+@click.option("--kubernetes-version", default="", metavar="V", help="The version to be, e.g. 1.34.")
+@click.option("--wait", is_flag=True, help="Return when all is synced and healthy (without --detach: and stop).")
+@click.option("--timeout", type=float, default=300, show_default=True, help="Seconds that --wait may take.")
+@click.option("--detach", is_flag=True, help="Go on in the background; `trueup down` stops it.")
+@click.option("--memory", is_flag=True, help="Keep nothing on disk.")
+@click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
+def up(
+    source: str, path: str, mapping: tuple[str, ...], state: Path, listen: str, kubernetes_version: str,
+    wait: bool, timeout: float, detach: bool, memory: bool, verbose: bool,
+) -> None:  # fmt: skip
+    """Start a cluster of its own and keep it true to SOURCE: a working tree, a bare repository or a URL."""
+    if detach and memory:
+        raise click.UsageError("--detach keeps its state on disk: leave out --memory")
+    settings = read_settings(source, path, mapping, None if memory else state, listen, kubernetes_version)
+    code = _detached(state, wait, timeout) if detach else asyncio.run(_up(settings, wait, timeout, verbose))
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def read_settings(
+    source: str, path: str, mapping: tuple[str, ...], state: Path | None, listen: str, version: str
+) -> Settings:
+    """The options as settings; what is wrong with one is a usage error."""
+    from trueup.kube.types import DEFAULT_VERSION, VERSIONS
+
+    try:
+        host, port = parse_listen(listen)
+        folders = parse_mapping(mapping)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
+    version = version.removeprefix("v") or DEFAULT_VERSION
+    version = ".".join(version.split(".")[:2])
+    if version not in VERSIONS:
+        raise click.UsageError(f"--kubernetes-version {version} is not known: choose one of {', '.join(VERSIONS)}")
+    return Settings(
+        state=state, host=host, port=port, kubernetes_version=version, source=source, path=path, mapping=folders
+    )
+
+
+async def _up(settings: Settings, wait: bool, timeout: float, verbose: bool) -> int:
+    from trueup.app.up import marked, running, until_told
+    from trueup.cli.progress import follow_units
+    from trueup.runtime.logs import set_up
+    from trueup.store.log import StoreProblem
+
+    set_up(level="INFO" if verbose else "ERROR")
+    started = time.monotonic()
+    try:
+        async with running(settings, click.echo) as now, marked(now.cluster.folder, now.cluster.server.url):
+            follow_units(now.cluster.client, now.controllers.manager.live, started)
+            if wait:
+                code = await wait_for_all(now.cluster.client, timeout=timeout)
+                click.echo(f"{'done' if code == 0 else 'not done'} after {time.monotonic() - started:.1f} s")
+                return code
+            click.echo("stop       Ctrl-C; the state stays" if settings.state else "stop       Ctrl-C; nothing is kept")
+            await until_told(now.failed)
+            click.echo("stopping")
+    except (StoreProblem, OSError) as problem:
+        raise click.ClickException(str(problem)) from None
+    return 0
+
+
+def _detached(state: Path, wait: bool, timeout: float) -> int:
+    """The same command in a process of its own; returns when it answers, or when all is healthy."""
+    state.mkdir(parents=True, exist_ok=True)
+    marker, log = state / "up.json", state / "trueup.log"
+    marker.unlink(missing_ok=True)
+    arguments = [argument for argument in sys.argv[1:] if argument not in ("--detach", "--wait")]
+    started = time.monotonic()
+    with log.open("wb") as out:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "trueup.cli.main", *arguments],
+            stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    while not marker.exists():
+        if child.poll() is not None:
+            raise click.ClickException(log.read_text(errors="replace").strip() or f"it ended with {child.returncode}")
+        time.sleep(0.02)
+    click.echo(log.read_text().split("stop  ")[0].strip())
+    click.echo(f"log        {log}; `trueup down` stops it")
+    if not wait:
+        return 0
+    code = asyncio.run(_wait(state, timeout))
+    click.echo(f"{paint('Healthy') if code == 0 else 'not healthy'} after {time.monotonic() - started:.1f} s")
+    click.echo("look around: trueup get, trueup tree NAME, trueup why NAME, kubectl get all -A")
+    return code
+
+
+async def _wait(state: Path, timeout: float) -> int:
+    return await wait_for_all(await client_for(state, None, ""), timeout=timeout)
