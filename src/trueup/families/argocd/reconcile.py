@@ -121,9 +121,6 @@ class Run:
         sources = rules.sources_of(self.app, operation)
         pins = rules.pinned(operation, len(sources))
         progress = status.progress_of(state) if state else Progress(started=format_time(self.now))
-        if state.get("phase") == "Terminating":
-            self.end_operation(state, "Failed", "Operation terminated")
-            return plan, None
         try:
             known = [s.raw for s in sources] == [s.raw for s in self.app.sources]
             if not known or any(pin and pin != at for pin, at in zip(pins, desired.revisions, strict=False)):
@@ -138,6 +135,10 @@ class Run:
             if not state:
                 await save(progress)
             steps = await self.tools.delivery.plan(request)
+            if state.get("phase") == "Terminating":
+                await self.tools.delivery.terminate(request, steps, progress, save)
+                self.end_operation(state, "Failed", "Operation terminated")
+                return plan, None
             outcome = await self.tools.delivery.advance(request, steps, progress, save)
         except (SourceProblem, RenderProblem, ApiProblem) as problem:
             begun = status.running_state(operation, progress, sources, self.app.several, ())

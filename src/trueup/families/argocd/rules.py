@@ -68,6 +68,8 @@ def plan_policy(app: Application, operation: Object, plan: Plan | None = None, *
         validate=options.get("Validate") != "false",
         dry_run=bool(sync.get("dryRun")),
         skip_hooks="apply" in strategy or bool(selected),
+        hook_finalizer="argocd.argoproj.io/hook-finalizer",
+        fail_on_shared=options.get("FailOnSharedResource") == "true",
         only=None if not selected else chosen(selected, plan),
         out_of_sync_only=options.get("ApplyOutOfSyncOnly") == "true",
         respect_ignored=options.get("RespectIgnoreDifferences") == "true",

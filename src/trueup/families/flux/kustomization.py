@@ -333,7 +333,7 @@ class Run:
             return
         await self.patch({"status": changed}, subresource="status")
         told = conditions[0]
-        before = next((c for c in old.get("conditions") or () if c.get("type") == "Ready"), {})
+        before: Object = next((c for c in old.get("conditions") or () if c.get("type") == "Ready"), {})
         if (before.get("status"), before.get("message")) != (told.status, told.message) and told.status != "Unknown":
             self.tools.events.record(
                 self.raw, "Normal" if told.status == "True" else "Warning", told.reason, told.message
