@@ -1,34 +1,32 @@
-"""Kubernetes' protobuf bodies to objects. Called by the API server, for kubectl's create verbs send nothing else.
+"""Kubernetes' protobuf bodies to objects and back. Called by the API server: kubectl's create verbs send nothing else.
 
-Bytes in, an object out, as its JSON would have been. The table of field numbers is distilled from the published
-messages by ``scripts/distil_protobuf.py``. Source: Kubernetes API concepts, "Kubernetes Protobuf encoding".
+Bytes in, an object out, as its JSON would have been; and the other way round. Fields and their numbers come from `messages`.
+Source: Kubernetes API concepts, "Kubernetes Protobuf encoding"; the protocol buffers' wire format.
 """
 
 from __future__ import annotations
 
 import base64
-import lzma
 import struct
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
-from importlib import resources
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
+from trueup.kube.messages import Field, Message, for_kind
 from trueup.kube.names import Kind, Object
 from trueup.kube.problems import BadRequest, UnsupportedMediaType
+from trueup.kube.protobuf_values import SPECIAL
 
 MAGIC = b"k8s\0"
-_META = "k8s.io.apimachinery.pkg.apis.meta.v1."
-_ZERO_MEANT = frozenset({"replicas", "minReplicas", "backoffLimit", "completions", "parallelism", "gracePeriodSeconds",
-                         "terminationGracePeriodSeconds", "runAsUser", "runAsGroup", "fsGroup"})  # fmt: skip
-"""Fields that are pointers in Go: a zero in them was written on purpose. Any other zero is an absent field."""
+_FIXED = {"double": "<d", "float": "<f"}
 
 
 def decode(body: bytes) -> Object:
-    """The object in a ``application/vnd.kubernetes.protobuf`` body. Raises ``BadRequest``."""
+    """The object in an ``application/vnd.kubernetes.protobuf`` body.
+
+    Raises ``BadRequest`` for a broken body, ``UnsupportedMediaType`` for a kind that has no Go type.
+    """
     if not body.startswith(MAGIC):
         raise BadRequest("the body is no Kubernetes protobuf: it does not begin with k8s\\0")
     try:
@@ -39,33 +37,28 @@ def decode(body: bytes) -> Object:
         if envelope.get(4) == b"application/json":
             found: Object = orjson.loads(raw)
             return found
-        message = message_name(Kind.parse(api_version, kind))
-        if message not in _messages():
+        message = for_kind(Kind.parse(api_version, kind))
+        if message is None:
             raise UnsupportedMediaType(f"{kind} in {api_version} cannot be read from protobuf: send JSON")
-        return {"apiVersion": api_version, "kind": kind, **_message(raw, message)}
-    except (IndexError, struct.error, UnicodeDecodeError, ValueError) as problem:
+        return {"apiVersion": api_version, "kind": kind, **_read(raw, message)}
+    except (IndexError, struct.error, ValueError, AttributeError, TypeError) as problem:
+        # The last two: a field has another wire type than its message says.
         raise BadRequest(f"the protobuf body is broken: {problem}") from None
 
 
-def message_name(kind: Kind) -> str:
-    """The message of a kind; those of apimachinery serve every group."""
-    if kind.kind in ("DeleteOptions", "Status", "CreateOptions", "UpdateOptions", "PatchOptions"):
-        return _META + kind.kind
-    group = kind.group.partition(".")[0] or "core"
-    return f"k8s.io.api.{_PACKAGES.get(kind.group, group)}.{kind.version}.{kind.kind}"
+def encode(obj: Object) -> bytes:
+    """The object as such a body. Raises ``UnsupportedMediaType`` for a kind that has no Go type."""
+    kind = Kind.of(obj)
+    message = for_kind(kind)
+    if message is None:
+        raise UnsupportedMediaType(f"{kind.kind} in {kind.api_version} cannot be written as protobuf: ask for JSON")
+    type_meta = _sized(1, kind.api_version.encode()) + _sized(2, kind.kind.encode())
+    return b"".join(
+        (MAGIC, _sized(1, type_meta), _sized(2, _write(obj, message)), _sized(3, b""), _sized(4, b"")),
+    )
 
 
-_PACKAGES = {"internal.apiserver.k8s.io": "apiserverinternal"}
-
-
-@lru_cache(maxsize=1)
-def _messages() -> Mapping[str, Mapping[int, tuple[str, str, str]]]:
-    packed = resources.files("trueup.kube.types").joinpath("messages.json.xz").read_bytes()
-    table = orjson.loads(lzma.decompress(packed))
-    return {
-        name: {int(number): (field[0], field[1], field[2]) for number, field in fields.items()}
-        for name, fields in table.items()
-    }
+# --- reading -----------------------------------------------------------------------------------------------------
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -73,24 +66,21 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
     position, end = 0, len(data)
     while position < end:
         tag, position = _varint(data, position)
-        number, wire = tag >> 3, tag & 7
+        wire = tag & 7
         if wire == 0:
             value, position = _varint(data, position)
-            yield number, value
-        elif wire == 1:
-            yield number, data[position : position + 8]
-            position += 8
-        elif wire == 2:
+            yield tag >> 3, value
+            continue
+        if wire == 2:
             size, position = _varint(data, position)
-            if position + size > end:
-                raise ValueError("a field is longer than the body")
-            yield number, data[position : position + size]
-            position += size
-        elif wire == 5:
-            yield number, data[position : position + 4]
-            position += 4
+        elif wire in (1, 5):
+            size = 8 if wire == 1 else 4
         else:
             raise ValueError(f"wire type {wire} is unknown")
+        if position + size > end:
+            raise ValueError("a field is longer than the body")
+        yield tag >> 3, data[position : position + size]
+        position += size
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
@@ -99,141 +89,104 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         byte = data[position]
         position += 1
         result |= (byte & 0x7F) << shift
-        if not byte & 0x80:
+        if byte < 0x80:
             return result, position
         shift += 7
         if shift > 63:
             raise ValueError("a number is too long")
 
 
-def _message(data: bytes, name: str) -> Any:
-    special = _SPECIAL.get(name)
+def _read(data: bytes, message: Message) -> Any:
+    special = SPECIAL.get(message.name)
     if special is not None:
-        return special(data)
-    table = _messages()[name]
+        return special.read(data, _read, _fields)
     out: Object = {}
     for number, raw in _fields(data):
-        field = table.get(number)
+        field = message.by_number.get(number)
         if field is None:
             continue
-        key, kind, how = field
-        key = _RENAMED.get(key, key)
-        if how == "map":
+        if field.inline:
+            out.update(_read(raw, field.message))
+        elif field.many == "list":
+            out.setdefault(field.name, []).append(_value(raw, field))
+        elif field.many == "map":
             pair = dict(_fields(raw))
-            out.setdefault(key, {})[pair.get(1, b"").decode()] = _value(pair.get(2, b""), kind)
-        elif how == "list":
-            out.setdefault(key, []).append(_value(raw, kind))
+            out.setdefault(field.name, {})[pair.get(1, b"").decode()] = _value(pair.get(2, b""), field)
         else:
-            value = _value(raw, kind)
-            if _is_inline(key, kind):
-                if isinstance(value, dict):
-                    out.update(value)
-            elif _is_there(key, value, kind):
-                out[key] = value
-    if list(table.values()) == [("items", table.get(1, ("", "", ""))[1], "list")] and name.rpartition(".")[2] in _LISTS:
-        return out.get("items", [])
-    return out
+            value = _value(raw, field)
+            # Go writes every field that is no pointer, and its JSON leaves out what is marked so.
+            if field.pointer or not field.omitempty or value or (isinstance(value, dict) and not field.omitzero):
+                if value is not None:
+                    out[field.name] = value
+            elif value == 0 and not field.scalar:
+                out[field.name] = value
+    return out.get("items", []) if message.is_list else out
 
 
-_LISTS = frozenset({"ExtraValue"})
-_DROPPED_EMPTY = frozenset(
-    {
-        "k8s.io.api.apps.v1.DeploymentStatus", "k8s.io.api.core.v1.PodStatus", "k8s.io.api.batch.v1.JobStatus",
-        "k8s.io.api.batch.v1.CronJobStatus", "k8s.io.api.core.v1.NamespaceStatus", "k8s.io.api.core.v1.NamespaceSpec",
-        "k8s.io.api.apps.v1.DeploymentStrategy", "k8s.io.api.core.v1.ServiceStatus",
-        "k8s.io.api.core.v1.LoadBalancerStatus", "k8s.io.api.networking.v1.IngressStatus",
-        "k8s.io.api.networking.v1.IngressLoadBalancerStatus", "k8s.io.api.core.v1.ResourceQuotaStatus",
-        "k8s.io.api.policy.v1.PodDisruptionBudgetStatus", "k8s.io.api.autoscaling.v1.HorizontalPodAutoscalerStatus",
-        "k8s.io.api.autoscaling.v2.HorizontalPodAutoscalerStatus", "k8s.io.api.authorization.v1.SubjectAccessReviewStatus",
-        "k8s.io.api.authorization.v1.SubjectRulesReviewStatus", "k8s.io.api.authentication.v1.TokenRequestStatus",
-        "k8s.io.api.authentication.v1.SelfSubjectReviewStatus", "k8s.io.api.authentication.v1.UserInfo",
-        _META + "ObjectMeta", _META + "ListMeta",
-    }
-)  # fmt: skip
-"""Structs that Go sends although nothing is in them."""
+def _value(raw: Any, field: Field) -> Any:
+    kind = field.kind
+    if kind == "string":
+        return raw.decode()
+    if not field.scalar:
+        return _read(raw, field.message)
+    if kind == "bool":
+        return bool(raw)
+    if kind == "bytes":
+        return base64.b64encode(raw).decode()
+    if kind in _FIXED:
+        return struct.unpack(_FIXED[kind], raw)[0]
+    return raw - (1 << 64) if kind.startswith("int") and raw >= 1 << 63 else raw + 0
 
 
-def _is_there(key: str, value: Any, kind: str) -> bool:
-    """Whether Go's JSON would show the field, for protobuf sends zeros too."""
-    if value is None or (value == {} and kind in _DROPPED_EMPTY):
-        return False
-    return key in _ZERO_MEANT or value is True or value not in (0, "", False)
+# --- writing -----------------------------------------------------------------------------------------------------
 
 
-_RENAMED = {"Webhooks": "webhooks", "Expression": "expression", "Name": "name", "aPIGroup": "apiGroup"}
-_INLINE = frozenset(
-    {
-        "volumeSource", "persistentVolumeSource", "localObjectReference", "ephemeralContainerCommon",
-        "ruleWithOperations", "rule", "ingressRuleValue", "deviceConfiguration",
-    }
-)  # fmt: skip
+def _number(value: int) -> bytes:
+    value &= (1 << 64) - 1
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
 
 
-def _is_inline(key: str, kind: str) -> bool:
-    """Embedded structs stand in protobuf under their Go name; in JSON their fields are the parent's."""
-    if key == "localObjectReference":
-        return kind.endswith(".LocalObjectReference")
-    return key in _INLINE or (key == "handler" and kind.endswith("Handler"))
+def _sized(number: int, data: bytes) -> bytes:
+    return _number(number << 3 | 2) + _number(len(data)) + data
 
 
-def _value(raw: Any, kind: str) -> Any:
-    match kind:
-        case "string":
-            return raw.decode()
-        case "bytes":
-            return base64.b64encode(raw).decode()
-        case "bool":
-            return bool(raw)
-        case "int32" | "int64":
-            number = raw if isinstance(raw, int) else 0
-            return number - (1 << 64) if number >= 1 << 63 else number
-        case "uint32" | "uint64":
-            return raw
-        case "double":
-            return struct.unpack("<d", raw)[0]
-        case "float":
-            return struct.unpack("<f", raw)[0]
-    return _message(raw if isinstance(raw, bytes) else b"", kind)
+def _write(value: Any, message: Message) -> bytes:
+    special = SPECIAL.get(message.name)
+    if special is not None:
+        return special.write(value, _write, _sized, _number)
+    if message.is_list:
+        value = {"items": value or []}
+    out: list[bytes] = []
+    for field in message.fields:
+        if field.inline:
+            out.append(_sized(field.number, _write(value, field.message)))
+            continue
+        held = value.get(field.name) if value else None
+        if field.many == "list":
+            out.extend(_one(field.number, item, field) for item in held or ())
+        elif field.many == "map":
+            out.extend(
+                _sized(field.number, _sized(1, key.encode()) + _one(2, item, field))
+                for key, item in sorted((held or {}).items())
+            )
+        elif held is not None or not (field.pointer or field.kind == "bytes"):
+            out.append(_one(field.number, held, field))
+    return b"".join(out)
 
 
-def _signed(number: int) -> int:
-    return number - (1 << 64) if number >= 1 << 63 else number
-
-
-def _int_or_string(data: bytes) -> Any:
-    found = dict(_fields(data))
-    return found.get(3, b"").decode() if found.get(1) == 1 else _signed(found.get(2, 0))
-
-
-def _time(data: bytes) -> Any:
-    found = dict(_fields(data))
-    if not found:
-        return None
-    return datetime.fromtimestamp(_signed(found.get(1, 0)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _micro_time(data: bytes) -> Any:
-    found = dict(_fields(data))
-    if not found:
-        return None
-    moment = datetime.fromtimestamp(_signed(found.get(1, 0)), UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{found.get(2, 0) // 1000:06d}Z"
-
-
-def _text(data: bytes) -> Any:
-    return dict(_fields(data)).get(1, b"").decode()
-
-
-def _json(data: bytes) -> Any:
-    raw = dict(_fields(data)).get(1, b"")
-    return orjson.loads(raw) if raw else None
-
-
-_SPECIAL: Mapping[str, Any] = {
-    "k8s.io.apimachinery.pkg.util.intstr.IntOrString": _int_or_string,
-    "k8s.io.apimachinery.pkg.api.resource.Quantity": _text,
-    _META + "Time": _time,
-    _META + "MicroTime": _micro_time,
-    _META + "FieldsV1": _json,
-    "k8s.io.apimachinery.pkg.runtime.RawExtension": _json,
-}
+def _one(number: int, value: Any, field: Field) -> bytes:
+    kind = field.kind
+    if not field.scalar:
+        return _sized(number, _write(value, field.message))
+    if kind == "string":
+        return _sized(number, (value or "").encode())
+    if kind == "bytes":
+        return _sized(number, base64.b64decode(value or ""))
+    if kind in _FIXED:
+        return _number(number << 3 | (1 if kind == "double" else 5)) + struct.pack(_FIXED[kind], value or 0)
+    return _number(number << 3) + _number(int(value or 0))

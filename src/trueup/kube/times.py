@@ -1,0 +1,37 @@
+"""Timestamps as Kubernetes' ``Time`` and ``MicroTime`` hold them: text to seconds and nanoseconds and back.
+
+Called by `protobuf` and `reading`. Source: apimachinery ``meta/v1`` ``time.go`` and ``micro_time.go``; RFC 3339.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+_RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d\d):(\d\d))")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_time(text: str) -> tuple[int, int]:
+    """Seconds and nanoseconds since 1970. Raises ``ValueError`` as Go words it."""
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        raise ValueError(f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"')
+    year, month, day, hour, minute, second = map(int, found.group(1, 2, 3, 4, 5, 6))
+    fraction, sign, off_hours, off_minutes = found.group(7, 8, 9, 10)
+    zone: timezone = UTC
+    if sign:
+        offset = timedelta(hours=int(off_hours), minutes=int(off_minutes))
+        zone = timezone(-offset if sign == "-" else offset)
+    since = datetime(year, month, day, hour, minute, second, tzinfo=zone) - _EPOCH
+    return since.days * 86_400 + since.seconds, int((fraction or "").ljust(9, "0"))
+
+
+def format_time(seconds: int) -> str:
+    """``2024-05-01T10:00:00Z``."""
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def format_micro(seconds: int, nanos: int) -> str:
+    """``2024-05-01T10:00:00.000001Z``."""
+    return f"{(_EPOCH + timedelta(seconds=seconds)).strftime('%Y-%m-%dT%H:%M:%S')}.{nanos // 1000:06d}Z"
