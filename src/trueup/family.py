@@ -143,6 +143,8 @@ class Unit:
     actions: Mapping[str, Callable[[Object, ActionRequest], Object]]
     """Named actions (``sync``, ``refresh``, ``suspend``, ``resume``, ``rollback``): the merge patch that carries one out.
     One that does not apply raises ``Stop`` saying why."""
+    plan: Callable[[Any, Object], Awaitable[Any]] | None = None
+    """(tools, object) -> (``delivery.Desired``, ``plan.Plan``): what its source renders to and what delivering it would do."""
 
 
 @dataclass(frozen=True, slots=True)

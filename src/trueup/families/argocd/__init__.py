@@ -59,6 +59,7 @@ FAMILY = Family(
                 "rollback": view.rollback,
                 "terminate": view.terminate,
             },
+            plan=reconcile.look,
         ),
     ),
 )

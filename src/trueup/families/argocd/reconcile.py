@@ -46,6 +46,16 @@ async def reconcile(tools: DeliveryTools, key: Key) -> Result:
     return await run.go()
 
 
+async def look(tools: DeliveryTools, raw: Object) -> tuple[Desired, Plan]:
+    """What the sources render to and what a sync would do, without doing or reporting anything."""
+    run = Run(tools, Application.parse(raw))
+    project = projects.spec_of(tools.cache(PROJECT).get(Key(HOME, run.app.project)), run.app.project)
+    cluster = await run.cluster()
+    desired = await run.desire(cluster, run.app.sources)
+    policy = PlanPolicy(prune=True)
+    return desired, await tools.delivery.plan(await run.request(cluster, desired, {}, policy, project))
+
+
 class Run:
     """The state of one run. ``status`` begins as the old status and is written once at the end, if it changed."""
 
@@ -72,10 +82,7 @@ class Run:
         if self.refresh:
             self.tools.fetcher.forget(source.repo for source in self.app.sources)
         try:
-            cluster = await self.tools.clusters.of(
-                "" if self.app.destination.in_cluster else self.app.destination.server,
-                "" if self.app.destination.in_cluster else self.app.destination.name,
-            )
+            cluster = await self.cluster()
             desired = await self.desire(cluster, self.app.sources)
             plan = await self.tools.delivery.plan(
                 await self.request(cluster, desired, {}, PlanPolicy(), rules_of_project)
@@ -166,10 +173,7 @@ class Run:
         background = any(name.endswith("/background") for name in mine)
         policy = PlanPolicy(prune=True, allow_empty=True, propagation="Background" if background else "Foreground")
         try:
-            cluster = await self.tools.clusters.of(
-                "" if self.app.destination.in_cluster else self.app.destination.server,
-                "" if self.app.destination.in_cluster else self.app.destination.name,
-            )
+            cluster = await self.cluster()
             request = replace(
                 await self.request(cluster, await self.deletion_hooks(cluster), {}, policy, None), deleting=True
             )
@@ -200,6 +204,11 @@ class Run:
         return Result()
 
     # --- what it asks for ----------------------------------------------------------------------------------------
+
+    async def cluster(self) -> Cluster:
+        """The destination."""
+        where = self.app.destination
+        return await self.tools.clusters.of(*(("", "") if where.in_cluster else (where.server, where.name)))
 
     async def desire(self, cluster: Cluster, sources: Sequence[Source], pins: Sequence[str] = ()) -> Desired:
         """Fetch and render."""

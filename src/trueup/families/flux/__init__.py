@@ -93,6 +93,7 @@ FAMILY = Family(
                 "resume": view.resume,
                 "rollback": view.rollback,
             },
+            plan=kustomization.look,
         ),
     ),
 )

@@ -73,6 +73,19 @@ async def reconcile(tools: DeliveryTools, key: Key) -> Result:
         return Result(after=wait.after)
 
 
+async def look(tools: DeliveryTools, raw: Object) -> tuple[Desired, Plan]:
+    """What the folder builds to and what applying it would do, without doing or reporting anything."""
+    run = Run(tools, raw, Kustomization.parse(raw))
+    try:
+        source = await run.source()
+        revision = str(source["status"]["artifact"]["revision"])
+        cluster = await run.cluster()
+        desired = await run.build(cluster, source, revision)
+    except NotYet as wait:
+        raise RenderProblem(wait.message) from wait
+    return desired, await tools.delivery.plan(run.request(cluster, desired, revision))
+
+
 class Run:
     """The state of one run. ``status`` begins as the old status and is written once at the end, if it changed."""
 
