@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from trueup.kube.shapes import ANY, Shape
-from trueup.merge.fields import key_of
+from trueup.merge.reading import key_of
 
 _ABSENT: Any = object()
 

@@ -1,6 +1,7 @@
-"""An applied configuration laid over a live object, and fields taken out of one. Called by ``owners``.
+"""An applied configuration laid over a live object. Called by ``owners``.
 
-Sources: structured-merge-diff ``typed.Merge`` (list order as since v4.3) and ``RemoveItems``.
+Neither is changed, unchanged parts are shared, and the live object itself comes back when the configuration says nothing
+new: that is how ``owners`` sees that there is nothing to do. Source: structured-merge-diff ``typed.Merge``.
 """
 
 from __future__ import annotations
@@ -8,36 +9,54 @@ from __future__ import annotations
 from typing import Any
 
 from trueup.kube.shapes import ANY, Shape
-from trueup.merge.fields import FieldSet, is_atomic, key_of
+from trueup.merge.reading import is_leaf, key_of
 
 _ABSENT: Any = object()
 
 
 def combine(live: Any, config: Any, shape: Shape) -> Any:
-    """Live with the configuration's fields; neither is changed, unchanged parts are shared."""
-    if live is _ABSENT or live is None:
-        return config
-    if isinstance(config, dict) and isinstance(live, dict):
-        if is_atomic(shape, config) or (not config and not live):
+    """Live with the configuration's fields."""
+    kind = type(config)
+    if kind is dict:
+        if type(live) is not dict:
             return config
+        if not config or not live or is_leaf(shape, config):
+            return _leaf(live, config, shape)
         return _maps(live, config, shape)
-    if isinstance(config, list) and isinstance(live, list):
-        if is_atomic(shape, config) or (not config and not live):
+    if kind is list:
+        if type(live) is not list:
             return config
+        if not config or not live or is_leaf(shape, config):
+            return _leaf(live, config, shape)
         return _lists(live, config, shape)
+    if config is None and live and type(live) in (dict, list) and not is_leaf(shape, live):
+        # Null says nothing about what is inside; it is owned, but it removes nothing.
+        return live
+    return live if live == config and type(live) is kind else config
+
+
+def _leaf(live: Any, config: Any, shape: Shape) -> Any:
+    """Both leaves, or one of two containers is empty: an empty one says nothing about the items of a granular one."""
+    if live == config:
+        return live
+    if live and not config and not is_leaf(shape, live):
+        return live
     return config
 
 
 def _maps(live: dict[str, Any], config: dict[str, Any], shape: Shape) -> dict[str, Any]:
-    out = dict(live)
+    out: dict[str, Any] | None = None
     fields, values = shape.fields, shape.values or ANY
     for name, value in config.items():
         before = live.get(name, _ABSENT)
-        if before is _ABSENT or not isinstance(value, (dict, list)):
-            out[name] = value
-        else:
-            out[name] = combine(before, value, fields.get(name) or values)
-    return out
+        if before is value:
+            continue
+        merged = value if before is _ABSENT else combine(before, value, fields.get(name) or values)
+        if merged is not before:
+            if out is None:
+                out = dict(live)
+            out[name] = merged
+    return live if out is None else out
 
 
 def _lists(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
@@ -45,14 +64,24 @@ def _lists(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
     items = shape.items or ANY
     left = [key_of(item, shape) for item in live]
     right = [key_of(item, shape) for item in config]
+    if left == right and len(set(left)) == len(left):
+        out = [combine(a, b, items) for a, b in zip(live, config, strict=True)]
+    else:
+        out = _interleave(live, config, left, right, items)
+    return live if len(out) == len(live) and all(a is b for a, b in zip(out, live, strict=True)) else out
+
+
+def _interleave(
+    live: list[Any], config: list[Any], left: list[str | None], right: list[str | None], items: Shape
+) -> list[Any]:
+    """As structured-merge-diff does since its version 4.3, step by step: any shortcut would order some lists differently."""
     at_left: dict[str | None, Any] = {}
     for key, item in zip(left, live, strict=True):
-        at_left.setdefault(key, item)
+        # Live items with the same key cannot be merged with anything: the configuration's item takes their place.
+        at_left[key] = None if key in at_left else item
     at_right = dict(zip(right, config, strict=True))
-    if left == right and len(at_left) == len(left):
-        return [combine(a, b, items) for a, b in zip(live, config, strict=True)]
-    shared = [key for key in right if key in at_left]
-    shared.reverse()
+    shared = [key for key in reversed(right) if key in at_left]
+    following = shared.pop() if shared else None
     out: list[Any] = []
     taken: set[str | None] = set()
     i = j = 0
@@ -62,10 +91,10 @@ def _lists(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
                 taken.add(left[i])
                 out.append(combine(at_left[left[i]], at_right[left[i]], items))
                 i, j = i + 1, j + 1
-                if shared:
-                    shared.pop()
+                following = shared.pop() if shared else None
                 continue
-            if left[i] in at_right and shared and shared[-1] != left[i]:
+            if left[i] in at_right and following is not None and following != left[i]:
+                # Shared, but not the next one in the configuration's order: it has its turn there.
                 i += 1
                 continue
         if i < len(left):
@@ -75,80 +104,11 @@ def _lists(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
                 continue
             if left[i] in taken:
                 i += 1
-                continue
         if j < len(right):
             key = right[j]
             taken.add(key)
-            out.append(combine(at_left.get(key, _ABSENT), at_right[key], items))
+            out.append(combine(at_left.get(key), at_right[key], items))
             j += 1
-            if shared and shared[-1] == key:
-                shared.pop()
+            if following is not None and following == key:
+                following = shared.pop() if shared else None
     return out
-
-
-def prune(value: Any, last: FieldSet, kept: FieldSet, shape: Shape) -> Any:
-    """``value`` without what ``last`` names and ``kept`` does not: the fields that an applier let go and nobody else owns.
-
-    Both sets have struct fields as members. Answers the value itself when nothing goes.
-    """
-    if isinstance(value, dict):
-        return _prune_map(value, last, kept, shape)
-    return _prune_list(value, last, kept, shape)
-
-
-def _prune_map(value: dict[str, Any], last: FieldSet, kept: FieldSet, shape: Shape) -> dict[str, Any]:
-    out: dict[str, Any] | None = None
-    fields, values = shape.fields, shape.values or ANY
-    for key, below in last.items():
-        name = key[2:]
-        if not key.startswith("f:") or name not in value:
-            continue
-        keep = kept.get(key)
-        if (not below or "." in below) and not _has(keep):
-            out = dict(value) if out is None else out
-            del out[name]
-        elif below and isinstance(value[name], (dict, list)):
-            sub = fields.get(name) or values
-            if is_atomic(sub, value[name]):
-                continue
-            inner = prune(value[name], below, keep or {}, sub)
-            if inner is not value[name]:
-                out = dict(value) if out is None else out
-                if not inner and inner != value[name] and keep is None:
-                    del out[name]
-                else:
-                    out[name] = inner
-    return value if out is None else out
-
-
-def _prune_list(value: list[Any], last: FieldSet, kept: FieldSet, shape: Shape) -> list[Any]:
-    out: list[Any] = []
-    changed = False
-    items = shape.items or ANY
-    for item in value:
-        key = key_of(item, shape)
-        below = last.get(key) if key is not None else None
-        if below is None or key is None:
-            out.append(item)
-            continue
-        keep = kept.get(key)
-        if (not below or "." in below) and not _has(keep):
-            changed = True
-            continue
-        if below and isinstance(item, dict):
-            inner = prune(item, below, keep or {}, items)
-            changed = changed or inner is not item
-            out.append(inner)
-        else:
-            out.append(item)
-    return out if changed else value
-
-
-def _has(node: FieldSet | None) -> bool:
-    """Whether a path is a member, or on the way to one."""
-    return node is not None
-
-
-def take_out(value: Any, fields: FieldSet, shape: Shape) -> Any:
-    """``value`` without every member of ``fields`` (``RemoveItems``)."""
-    return prune(value, fields, {}, shape)

@@ -8,77 +8,114 @@ from __future__ import annotations
 from typing import Any
 
 from trueup.kube.shapes import ANY, Shape
-from trueup.merge.fields import FieldSet, is_atomic, key_of
+from trueup.merge.fields import MEMBER, FieldSet
+from trueup.merge.reading import is_leaf, key_of
 
 _ABSENT: Any = object()
-_MEMBER: FieldSet = {}
 
 
-def compare(old: Any, new: Any, shape: Shape) -> tuple[FieldSet, FieldSet]:
+def compare(old: dict[str, Any], new: dict[str, Any], shape: Shape) -> tuple[FieldSet, FieldSet]:
     """(added or modified, removed)."""
     changed: FieldSet = {}
     removed: FieldSet = {}
-    _maps(old, new, shape, changed, removed)
+    if old is not new:
+        _maps(old, new, shape, changed, removed)
     return changed, removed
 
 
-def _node(old: Any, new: Any, shape: Shape, key: str, changed: FieldSet, removed: FieldSet) -> None:
-    """Compare two values under one path element and record it in its parent's sets."""
-    if old is new:
-        return
-    value = new if new is not _ABSENT and new is not None else old
-    empty = (old is _ABSENT or old is None or not old) and (new is _ABSENT or new is None or not new)
-    if not isinstance(value, (dict, list)) or empty or is_atomic(shape, value) or _mixed(old, new):
-        if old is _ABSENT:
-            changed[key] = _MEMBER
-        elif new is _ABSENT:
-            removed[key] = _MEMBER
-        elif (old != new or type(old) is not type(new)) and not (_is_number(old) and _is_number(new) and old == new):
-            changed[key] = _MEMBER
-        return
-    inner_changed: FieldSet = {}
-    inner_removed: FieldSet = {}
-    if isinstance(value, dict):
-        _maps(_or(old, {}), _or(new, {}), shape, inner_changed, inner_removed)
-    else:
-        _lists(_or(old, []), _or(new, []), shape, inner_changed, inner_removed)
-    if old is _ABSENT:
-        changed[key] = {".": {}, **inner_changed} if inner_changed else _MEMBER
-    elif inner_changed:
-        changed[key] = inner_changed
-    if new is _ABSENT:
-        removed[key] = {".": {}, **inner_removed} if inner_removed else _MEMBER
-    elif inner_removed:
-        removed[key] = inner_removed
+def whole(value: Any, shape: Shape) -> FieldSet:
+    """The node of something that came or went with all that is in it: itself and everything below."""
+    if type(value) is dict:
+        if not value or is_leaf(shape, value):
+            return MEMBER
+        fields, values = shape.fields, shape.values or ANY
+        out: FieldSet = {".": MEMBER}
+        for name, below in value.items():
+            simple = type(below) is not dict and type(below) is not list
+            out["f:" + name] = MEMBER if simple else whole(below, fields.get(name) or values)
+        return out
+    if type(value) is list and value and not is_leaf(shape, value):
+        items = shape.items or ANY
+        out = {".": MEMBER}
+        for key, same in _indexed(value, shape).items():
+            out[key] = whole(same[0], items) if len(same) == 1 else MEMBER
+        return out
+    return MEMBER
 
 
-def _maps(old: Any, new: Any, shape: Shape, changed: FieldSet, removed: FieldSet) -> None:
+def _maps(old: dict[str, Any], new: dict[str, Any], shape: Shape, changed: FieldSet, removed: FieldSet) -> None:
     fields, values = shape.fields, shape.values or ANY
+    shared = 0
     for name, value in new.items():
         before = old.get(name, _ABSENT)
-        if before is not value:
-            _node(before, value, fields.get(name) or values, f"f:{name}", changed, removed)
-    if len(old) > len(new) or any(name not in new for name in old):
+        if before is _ABSENT:
+            changed["f:" + name] = whole(value, fields.get(name) or values)
+        else:
+            shared += 1
+            if before is not value:
+                _both(before, value, fields.get(name) or values, "f:" + name, changed, removed)
+    if shared != len(old):
         for name, value in old.items():
             if name not in new:
-                _node(value, _ABSENT, fields.get(name) or values, f"f:{name}", changed, removed)
+                removed["f:" + name] = whole(value, fields.get(name) or values)
 
 
 def _lists(old: list[Any], new: list[Any], shape: Shape, changed: FieldSet, removed: FieldSet) -> None:
     items = shape.items or ANY
     before, after = _indexed(old, shape), _indexed(new, shape)
-    for key, values in after.items():
-        had = before.get(key, ())
-        if len(values) == 1 and len(had) <= 1:
-            _node(had[0] if had else _ABSENT, values[0], items, key, changed, removed)
-        elif list(had) != values:
-            changed[key] = _MEMBER
-    for key, values in before.items():
+    for key, now in after.items():
+        had = before.get(key)
+        if had is None:
+            changed[key] = whole(now[0], items) if len(now) == 1 else MEMBER
+        elif len(had) == 1 and len(now) == 1:
+            _both(had[0], now[0], items, key, changed, removed)
+        elif len(had) > 1 and len(now) > 1:
+            # Items with the same key are owned together, as one leaf.
+            if had != now:
+                changed[key] = MEMBER
+        elif len(had) > 1:
+            changed[key] = whole(now[0], items)
+            removed[key] = MEMBER
+        else:
+            removed[key] = whole(had[0], items)
+            changed[key] = MEMBER
+    for key, had in before.items():
         if key not in after:
-            if len(values) == 1:
-                _node(values[0], _ABSENT, items, key, changed, removed)
-            else:
-                removed[key] = _MEMBER
+            removed[key] = whole(had[0], items) if len(had) == 1 else MEMBER
+
+
+def _both(old: Any, new: Any, shape: Shape, key: str, changed: FieldSet, removed: FieldSet) -> None:
+    """Two values under one path element, recorded in their parent's sets."""
+    if old is new:
+        return
+    was, now = type(old), type(new)
+    if was is not dict and was is not list and now is not dict and now is not list:
+        # Numbers are equal by value (1 and 1.0), but a boolean is no number.
+        if old != new or (was is bool) is not (now is bool):
+            changed[key] = MEMBER
+        return
+    if old == new:
+        return
+    deep_old = (was is dict or was is list) and bool(old) and not is_leaf(shape, old)
+    deep_new = (now is dict or now is list) and bool(new) and not is_leaf(shape, new)
+    inner_changed: FieldSet = {}
+    inner_removed: FieldSet = {}
+    leaf = not deep_old and not deep_new
+    if not leaf:
+        # Null and an empty container are containers of the other's kind with nothing in them.
+        alike = was is now or old is None or new is None
+        leaf = not alike and not (deep_old and deep_new)
+        if (was if deep_old else now) is list:
+            _lists(old if deep_old else [], new if deep_new else [], shape, inner_changed, inner_removed)
+        elif alike or not (deep_old and deep_new):
+            _maps(old if deep_old else {}, new if deep_new else {}, shape, inner_changed, inner_removed)
+    if leaf:
+        inner_changed = {".": MEMBER, **inner_changed} if inner_changed else MEMBER
+        changed[key] = inner_changed
+    elif inner_changed:
+        changed[key] = inner_changed
+    if inner_removed:
+        removed[key] = inner_removed
 
 
 def _indexed(values: list[Any], shape: Shape) -> dict[str, list[Any]]:
@@ -88,18 +125,3 @@ def _indexed(values: list[Any], shape: Shape) -> dict[str, list[Any]]:
         if key is not None:
             out.setdefault(key, []).append(value)
     return out
-
-
-def _or(value: Any, empty: Any) -> Any:
-    return empty if value is _ABSENT or value is None else value
-
-
-def _mixed(old: Any, new: Any) -> bool:
-    """Whether two present values are of different kinds, so that nothing inside can be compared."""
-    if old is _ABSENT or new is _ABSENT or old is None or new is None:
-        return False
-    return isinstance(old, dict) != isinstance(new, dict) or isinstance(old, list) != isinstance(new, list)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

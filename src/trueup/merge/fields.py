@@ -1,7 +1,8 @@
-"""Sets of field paths, in the very form that ``managedFields`` stores them (FieldsV1).
+"""Sets of field paths, in the very form that ``managedFields`` stores them (FieldsV1). Called by ``owners`` and its kin.
 
 A set is a nested dict: keys are path elements (``f:name``, ``k:{"name":"web"}``, ``v:"x"``, ``i:0``); a node that is
-empty, or that holds ``"."``, is a member itself; other keys are its children. The root is never a member.
+empty, or that holds ``"."``, is a member itself; other keys are its children. The root is never a member. Sets are values:
+no function here changes one that it was handed, and what an operation does not touch is shared.
 Source: structured-merge-diff ``fieldpath.Set``; KEP-555.
 """
 
@@ -11,87 +12,136 @@ from typing import Any
 
 import orjson
 
-from trueup.kube.shapes import ANY, Shape
-
 FieldSet = dict[str, Any]
 
-_MEMBER: FieldSet = {}
+MEMBER: FieldSet = {}
+"""A member without children; shared, never changed."""
 
 
 def union(a: FieldSet, b: FieldSet) -> FieldSet:
-    """All members of either set. Answers one of them when the other adds nothing; never changes them."""
+    """All members of either set; one of them itself when the other adds nothing."""
     if a is b or not b:
         return a
     if not a:
         return b
-    out = dict(a)
-    for key, below in b.items():
-        if key in out:
-            mine = out[key]
-            if mine is not below and mine != below:
-                out[key] = _union_node(mine, below)
-        else:
-            out[key] = below
-    return out
+    out: FieldSet | None = None
+    for key, theirs in b.items():
+        mine = a.get(key)
+        joined = theirs if mine is None else _union_node(mine, theirs)
+        if joined is not mine:
+            if out is None:
+                out = dict(a)
+            out[key] = joined
+    return a if out is None else out
 
 
 def _union_node(a: FieldSet, b: FieldSet) -> FieldSet:
-    out = union(a, b)
-    if out and "." not in out and (not a or not b):
-        return {".": {}, **out}
-    return out
+    if a is b or (not b and (not a or "." in a)):
+        return a
+    if not a:
+        return b if not b or "." in b else {".": MEMBER, **b}
+    if not b:
+        return {".": MEMBER, **a}
+    return union(a, b)
 
 
 def difference(a: FieldSet, b: FieldSet) -> FieldSet:
-    """Members of ``a`` that are not members of ``b``."""
-    if not b:
-        return a
-    out: FieldSet = {}
-    for key, below in a.items():
-        other = b.get(key)
-        if other is None:
-            out[key] = below
+    """Members of ``a`` that are not members of ``b``: a parent does not take its children along."""
+    if a is b:
+        return {}
+    out: FieldSet | None = None
+    for key, theirs in b.items():
+        mine = a.get(key)
+        if mine is None or key == ".":
             continue
-        if key == ".":
+        left = _difference_node(mine, theirs)
+        if left is not mine:
+            if out is None:
+                out = dict(a)
+            if left is None:
+                del out[key]
+            else:
+                out[key] = left
+    return a if out is None else out
+
+
+def _difference_node(a: FieldSet, b: FieldSet) -> FieldSet | None:
+    """None when nothing is left."""
+    taken = not b or "." in b
+    if not a:
+        return None if taken else a
+    left = difference(a, b)
+    if taken and "." in left:
+        left = {key: below for key, below in left.items() if key != "."}
+    if not left:
+        return None
+    return MEMBER if len(left) == 1 and "." in left else left
+
+
+def without(a: FieldSet, b: FieldSet) -> FieldSet:
+    """``a`` without the members of ``b`` and all that is below them (``RecursiveDifference``)."""
+    out: FieldSet | None = None
+    for key, theirs in b.items():
+        mine = a.get(key)
+        if mine is None or key == ".":
             continue
-        member = (not below or "." in below) and not (not other or "." in other)
-        children = difference(
-            {k: v for k, v in below.items() if k != "."}, {k: v for k, v in other.items() if k != "."}
-        )
-        if children:
-            out[key] = {".": {}, **children} if member else children
-        elif member:
-            out[key] = _MEMBER
-    return out
+        left: FieldSet = {} if not theirs or "." in theirs else without(mine, theirs)
+        if left is mine:
+            continue
+        if out is None:
+            out = dict(a)
+        if not left:
+            del out[key]
+        else:
+            out[key] = MEMBER if len(left) == 1 and "." in left else left
+    return a if out is None else out
 
 
 def intersection(a: FieldSet, b: FieldSet) -> FieldSet:
     """Members of both sets."""
+    if len(b) < len(a):
+        a, b = b, a
     out: FieldSet = {}
-    for key, below in a.items():
-        other = b.get(key)
-        if other is None or key == ".":
+    for key, mine in a.items():
+        theirs = b.get(key)
+        if theirs is None or key == ".":
             continue
-        member = (not below or "." in below) and (not other or "." in other)
-        children = intersection(below, other) if below and other else {}
+        member = (not mine or "." in mine) and (not theirs or "." in theirs)
+        children = intersection(mine, theirs) if mine and theirs else MEMBER
         if children:
-            out[key] = {".": {}, **children} if member else children
+            out[key] = {".": MEMBER, **children} if member else children
         elif member:
-            out[key] = _MEMBER
+            out[key] = MEMBER
     return out
 
 
-def paths(fields: FieldSet, lead: str = "") -> list[str]:
-    """The members as people read them: ``.spec.containers[name="web"].image``."""
-    out: list[str] = []
-    for key, below in sorted(fields.items()):
-        if key == ".":
-            continue
-        path = lead + element_text(key)
-        if not below or "." in below:
-            out.append(path)
-        out += paths(below, path)
+def members(fields: FieldSet, lead: str = "") -> list[str]:
+    """The members as people read them (``.spec.containers[name="web"].image``), in structured-merge-diff's order:
+    the members of a level, then what is below each."""
+    ordered = sorted((key for key in fields if key != "."), key=_rank)
+    out = [lead + element_text(key) for key in ordered if not fields[key] or "." in fields[key]]
+    for key in ordered:
+        if fields[key]:
+            out += members(fields[key], lead + element_text(key))
     return out
+
+
+def _rank(key: str) -> tuple[int, Any]:
+    """Fields by name, then items by their keys, then by their values, then by position."""
+    kind, rest = key[:2], key[2:]
+    if kind == "f:":
+        return 0, rest
+    if kind == "k:":
+        return 1, [(name, _value_rank(value)) for name, value in sorted(orjson.loads(rest).items())]
+    if kind == "v:":
+        return 2, _value_rank(orjson.loads(rest))
+    return 3, int(rest) if rest.isdigit() else 0
+
+
+def _value_rank(value: Any) -> tuple[int, Any]:
+    if isinstance(value, bool):
+        return 2, value
+    return (0, value) if isinstance(value, (int, float)) else (1, str(value))
 
 
 def element_text(key: str) -> str:
@@ -100,80 +150,6 @@ def element_text(key: str) -> str:
     if what == "f:":
         return f".{rest}"
     if what == "k:":
-        return "[" + ",".join(f"{k}={orjson.dumps(v).decode()}" for k, v in orjson.loads(rest).items()) + "]"
+        keys = sorted(orjson.loads(rest).items())
+        return "[" + ",".join(f"{name}={orjson.dumps(value).decode()}" for name, value in keys) + "]"
     return f"[={rest}]" if what == "v:" else f"[{rest}]"
-
-
-def key_of(item: Any, shape: Shape) -> str | None:
-    """The path element of an item of an associative list; None when it lacks what it is known by."""
-    if shape.list_type == "set":
-        return "v:" + orjson.dumps(item, option=orjson.OPT_SORT_KEYS).decode()
-    if not isinstance(item, dict):
-        return None
-    found: dict[str, Any] = {}
-    for name in sorted(shape.map_keys):
-        value = item.get(name)
-        if value is None:
-            value = shape.defaults.get(name)
-        if value is not None:
-            found[name] = value
-    if not found:
-        return None
-    return "k:" + orjson.dumps(found).decode()
-
-
-def is_atomic(shape: Shape, value: Any) -> bool:
-    """Whether a value is one leaf: scalars, atomic lists and maps, lists of unknown shape."""
-    if isinstance(value, dict):
-        return shape.of in ("map", "any") and shape.map_type == "atomic"
-    if isinstance(value, list):
-        return shape.of != "list" or shape.list_type == "atomic"
-    return True
-
-
-def field_set(value: Any, shape: Shape) -> FieldSet:
-    """The fields that an applied object names (structured-merge-diff ``ToFieldSet``)."""
-    out: FieldSet = {}
-    if isinstance(value, dict):
-        fields = shape.fields
-        values = shape.values or ANY
-        for name, below in value.items():
-            known = fields.get(name)
-            sub = known if known is not None else values
-            if below is None or not isinstance(below, (dict, list)) or is_atomic(sub, below):
-                out[f"f:{name}"] = _MEMBER
-                continue
-            inner = field_set(below, sub)
-            if isinstance(below, dict) and (not below or known is None):
-                out[f"f:{name}"] = {".": {}, **inner} if inner else _MEMBER
-            elif inner:
-                out[f"f:{name}"] = inner
-            elif known is None:
-                out[f"f:{name}"] = _MEMBER
-    elif isinstance(value, list):
-        items = shape.items or ANY
-        for item in value:
-            key = key_of(item, shape)
-            if key is None:
-                continue
-            inner = field_set(item, items) if isinstance(item, dict) and not is_atomic(items, item) else {}
-            out[key] = {".": {}, **inner} if inner else _MEMBER
-    return out
-
-
-def named_members(fields: FieldSet, shape: Shape) -> FieldSet:
-    """The set with the struct fields on the way to its members as members (``EnsureNamedFieldsAreMembers``)."""
-    out: FieldSet = {}
-    known = shape.fields
-    for key, below in fields.items():
-        if not below or key == ".":
-            out[key] = below
-            continue
-        if key.startswith("f:"):
-            name = key[2:]
-            sub = known.get(name)
-            inner = named_members(below, sub if sub is not None else shape.values or ANY)
-            out[key] = {".": {}, **inner} if sub is not None and "." not in inner else inner
-        else:
-            out[key] = named_members(below, shape.items or ANY)
-    return out

@@ -1,24 +1,29 @@
 """Who owns which field: server-side apply and the tracking of other writes.
 
 Called by the API server on every write. Objects and a shape in, a new object with ``metadata.managedFields`` out; what is
-handed in stays as it is. Sources: KEP-555; apimachinery ``managedfields``; structured-merge-diff ``merge.Updater``.
+handed in stays as it is, and parts that do not change are shared. Sources: KEP-555; apimachinery ``util/managedfields``;
+structured-merge-diff ``merge.Updater``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
+from trueup.kube.empty import empty_object, with_parts
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, Cause, Conflict
+from trueup.kube.problems import ApiProblem, BadRequest
 from trueup.kube.shapes import Shape
-from trueup.merge.combine import combine, prune
+from trueup.merge.combine import combine
 from trueup.merge.compare import compare
-from trueup.merge.fields import FieldSet, difference, field_set, intersection, named_members, paths, union
+from trueup.merge.conflicts import Contested, refusal
+from trueup.merge.fields import FieldSet, difference, intersection, union, without
+from trueup.merge.lastapplied import KUBECTL, allowed_conflicts, renewed
+from trueup.merge.managed import Entries, Entry, ManagerKey, cap, entries_of, gives_up, managers, with_entries
+from trueup.merge.pruning import Versions, prune
+from trueup.merge.reading import FieldProblem, field_set
 
 BEFORE_FIRST_APPLY = "before-first-apply"
-ANCIENT = "ancient-changes"
-MAX_UPDATE_MANAGERS = 10
+UNKNOWN = "unknown"
 
 _STRIPPED: FieldSet = {
     "f:apiVersion": {},
@@ -38,70 +43,6 @@ _STRIPPED: FieldSet = {
 }
 """Fields that nobody owns. Source: apimachinery ``stripMetaManager``."""
 
-ManagerKey = tuple[str, str, str, str]
-"""Manager, operation, version of an update (empty for an apply), subresource."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """One entry of ``managedFields``."""
-
-    manager: str
-    operation: str
-    api_version: str
-    subresource: str
-    fields: FieldSet
-    time: str = ""
-
-    @property
-    def key(self) -> ManagerKey:
-        version = "" if self.operation == "Apply" else self.api_version
-        return (self.manager, self.operation, version, self.subresource)
-
-
-@dataclass(slots=True)
-class Owners:
-    """All entries of an object by their key."""
-
-    entries: dict[ManagerKey, Entry] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, obj: Object | None) -> Owners:
-        """From an object's ``managedFields``."""
-        owners = cls()
-        for raw in ((obj or {}).get("metadata") or {}).get("managedFields") or ():
-            entry = Entry(
-                raw.get("manager") or "",
-                raw.get("operation") or "Update",
-                raw.get("apiVersion") or "",
-                raw.get("subresource") or "",
-                raw.get("fieldsV1") or {},
-                raw.get("time") or "",
-            )
-            owners.entries[entry.key] = entry
-        return owners
-
-    def as_json(self) -> list[Object]:
-        """As ``managedFields``: applies before updates, then by time, manager, version and subresource."""
-        ordered = sorted(
-            (entry for entry in self.entries.values() if entry.fields),
-            key=lambda e: (e.operation, e.time, e.manager, e.api_version, e.subresource),
-        )
-        out = []
-        for entry in ordered:
-            raw: Object = {
-                "manager": entry.manager,
-                "operation": entry.operation,
-                "apiVersion": entry.api_version,
-                "time": entry.time,
-                "fieldsType": "FieldsV1",
-                "fieldsV1": entry.fields,
-            }
-            if entry.subresource:
-                raw["subresource"] = entry.subresource
-            out.append(raw)
-        return out
-
 
 def apply(
     live: Object | None,
@@ -113,40 +54,154 @@ def apply(
     subresource: str = "",
     now: str,
     reset: Sequence[FieldSet] = (),
+    versions: Versions | None = None,
 ) -> Object:
     """Server-side apply: ``live`` with the applied configuration, as its managed fields allow.
 
-    ``reset``: sets of fields that this resource or subresource does not let a writer set. Raises ``Conflict`` with one
-    cause per field when another manager owns what would change and ``force`` is off.
+    ``reset``: fields that this resource or subresource does not let a writer set, with all that is below them.
+    Raises ``Conflict`` with one cause per field when another manager owns what would change and ``force`` is off.
     """
-    if ((applied.get("metadata") or {}).get("managedFields")) is not None:
+    if (applied.get("metadata") or {}).get("managedFields") is not None:
         raise BadRequest("metadata.managedFields must be nil")
-    before: Object = live if live is not None else {}
-    owners = Owners.of(live)
-    if live is not None and not owners.entries:
-        _own_before_first_apply(owners, live, shape, now)
-    version = str(applied.get("apiVersion") or "")
-    key: ManagerKey = (manager, "Apply", "", subresource)
-    last = owners.entries.get(key)
-    mine = difference(field_set(applied, shape), _STRIPPED)
+    try:
+        mine = field_set(applied, shape, strict=True)
+    except FieldProblem as problem:
+        # The API server answers 500 here: nothing it validated before says what is wrong.
+        raise ApiProblem(f"failed to create typed patch object ({_title(applied)}): {problem}") from None
     for fields in reset:
-        mine = difference(mine, fields)
-    new = combine(before, applied, shape) if live is not None else dict(applied)
-    if last is not None and last.fields:
-        kept = mine
-        for other in owners.entries.values():
-            if other is not last:
-                kept = union(kept, other.fields)
-        gone = difference(named_members(last.fields, shape), named_members(kept, shape))
-        if gone:
-            new = prune(new, named_members(last.fields, shape), named_members(kept, shape), shape)
-    changed, removed = compare(_bare(before), _bare(new), shape)
-    _settle(owners, key, changed, removed, force=force)
-    if last is not None and last.fields == mine and not changed and not removed:
-        owners.entries[key] = Entry(manager, "Apply", version, subresource, mine, last.time)
-    else:
-        owners.entries[key] = Entry(manager, "Apply", version, subresource, mine, now)
-    return _with_owners(new, owners)
+        mine = without(mine, fields)
+    entry = Entry(manager or UNKNOWN, "Apply", str(applied.get("apiVersion") or ""), subresource, mine, now)
+    if live is None:
+        entry.fields = difference(mine, _STRIPPED)
+        return with_entries(applied, {entry.key: entry})
+    return _Apply(live, applied, shape, reset, versions).run(entry, force=force)
+
+
+class _Apply:
+    """One apply to an object that exists."""
+
+    __slots__ = ("applied", "live", "reset", "shape", "versions")
+
+    def __init__(
+        self, live: Object, applied: Object, shape: Shape, reset: Sequence[FieldSet], versions: Versions | None
+    ) -> None:
+        self.live, self.applied, self.shape, self.reset, self.versions = live, applied, shape, reset, versions
+
+    def run(self, mine: Entry, *, force: bool) -> Object:
+        key = mine.key
+        entries = entries_of(self.live)
+        if not entries:
+            _own_before_first_apply(entries, self.live, self.shape, mine, self.reset)
+        last = entries.get(key)
+        entries[key] = mine
+        new = combine(self.live, self.applied, self.shape)
+        if last is not None and last.fields != mine.fields:
+            new = self._pruned(new, mine, last, entries)
+        try:
+            self._settle(entries, mine, new, force)
+        except Contested as contested:
+            if mine.manager != KUBECTL:
+                raise refusal(contested) from None
+            contested.allow(allowed_conflicts(self.live, self.shape, mine.api_version))
+            if contested.sets:
+                raise refusal(contested) from None
+            self._settle(entries, mine, new, True)
+        if new is self.live or new == self.live:
+            # Nothing changed but who owns what: the time of the last change stays.
+            mine.time = last.time if last is not None else ""
+            new = self.live
+        mine.fields = difference(mine.fields, _STRIPPED)
+        if last is not None and last.fields == mine.fields and last.time == mine.time:
+            entries[key] = last if last.api_version == mine.api_version else mine
+        if mine.manager == KUBECTL:
+            new = renewed(new, self.applied)
+        return with_entries(new, entries)
+
+    def _pruned(self, new: Object, mine: Entry, last: Entry, entries: Entries) -> Object:
+        same = self.versions is None or last.api_version == mine.api_version
+        if same and not difference(last.fields, mine.fields):
+            return new
+        owned: dict[str, FieldSet] = {}
+        for entry in entries.values():
+            version = entry.api_version if self.versions is not None else mine.api_version
+            owned[version] = union(owned.get(version, {}), entry.fields)
+        before = (last.api_version if self.versions is not None else mine.api_version, last.fields)
+        return prune(new, self.shape, mine.api_version, before, owned, self.versions)
+
+    def _settle(self, entries: Entries, mine: Entry, new: Object, force: bool) -> None:
+        if new is not self.live and len(entries) > 1:
+            seen = _Seen(self.live, new, self.shape, mine.api_version, self.reset, self.versions)
+            _take(entries, seen, mine.key, force=force)
+
+
+class _Seen:
+    """What changed between two objects, as each version of the kind sees it."""
+
+    __slots__ = ("_by_version", "_new", "_old", "_reset", "_version", "_versions")
+
+    def __init__(
+        self, old: Object, new: Object, shape: Shape, version: str, reset: Sequence[FieldSet], versions: Versions | None
+    ) -> None:
+        self._old, self._new, self._version, self._reset, self._versions = old, new, version, reset, versions
+        self._by_version: dict[str, tuple[FieldSet, FieldSet] | None] = {version: self._compare(old, new, shape)}
+
+    @property
+    def here(self) -> tuple[FieldSet, FieldSet]:
+        """As the version of this write sees it."""
+        found = self._by_version[self._version]
+        assert found is not None  # set on construction
+        return found
+
+    def at(self, version: str) -> tuple[FieldSet, FieldSet] | None:
+        """(added or modified, removed); None when the version is no longer served."""
+        if self._versions is None:
+            return self.here
+        if version not in self._by_version:
+            old = self._versions.convert(self._old, self._version, version)
+            new = self._versions.convert(self._new, self._version, version)
+            served = old is not None and new is not None
+            self._by_version[version] = self._compare(old, new, self._versions.shape(version)) if served else None
+        return self._by_version[version]
+
+    def _compare(self, old: Object | None, new: Object | None, shape: Shape) -> tuple[FieldSet, FieldSet]:
+        assert old is not None  # both are looked at before
+        assert new is not None
+        changed, removed = compare(old, new, shape)
+        for fields in self._reset:
+            changed, removed = without(changed, fields), without(removed, fields)
+        return changed, removed
+
+
+def _take(entries: Entries, seen: _Seen, key: ManagerKey | None, *, force: bool) -> None:
+    """Take changed fields from their other owners (or refuse), and removed fields from everybody; in place."""
+    contested: dict[ManagerKey, FieldSet] = {}
+    left: list[tuple[ManagerKey, Entry | None]] = []
+    for known, entry in entries.items():
+        if known == key:
+            continue
+        found = seen.at(entry.api_version)
+        if found is None:
+            left.append((known, None))
+            continue
+        changed, removed = found
+        fields = entry.fields
+        shared = intersection(fields, changed) if changed else None
+        if shared:
+            contested[known] = shared
+            fields = difference(fields, shared)
+        if removed:
+            fields = difference(fields, removed)
+        if not fields:
+            left.append((known, None))
+        elif fields is not entry.fields:
+            left.append((known, entry.with_fields(fields)))
+    if contested and not force:
+        raise Contested([(entries[known], fields) for known, fields in contested.items()])
+    for known, kept in left:
+        if kept is None:
+            del entries[known]
+        else:
+            entries[known] = kept
 
 
 def track_update(
@@ -158,29 +213,57 @@ def track_update(
     subresource: str = "",
     now: str,
     reset: Sequence[FieldSet] = (),
+    versions: Versions | None = None,
 ) -> Object:
     """``new`` with managed fields that say what ``manager`` changed by this update, patch or create."""
-    meta = new.get("metadata") or {}
-    given = meta.get("managedFields")
-    if given is not None and old is not None and (given == [{}] or given == []):
-        # An update that empties the list gives up all ownership; apiserver: "managedFields": [{}].
-        return _with_owners(new, Owners())
-    owners = Owners.of(new if given else old)
-    changed, removed = compare(_bare(old or {}), _bare(new), shape)
-    if not changed and not removed:
-        return _with_owners(new, owners)
-    changed = difference(changed, _STRIPPED)
-    for fields in reset:
-        changed, removed = difference(changed, fields), difference(removed, fields)
+    if not subresource and gives_up(new):
+        entries: Entries = {}
+    else:
+        entries = (entries_of(new) if not subresource else {}) or entries_of(old)
+    if old is not None and not entries:
+        # Tracking starts with an object's creation or its first apply, not in between.
+        return with_entries(new, entries)
+    empty = empty_object(new)
+    before = empty if old is None else with_parts(old, empty)
     version = str(new.get("apiVersion") or "")
-    key: ManagerKey = (manager, "Update", version, subresource)
-    _settle(owners, None, changed, removed, force=True)
+    _track(
+        entries, before, with_parts(new, empty), shape, manager or UNKNOWN, subresource, version, now, reset, versions
+    )
+    cap(entries)
+    return with_entries(new, entries)
+
+
+def _track(
+    entries: Entries, old: Object, new: Object, shape: Shape, manager: str, subresource: str, version: str, now: str,
+    reset: Sequence[FieldSet], versions: Versions | None,
+) -> None:  # fmt: skip
+    seen = _Seen(old, new, shape, version, reset, versions)
+    _take(entries, seen, None, force=True)
+    changed = difference(seen.here[0], _STRIPPED)
     if changed:
-        kept = owners.entries.get(key)
-        mine = union(kept.fields, changed) if kept is not None else changed
-        owners.entries[key] = Entry(manager, "Update", version, subresource, mine, now)
-        _cap(owners)
-    return _with_owners(new, owners)
+        entry = Entry(manager, "Update", version, subresource, changed, now)
+        kept = entries.get(entry.key)
+        if kept is not None:
+            entry.fields = union(kept.fields, changed)
+        entries[entry.key] = entry
+
+
+def _own_before_first_apply(
+    entries: Entries, live: Object, shape: Shape, mine: Entry, reset: Sequence[FieldSet]
+) -> None:
+    """What nobody tracked belongs to ``before-first-apply``; in place. Source: ``skipNonAppliedManager``."""
+    empty = empty_object(live)
+    _track(
+        entries, empty, with_parts(live, empty), shape, BEFORE_FIRST_APPLY, mine.subresource, mine.api_version,
+        mine.time, reset, None,
+    )  # fmt: skip
+
+
+def _title(obj: Object) -> str:
+    """``default/web; apps/v1, Kind=Deployment``, as the API server names an object in such messages."""
+    meta = obj.get("metadata") or {}
+    group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
+    return f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {group}/{version}, Kind={obj.get('kind') or ''}"
 
 
 def strip(obj: Object) -> Object:
@@ -191,97 +274,4 @@ def strip(obj: Object) -> Object:
     return {**obj, "metadata": {name: value for name, value in meta.items() if name != "managedFields"}}
 
 
-def _bare(obj: Object) -> Object:
-    return strip(obj)
-
-
-def _settle(owners: Owners, key: ManagerKey | None, changed: FieldSet, removed: FieldSet, *, force: bool) -> None:
-    """Take changed fields from their other owners (or refuse), and removed fields from everybody."""
-    if not changed and not removed:
-        return
-    conflicts: dict[ManagerKey, FieldSet] = {}
-    for known, entry in owners.entries.items():
-        if known != key:
-            shared = intersection(entry.fields, changed)
-            if shared:
-                conflicts[known] = shared
-    if conflicts and not force:
-        raise _conflict(owners.entries, conflicts)
-    for known in list(owners.entries):
-        if known == key:
-            continue
-        entry = owners.entries[known]
-        fields = difference(entry.fields, conflicts[known]) if known in conflicts else entry.fields
-        if removed:
-            fields = difference(fields, removed)
-        if not fields:
-            del owners.entries[known]
-        elif fields is not entry.fields:
-            owners.entries[known] = Entry(
-                entry.manager, entry.operation, entry.api_version, entry.subresource, fields, entry.time
-            )
-
-
-def _conflict(entries: Mapping[ManagerKey, Entry], conflicts: Mapping[ManagerKey, FieldSet]) -> Conflict:
-    """Worded as the API server words it."""
-    by_manager = sorted((_describe(entries[key]), paths(fields)) for key, fields in conflicts.items())
-    causes = [
-        Cause("FieldManagerConflict", f"conflict with {who}", path) for who, found in by_manager for path in found
-    ]
-    count = len(causes)
-    if count == 1:
-        text = f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}"
-    else:
-        parts = []
-        for who, found in by_manager:
-            word = "conflicts" if len(found) > 1 else "conflict"
-            parts.append(f"{word} with {who}:\n" + "\n".join(f"- {path}" for path in found))
-        text = f"Apply failed with {count} conflicts: " + "\n".join(parts)
-    return Conflict(text, causes=causes)
-
-
-def _describe(entry: Entry) -> str:
-    text = f'"{entry.manager}"'
-    if entry.subresource:
-        text += f' with subresource "{entry.subresource}"'
-    if entry.operation == "Update":
-        text += f" using {entry.api_version}"
-    return text
-
-
-def _own_before_first_apply(owners: Owners, live: Object, shape: Shape, now: str) -> None:
-    """An object that nobody tracked belongs to ``before-first-apply``."""
-    fields = difference(field_set(_bare(live), shape), _STRIPPED)
-    if fields:
-        entry = Entry(BEFORE_FIRST_APPLY, "Update", str(live.get("apiVersion") or ""), "", fields, now)
-        owners.entries[entry.key] = entry
-
-
-def _cap(owners: Owners) -> None:
-    """At most ten updaters; the oldest are joined under one name (apimachinery ``capManagersManager``)."""
-    updaters = [entry for entry in owners.entries.values() if entry.operation == "Update"]
-    if len(updaters) <= MAX_UPDATE_MANAGERS:
-        return
-    updaters.sort(key=lambda e: e.time)
-    for entry in updaters[: len(updaters) - MAX_UPDATE_MANAGERS + 1]:
-        if entry.manager == ANCIENT:
-            continue
-        del owners.entries[entry.key]
-        joined = Entry(ANCIENT, "Update", entry.api_version, entry.subresource, entry.fields, entry.time)
-        known = owners.entries.get(joined.key)
-        if known is not None:
-            joined.fields = union(known.fields, joined.fields)
-        owners.entries[joined.key] = joined
-
-
-def _with_owners(obj: Object, owners: Owners) -> Object:
-    meta = {name: value for name, value in (obj.get("metadata") or {}).items() if name != "managedFields"}
-    entries = owners.as_json()
-    if entries:
-        meta["managedFields"] = entries
-    return {**obj, "metadata": meta}
-
-
-def managers(obj: Object) -> Iterable[str]:
-    """The names of all that manage fields of an object."""
-    return [str(raw.get("manager") or "") for raw in (obj.get("metadata") or {}).get("managedFields") or ()]
+__all__ = ["BEFORE_FIRST_APPLY", "Versions", "apply", "managers", "strip", "track_update"]
