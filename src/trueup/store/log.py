@@ -10,6 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -47,8 +48,8 @@ class Log(Protocol):
         """All of these rows or none. Raises ``StoreProblem``."""
         ...
 
-    def compact(self, before: int) -> int:
-        """Forget rows older than a revision that newer ones have replaced; how many went."""
+    def compact(self, upto: int) -> int:
+        """Forget rows that rows up to a revision have replaced, and deletions up to it; how many rows went."""
         ...
 
     def close(self) -> None: ...
@@ -68,7 +69,7 @@ class MemoryLog:
     def append(self, rows: Sequence[Row]) -> None:
         return None
 
-    def compact(self, before: int) -> int:
+    def compact(self, upto: int) -> int:
         return 0
 
     def close(self) -> None:
@@ -84,7 +85,19 @@ CREATE TABLE IF NOT EXISTS log (
   value BLOB
 ) STRICT;
 CREATE INDEX IF NOT EXISTS log_by_key ON log (bucket, namespace, name, revision);
+CREATE INDEX IF NOT EXISTS log_gone ON log (revision) WHERE value IS NULL;
+CREATE TABLE IF NOT EXISTS compacted (revision INTEGER NOT NULL) STRICT;
 """
+
+_REPLACED = """
+DELETE FROM log WHERE revision IN (
+  SELECT old.revision FROM log AS new
+  JOIN log AS old USING (bucket, namespace, name)
+  WHERE new.revision > ? AND new.revision <= ? AND old.revision < new.revision
+)
+"""
+_DELETIONS = "DELETE FROM log WHERE value IS NULL AND revision <= ? AND revision <> (SELECT max(revision) FROM log)"
+"""The newest row stays whatever it is: revisions count on from it."""
 
 
 class SqliteLog:
@@ -107,37 +120,45 @@ class SqliteLog:
     def load(self) -> Iterator[Row]:
         newest = "SELECT max(revision) FROM log GROUP BY bucket, namespace, name"
         query = f"SELECT * FROM log WHERE revision IN ({newest}) AND value IS NOT NULL ORDER BY revision"  # noqa: S608
-        for row in self._db.execute(query):
-            yield Row(*row)
+        try:
+            for row in self._db.execute(query):
+                yield Row(*row)
+        except sqlite3.Error as problem:
+            raise StoreProblem(f"{self._path} cannot be read: {problem}; restore it, or move it away") from problem
 
     def last_revision(self) -> int:
-        row = self._db.execute("SELECT max(revision) FROM log").fetchone()
+        try:
+            row = self._db.execute("SELECT max(revision) FROM log").fetchone()
+        except sqlite3.Error as problem:
+            raise StoreProblem(f"{self._path} cannot be read: {problem}; restore it, or move it away") from problem
         return int(row[0] or 0)
 
     def append(self, rows: Sequence[Row]) -> None:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.executemany(
                 "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
                 [(row.revision, row.bucket, row.namespace, row.name, row.value) for row in rows],
             )
+
+    def compact(self, upto: int) -> int:
+        with self._transaction():
+            done = self._db.execute("SELECT max(revision) FROM compacted").fetchone()[0] or 0
+            gone = self._db.execute(_REPLACED, (done, upto)).rowcount
+            gone += self._db.execute(_DELETIONS, (upto,)).rowcount
+            self._db.execute("DELETE FROM compacted")
+            self._db.execute("INSERT INTO compacted VALUES (?)", (upto,))
+        return gone
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
             self._db.execute("COMMIT")
         except sqlite3.Error as problem:
-            if self._db.in_transaction:
+            with suppress(sqlite3.Error):  # a disk that cannot write may not be able to roll back either
                 self._db.execute("ROLLBACK")
             raise StoreProblem(f"{self._path} cannot be written: {problem}") from problem
-
-    def compact(self, before: int) -> int:
-        newer = (
-            "SELECT 1 FROM log AS n WHERE n.bucket = log.bucket AND n.namespace = log.namespace "
-            "AND n.name = log.name AND n.revision > log.revision AND n.revision <= ?"
-        )
-        last = self.last_revision()
-        gone = self._db.execute(
-            f"DELETE FROM log WHERE revision < ? AND revision <> ? AND (value IS NULL OR EXISTS ({newer}))",  # noqa: S608
-            (before, last, before),
-        )
-        return gone.rowcount
 
     def close(self) -> None:
         self._db.close()

@@ -8,8 +8,11 @@ write that was waiting for it.
 from __future__ import annotations
 
 import asyncio
+import logging
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,8 +22,14 @@ from trueup.kube.names import Object
 from trueup.store.log import Log, Row, StoreProblem
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
-WINDOW = 20_000
-"""Events that each bucket remembers for watches that come back."""
+WINDOW = 8_192
+"""Events that each bucket remembers for watches that come back and for lists that are read page by page."""
+FRESH = 256
+"""Of these, so many are kept parsed, for watches with selectors look at them now; older ones are kept as JSON alone."""
+COMPACT_EVERY = 1_000
+"""Revisions between two compactions of the log: each takes a few milliseconds of the writer's time."""
+
+_log = logging.getLogger("trueup.store")
 
 
 class Stale(Exception):
@@ -38,12 +47,13 @@ class Gone(Exception):
 class Entry:
     """One version of one object: as JSON until it is first read, parsed from then on, shared and never changed."""
 
-    __slots__ = ("_obj", "_raw", "revision")
+    __slots__ = ("_obj", "_packed", "_raw", "revision")
 
     def __init__(self, revision: int, raw: bytes | None, obj: Object | None = None) -> None:
         self.revision = revision
         self._raw = raw
         self._obj = obj
+        self._packed = False
 
     @property
     def obj(self) -> Object:
@@ -51,8 +61,9 @@ class Entry:
         found = self._obj
         if found is None:
             assert self._raw is not None
-            found = self._obj = orjson.loads(self._raw)
-            self._raw = None
+            found = orjson.loads(self._raw)
+            if not self._packed:
+                self._obj, self._raw = found, None
         return found
 
     @property
@@ -64,6 +75,10 @@ class Entry:
         """Let the JSON go where the parsed form is there too."""
         if self._obj is not None:
             self._raw = None
+
+    def pack(self) -> None:
+        """An old version: keep the JSON alone, a fraction of the parsed form's memory."""
+        self._raw, self._obj, self._packed = self.raw, None, True
 
 
 @dataclass(slots=True)
@@ -79,6 +94,14 @@ class Event:
     line: bytes | None = None
     """The event as a watch sends it, encoded once for all of them."""
 
+    def pack(self) -> None:
+        """Few will ask for it again: keep what it replaced, or took away, as JSON."""
+        self.line = None
+        if self.before is not None:
+            self.before.pack()
+        if self.type == "DELETED":
+            self.entry.pack()
+
 
 Listener = Callable[[Event], None]
 
@@ -86,13 +109,15 @@ Listener = Callable[[Event], None]
 class Bucket:
     """All objects of one stored resource."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, forgotten: int = 0) -> None:
         self.name = name
         self.spaces: dict[str, dict[str, Entry]] = {}
+        self._names: dict[str, list[str]] = {}
+        """The sorted names of the namespaces that have been listed."""
         self.head: dict[tuple[str, str], tuple[int, Entry | None]] = {}
         """Writes on their way to disk, by key: the newest revision and what it makes of the object."""
         self.events: deque[Event] = deque(maxlen=WINDOW)
-        self.forgotten = 0
+        self.forgotten = forgotten
         """Events up to this revision may be forgotten."""
         self.listeners: list[Listener] = []
 
@@ -107,16 +132,47 @@ class Bucket:
         pending = self.head.get(key)
         return pending[1] if pending is not None else self.get(namespace, name)
 
-    def scan(self, namespace: str = "") -> Iterator[tuple[str, str, Entry]]:
-        """In the order of namespaces and names."""
-        spaces = [namespace] if namespace else sorted(self.spaces)
-        for space in spaces:
+    def scan(self, namespace: str = "", after: tuple[str, str] | None = None) -> Iterator[tuple[str, str, Entry]]:
+        """In the order of namespaces and names, from behind ``after`` on."""
+        for space in [namespace] if namespace else sorted(self.spaces):
+            if after is not None and space < after[0]:
+                continue
+            names = self._sorted(space)
+            start = bisect_right(names, after[1]) if after is not None and space == after[0] else 0
             entries = self.spaces.get(space) or {}
-            for name in sorted(entries):
+            for name in names[start:]:
                 yield space, name, entries[name]
 
-    def count(self) -> int:
-        return sum(map(len, self.spaces.values()))
+    def scan_at(
+        self, revision: int, namespace: str = "", after: tuple[str, str] | None = None
+    ) -> Iterator[tuple[str, str, Entry]]:
+        """The same as it was at a revision. Raises ``Gone`` when that is forgotten."""
+        undone: dict[tuple[str, str], Entry | None] = {}
+        for event in reversed(self.since(revision)):
+            if not namespace or event.namespace == namespace:
+                undone[(event.namespace, event.name)] = event.before
+        if not undone:
+            yield from self.scan(namespace, after)
+            return
+        then = {(space, name): entry for space, name, entry in self.scan(namespace)}
+        for key, before in undone.items():
+            if before is None:
+                then.pop(key, None)
+            else:
+                then[key] = before
+        for key in sorted(then):
+            if after is None or key > after:
+                yield *key, then[key]
+
+    def _sorted(self, space: str) -> list[str]:
+        names = self._names.get(space)
+        if names is None:
+            names = self._names[space] = sorted(self.spaces.get(space) or ())
+        return names
+
+    def count(self, namespace: str = "") -> int:
+        """How many objects there are."""
+        return len(self.spaces.get(namespace) or ()) if namespace else sum(map(len, self.spaces.values()))
 
     def since(self, revision: int) -> list[Event]:
         """Events after a revision. Raises ``Gone`` when some are forgotten."""
@@ -132,13 +188,7 @@ class Bucket:
 
     def publish(self, event: Event) -> None:
         """Make a committed change readable and tell the listeners."""
-        space = self.spaces.setdefault(event.namespace, {})
-        if event.type == "DELETED":
-            space.pop(event.name, None)
-            if not space:
-                self.spaces.pop(event.namespace, None)
-        else:
-            space[event.name] = event.entry
+        self._place(event)
         key = (event.namespace, event.name)
         pending = self.head.get(key)
         if pending is not None and pending[0] == event.revision:
@@ -146,8 +196,24 @@ class Bucket:
         if len(self.events) == WINDOW:
             self.forgotten = self.events[0].revision
         self.events.append(event)
+        if len(self.events) > FRESH:
+            self.events[-FRESH - 1].pack()
         for listener in tuple(self.listeners):
             listener(event)
+
+    def _place(self, event: Event) -> None:
+        space, name = self.spaces.setdefault(event.namespace, {}), event.name
+        names = self._names.get(event.namespace)
+        if event.type == "DELETED":
+            if space.pop(name, None) is not None and names is not None:
+                del names[bisect_left(names, name)]
+            if not space:
+                self.spaces.pop(event.namespace, None)
+                self._names.pop(event.namespace, None)
+            return
+        if names is not None and name not in space:
+            insort(names, name)
+        space[name] = event.entry
 
 
 class Store:
@@ -161,19 +227,19 @@ class Store:
         self._given = self.revision
         self._waiting: list[tuple[Event, Bucket, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "trueup-store")
+        """The log's own thread: a commit never waits behind somebody else's work."""
+        self._start = self._compacted = self.revision
         for row in log.load():
             assert row.value is not None
             bucket = self.bucket(row.bucket)
             bucket.spaces.setdefault(row.namespace, {})[row.name] = Entry(row.revision, row.value)
-        for bucket in self.buckets.values():
-            bucket.forgotten = self.revision
 
     def bucket(self, name: str) -> Bucket:
         """The bucket of a stored resource, made when first asked for."""
         found = self.buckets.get(name)
         if found is None:
-            found = self.buckets[name] = Bucket(name)
-            found.forgotten = self.revision if self._log.durable else 0
+            found = self.buckets[name] = Bucket(name, self._start)
         return found
 
     async def put(self, bucket: Bucket, namespace: str, name: str, obj: Object, expect: int) -> Entry:
@@ -218,6 +284,7 @@ class Store:
 
     async def _write(self) -> None:
         """Commit what waits, as long as something waits; everything that came meanwhile is the next batch."""
+        loop = asyncio.get_running_loop()
         while self._waiting:
             batch, self._waiting = self._waiting, []
             rows = [
@@ -225,15 +292,21 @@ class Store:
                 for event, bucket, _ in batch
             ]
             try:
-                await asyncio.to_thread(self._log.append, rows)
+                await loop.run_in_executor(self._thread, self._log.append, rows)
             except StoreProblem as problem:
+                _log.error("%d writes failed: %s", len(batch) + len(self._waiting), problem)
                 self._take_back([*batch, *self._waiting], problem)
                 continue
+            except BaseException:  # nobody may wait for ever for a commit that will not come
+                self._take_back([*batch, *self._waiting], StoreProblem("the store is being closed"))
+                raise
             for event, bucket, done in batch:
                 event.entry.slim()
                 self._publish(event, bucket)
                 if not done.done():
                     done.set_result(None)
+            if self.revision - self._compacted >= COMPACT_EVERY:
+                await self._compact()
 
     def _publish(self, event: Event, bucket: Bucket) -> None:
         self.revision = event.revision
@@ -247,14 +320,19 @@ class Store:
             if not done.done():
                 done.set_exception(problem)
 
-    def compact(self) -> int:
-        """Forget replaced rows that no watch may ask for any more."""
-        return self._log.compact(max(0, self.revision - WINDOW))
+    async def _compact(self) -> None:
+        """Let replaced rows go from the log; the recent past is in memory, and a restart needs the present alone."""
+        self._compacted = self.revision
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._log.compact, self.revision)
+        except StoreProblem as problem:
+            _log.warning("old rows stay for now: %s", problem)
 
     async def close(self) -> None:
         """Finish what is on its way, then let the file go."""
         if self._writer is not None:
-            await self._writer
+            await asyncio.gather(self._writer, return_exceptions=True)
+        self._thread.shutdown()
         self._log.close()
 
     def sizes(self) -> Mapping[str, int]:

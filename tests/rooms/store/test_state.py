@@ -1,6 +1,7 @@
 """The store keeps what it acknowledged, in order, on disk and in memory alike."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -68,6 +69,61 @@ async def test_objects_come_in_the_order_of_namespaces_and_names(store: Store) -
 
     assert [(space, name) for space, name, _ in bucket.scan()] == [("a", "y"), ("a", "z"), ("b", "x")]
     assert [name for _, name, _ in bucket.scan("a")] == ["y", "z"]
+
+
+async def test_a_list_goes_on_behind_a_name(store: Store) -> None:
+    """In namespace order; names that came and went since the first listing are where they belong."""
+    bucket = store.bucket("configmaps")
+    for space, name in (("a", "x"), ("a", "z"), ("b", "x")):
+        await store.put(bucket, space, name, obj(name), 0)
+    assert len(list(bucket.scan())) == 3
+    gone = bucket.get("a", "z")
+    assert gone is not None
+
+    await store.put(bucket, "a", "y", obj("y"), 0)
+    await store.remove(bucket, "a", "z", gone.revision, gone.obj)
+
+    assert [(space, name) for space, name, _ in bucket.scan(after=("a", "x"))] == [("a", "y"), ("b", "x")]
+    assert bucket.count("a") == 2
+
+
+async def test_the_past_can_be_listed(store: Store) -> None:
+    """As it was at a revision: created since are left out, deleted and changed since are as they were."""
+    bucket = store.bucket("configmaps")
+    kept = await store.put(bucket, "a", "kept", obj("kept", n=1), 0)
+    lost = await store.put(bucket, "a", "lost", obj("lost"), 0)
+    then = store.revision
+    await store.put(bucket, "a", "kept", obj("kept", n=2), kept.revision)
+    await store.remove(bucket, "a", "lost", lost.revision, lost.obj)
+    await store.put(bucket, "a", "new", obj("new"), 0)
+
+    assert [(name, entry) for _, name, entry in bucket.scan_at(then)] == [("kept", kept), ("lost", lost)]
+    assert [name for _, name, _ in bucket.scan_at(store.revision)] == ["kept", "new"]
+
+
+async def test_old_versions_are_kept_as_json_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They read as before; the present version stays parsed."""
+    monkeypatch.setattr("trueup.store.state.FRESH", 1)
+    bucket = store.bucket("configmaps")
+    entries = [await store.put(bucket, "a", "one", obj("one", n=0), 0)]
+    for n in range(1, 4):
+        entries.append(await store.put(bucket, "a", "one", obj("one", n=n), entries[-1].revision))
+
+    assert [entry._obj is None for entry in entries] == [True, True, False, False]
+    assert [entry.obj["data"]["n"] for entry in entries] == [0, 1, 2, 3]
+
+
+async def test_events_beyond_the_window_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for them is told so, and those still there come in order."""
+    monkeypatch.setattr("trueup.store.state.WINDOW", 3)
+    store = Store(MemoryLog())
+    bucket = store.bucket("configmaps")
+    for n in range(5):
+        await store.put(bucket, "a", f"n{n}", obj(f"n{n}"), 0)
+
+    with pytest.raises(Gone):
+        bucket.since(1)
+    assert [event.name for event in bucket.since(2)] == ["n2", "n3", "n4"]
 
 
 async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -141,6 +197,53 @@ async def test_compaction_keeps_the_present(tmp_path: Path) -> None:
     assert gone == 5
     assert [row.revision for row in log.load()] == [6]
     await store.close()
+
+
+async def test_what_was_deleted_does_not_come_back_by_compaction(tmp_path: Path) -> None:
+    """A deletion goes from the log only together with everything that it deleted, however old."""
+    path = tmp_path / "db.sqlite"
+    log = SqliteLog(path)
+    store = Store(log)
+    bucket = store.bucket("configmaps")
+    one = await store.put(bucket, "a", "one", obj("one"), 0)
+    await store.put(bucket, "a", "two", obj("two"), 0)
+    log.compact(store.revision)
+    await store.remove(bucket, "a", "one", one.revision, one.obj)
+    await store.put(bucket, "a", "three", obj("three"), 0)
+
+    log.compact(store.revision)
+    await store.close()
+    again = SqliteLog(path)
+
+    assert [row.name for row in again.load()] == ["two", "three"]
+    assert again.last_revision() == 4
+    again.close()
+
+
+async def test_the_log_is_compacted_as_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One object written over and over leaves a few rows, not one per write."""
+    monkeypatch.setattr("trueup.store.state.COMPACT_EVERY", 10)
+    path = tmp_path / "db.sqlite"
+    store = Store(SqliteLog(path))
+    bucket = store.bucket("configmaps")
+    revision = 0
+    for n in range(55):
+        revision = (await store.put(bucket, "a", "one", obj("one", n=n), revision)).revision
+    await store.close()
+
+    with sqlite3.connect(path) as db:
+        (rows,) = db.execute("SELECT count(*) FROM log").fetchone()
+
+    assert rows <= 10
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    """The error says which file and what can be done."""
+    path = tmp_path / "db.sqlite"
+    path.write_bytes(b"no database at all" * 100)
+
+    with pytest.raises(StoreProblem, match=r"db\.sqlite cannot be opened: .*move it away"):
+        SqliteLog(path)
 
 
 WRITER = """
