@@ -47,7 +47,7 @@ async def embedded(settings: Settings, clock: Clock, kubeconfig_out: Path | None
     """A cluster for as long as the block runs. Raises ``StoreProblem`` and ``OSError`` saying what to do."""
     with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
         folder = settings.state or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         database: Log = SqliteLog(folder / "cluster.sqlite") if settings.state is not None else MemoryLog()
         store = Store(database)
         try:

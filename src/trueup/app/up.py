@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from trueup.app.controllers import Controllers, controllers
 from trueup.app.embedded import Embedded, embedded
 from trueup.app.families import chosen, install
 from trueup.app.follow import follow
+from trueup.app.pages import pages
 from trueup.family import Tools
 from trueup.runtime.clock import SystemClock
 from trueup.runtime.manager import Manager
@@ -33,6 +34,7 @@ class Running:
 
     cluster: Embedded
     controllers: Controllers
+    mapping: Mapping[str, Path]
     start: bootstrap.Start | None
     failed: asyncio.Task[None]
     """Ends only when a part of the runtime failed."""
@@ -56,6 +58,8 @@ async def running(settings: Settings, say: Say, kubeconfig_out: Path | None = No
             cluster.client, clock, settings, cluster.folder, families, durable=settings.state is not None
         )
         _hand_over(cluster)
+        cluster.application.pages, address = pages(cluster, parts)
+        say(f"pages      {address}")
         if start is not None:
             folder, why = await bootstrap.first_folder(parts.fetcher, start, settings.path)
             say(f"source     {start.url}, from {folder or '.'} ({why})")
@@ -65,7 +69,7 @@ async def running(settings: Settings, say: Say, kubeconfig_out: Path | None = No
             asyncio.create_task(follow(mapping, parts.news), name="follow"),
         ]
         try:
-            yield Running(cluster, parts, start, tasks[0])
+            yield Running(cluster, parts, mapping, start, tasks[0])
         finally:
             parts.manager.stop()
             await asyncio.wait([tasks[0]], timeout=15)
@@ -119,10 +123,11 @@ def _hand_over(cluster: Embedded) -> None:
 
 
 @asynccontextmanager
-async def marked(folder: Path, url: str) -> AsyncIterator[None]:
-    """A file that says which process runs here, for `trueup down`; gone when it ends."""
+async def marked(folder: Path, url: str, mapping: Mapping[str, Path] | None = None) -> AsyncIterator[None]:
+    """A file that says which process runs here, for `trueup down` and for verbs that render; gone when it ends."""
     path = folder / "up.json"
-    path.write_bytes(orjson.dumps({"pid": os.getpid(), "url": url}))
+    told = {url: str(target) for url, target in (mapping or {}).items()}
+    path.write_bytes(orjson.dumps({"pid": os.getpid(), "url": url, "mapping": told}))
     try:
         yield
     finally:

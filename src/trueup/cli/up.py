@@ -89,7 +89,10 @@ async def _up(settings: Settings, wait: bool, timeout: float, verbose: bool) -> 
     set_up(level="INFO" if verbose else "ERROR")
     started = time.monotonic()
     try:
-        async with running(settings, click.echo) as now, marked(now.cluster.folder, now.cluster.server.url):
+        async with (
+            running(settings, click.echo) as now,
+            marked(now.cluster.folder, now.cluster.server.url, now.mapping),
+        ):
             follow_units(now.cluster.client, now.controllers.manager.live, started)
             if wait:
                 code = await wait_for_all(now.cluster.client, timeout=timeout)
@@ -105,7 +108,7 @@ async def _up(settings: Settings, wait: bool, timeout: float, verbose: bool) -> 
 
 def _detached(state: Path, wait: bool, timeout: float) -> int:
     """The same command in a process of its own; returns when it answers, or when all is healthy."""
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
     marker, log = state / "up.json", state / "trueup.log"
     marker.unlink(missing_ok=True)
     arguments = [argument for argument in sys.argv[1:] if argument not in ("--detach", "--wait")]

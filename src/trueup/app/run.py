@@ -1,0 +1,48 @@
+"""`trueup run`: the controllers over a real cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from trueup.app.controllers import Controllers, controllers
+from trueup.app.families import chosen, install
+from trueup.app.follow import follow
+from trueup.client.http import HttpClient
+from trueup.client.kubeconfig import load
+from trueup.runtime.clock import SystemClock
+from trueup.settings import Settings
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, kubeconfig: Path | None, context: str, say: Callable[[str], None], *, install_kinds: bool
+) -> AsyncIterator[tuple[Controllers, asyncio.Task[None]]]:
+    """Controllers at work on the cluster of a kubeconfig; the task ends only when a part of the runtime failed."""
+    client = await HttpClient.connect(load(kubeconfig, context))
+    clock = SystemClock()
+    families = [family for family in chosen(settings.families) if family.name != "builtin"]
+    say(f"cluster    Kubernetes {await client.version()}, families {', '.join(family.name for family in families)}")
+    if install_kinds:
+        await install(client, families, ours=False)
+    with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
+        folder = settings.state or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        parts = controllers(client, clock, settings, folder, families, durable=settings.state is not None)
+        tasks = [
+            asyncio.create_task(parts.manager.run(), name="manager"),
+            asyncio.create_task(follow(settings.mapping, parts.news), name="follow"),
+        ]
+        try:
+            yield parts, tasks[0]
+        finally:
+            parts.manager.stop()
+            await asyncio.wait([tasks[0]], timeout=15)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await parts.ledger.close()
+            await parts.fetcher.close()
