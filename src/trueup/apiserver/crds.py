@@ -6,12 +6,12 @@ carried out yet: a definition that asks for them says so in its conditions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trueup.apiserver.registry import Served
 from trueup.kube.names import Kind, Object, Resource
-from trueup.kube.problems import Cause
+from trueup.kube.problems import Cause, InternalError, MethodNotAllowed
 from trueup.kube.schema import validate
 from trueup.kube.shape_of import shape_of_schema
 from trueup.kube.shapes import SCALAR, Shape
@@ -106,6 +106,11 @@ class Definitions:
             self._serve(name, entry.obj)
         bucket.listeners.append(self._hear)
 
+    def all(self) -> Iterator[Object]:
+        """The stored definitions."""
+        for _, _, entry in self._hub.store.bucket(CRD.group_resource).scan():
+            yield entry.obj
+
     def _hear(self, event: Event) -> None:
         if event.type == "DELETED":
             self._drop(event.name, keep=())
@@ -113,11 +118,11 @@ class Definitions:
             self._serve(event.name, event.entry.obj)
 
     def _serve(self, name: str, definition: Object) -> None:
-        entries = list(served_by(definition, self._hub.types))
+        entries = list(served_by(definition, self._hub.types)) if is_established(definition) else []
         self._drop(name, keep=tuple(entry.resource for entry in entries))
         for entry in entries:
             known = self._hub.registry.get(entry.resource)
-            if known is None or known.crd is None or known.crd.get("spec") != definition.get("spec"):
+            if known is None or known.crd is None or _differs(known.crd, definition):
                 self._hub.registry.add(entry)
         self._served[name] = [entry.resource for entry in entries]
 
@@ -127,30 +132,99 @@ class Definitions:
                 self._hub.registry.remove(resource)
 
 
-def accept(definition: Object, now: str) -> None:
-    """What the API server writes into a definition that it accepts, in place: names, conditions, stored versions."""
+def _differs(old: Object, new: Object) -> bool:
+    """Whether a definition says anything else of what is served than it did."""
+    going = "deletionTimestamp"
+    return bool(old["spec"] != new["spec"] or old["metadata"].get(going) != new["metadata"].get(going))
+
+
+def accept(definition: Object, now: str, others: Iterable[Object] = ()) -> None:
+    """What the API server writes into a definition that it accepts, in place: names, conditions, stored versions.
+
+    ``others``: the definitions that there are; a name that one of them holds in the same group is not accepted.
+    """
     spec, meta = definition["spec"], definition["metadata"]
     status = definition.setdefault("status", {})
-    status["acceptedNames"] = dict(spec["names"])
+    taken = next(_taken(definition, others), None)
+    if taken is None:
+        status["acceptedNames"] = dict(spec["names"])
+        with_condition(definition, "NamesAccepted", "True", "NoConflicts", "no conflicts found", now)
+        established = ("True", "InitialNamesAccepted", "the initial names have been accepted")
+        with_condition(definition, "Established", *established, now)
+    else:
+        status.setdefault("acceptedNames", {"kind": "", "plural": ""})
+        with_condition(definition, "NamesAccepted", "False", *taken, now)
+        if not is_established(definition):
+            with_condition(definition, "Established", "False", "NotAccepted", "not all names are accepted", now)
+    unsupported = not_carried_out(spec)
+    if unsupported:
+        with_condition(definition, "RulesNotEvaluated", "True", "NotSupported", unsupported, now)
+    else:
+        status["conditions"] = [c for c in status["conditions"] if c["type"] != "RulesNotEvaluated"]
     stored = next((v["name"] for v in spec.get("versions") or () if v.get("storage")), "")
     known = list(status.get("storedVersions") or ())
     status["storedVersions"] = known if stored in known or not stored else [*known, stored]
-    wanted = [
-        ("NamesAccepted", "NoConflicts", "no conflicts found"),
-        ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-    ]
-    unsupported = not_carried_out(spec)
-    if unsupported:
-        wanted.append(("RulesNotEvaluated", "NotSupported", unsupported))
-    before = {c.get("type"): c for c in status.get("conditions") or ()}
-    status["conditions"] = [
-        before.get(type_)
-        or {"type": type_, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message}
-        for type_, reason, message in wanted
-    ]
     finalizers = list(meta.get("finalizers") or ())
     if CLEANUP not in finalizers and not meta.get("deletionTimestamp"):
         meta["finalizers"] = [*finalizers, CLEANUP]
+
+
+def _taken(definition: Object, others: Iterable[Object]) -> Iterator[tuple[str, str]]:
+    """Names that another definition of the group holds: reason and message. Source: ``status/naming_controller.go``."""
+    spec = definition["spec"]
+    resources: set[str] = set()
+    kinds: set[str] = set()
+    for other in others:
+        held = (other.get("status") or {}).get("acceptedNames") or {}
+        if other["metadata"]["name"] != definition["metadata"]["name"] and other["spec"]["group"] == spec["group"]:
+            resources.update(filter(None, (held.get("plural"), held.get("singular"), *(held.get("shortNames") or ()))))
+            kinds.update(filter(None, (held.get("kind"), held.get("listKind"))))
+    names = spec["names"]
+    wanted = (
+        ("PluralConflict", names.get("plural"), resources),
+        ("SingularConflict", names.get("singular"), resources),
+        *(("ShortNamesConflict", short, resources) for short in names.get("shortNames") or ()),
+        ("KindConflict", names.get("kind"), kinds),
+        ("ListKindConflict", names.get("listKind"), kinds),
+    )
+    for reason, name, held_names in wanted:
+        if name in held_names:
+            yield reason, f'"{name}" is already in use'
+
+
+def with_condition(definition: Object, type_: str, status: str, reason: str, message: str, now: str) -> None:
+    """Set a condition in place; its time changes only when its status does."""
+    conditions: list[Object] = definition.setdefault("status", {}).setdefault("conditions", [])
+    made = {"type": type_, "status": status, "lastTransitionTime": now, "reason": reason, "message": message}
+    for index, old in enumerate(conditions):
+        if old.get("type") == type_:
+            if old.get("status") == status:
+                made["lastTransitionTime"] = old.get("lastTransitionTime") or now
+            conditions[index] = made
+            return
+    conditions.append(made)
+
+
+def is_established(definition: Object) -> bool:
+    """Whether the definition's kind is served."""
+    conditions = (definition.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Established" and c.get("status") == "True" for c in conditions)
+
+
+def check_creation(definition: Object) -> None:
+    """No new objects of a definition that is going. Raises ``MethodNotAllowed``."""
+    if definition["metadata"].get("deletionTimestamp"):
+        raise MethodNotAllowed("create not allowed while custom resource definition is terminating")
+
+
+def check_conversion(definition: Object, stored: str, asked: str) -> None:
+    """Versions that differ in more than their name are not served as one another. Raises ``InternalError``."""
+    if (definition["spec"].get("conversion") or {}).get("strategy") == "Webhook":
+        name = definition["metadata"]["name"]
+        raise InternalError(
+            f"conversion from {stored} to {asked} needs the webhook that {name} names; trueup does not call it yet: "
+            f"ask for {stored}"
+        )
 
 
 def not_carried_out(spec: Mapping[str, Any]) -> str:

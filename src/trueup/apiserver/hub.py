@@ -5,12 +5,14 @@ Opened by `app.py` and by tests; everything that a verb needs besides its own re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from trueup.apiserver import crds, policy
 from trueup.apiserver.addresses import Addresses
 from trueup.apiserver.auth import Authenticator, Tokens
+from trueup.apiserver.draining import Draining
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.registry import Registry, Served, built_in
 from trueup.apiserver.request import Write
@@ -49,6 +51,8 @@ class Hub:
         """Signs service-account tokens, where the cluster has a key."""
         self.authenticator: Authenticator | None = None
         self.authorizer = Authorizer(store)
+        self._beside: list[asyncio.Task[None]] = []
+        """What runs beside the verbs until the hub is closed."""
 
     @classmethod
     async def open(cls, store: Store, types: Types, clock: Clock) -> Hub:
@@ -57,6 +61,7 @@ class Hub:
         for served in built_in(types):
             hub.registry.add(served)
         hub.definitions = crds.Definitions(hub)
+        hub._beside.append(asyncio.create_task(Draining(hub).run(), name="draining definitions"))
         namespaces = hub.serves(Kind("", "v1", "Namespace"))
         bucket = store.bucket(namespaces.storage)
         from trueup.apiserver.verbs.create import create
@@ -95,12 +100,16 @@ class Hub:
         """The object as this version shows it; stored versions differ in name alone, but where a kind says more."""
         if obj.get("apiVersion") == served.kind.api_version:
             return obj
+        if served.crd is not None:
+            crds.check_conversion(served.crd, str(obj.get("apiVersion")), served.kind.api_version)
         return {**obj, "apiVersion": served.kind.api_version}
 
     async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """What stands between a valid request and the store; changes ``obj`` in place."""
         if operation == "CREATE" and served.namespaced:
             self._check_namespace(served, obj)
+        if operation == "CREATE" and served.crd is not None:
+            crds.check_creation(served.crd)
         if operation == "DELETE" and served.kind.kind == "Namespace" and not served.kind.group:
             self._protect_namespace(obj)
         if operation != "DELETE" and not served.custom:
@@ -123,7 +132,10 @@ class Hub:
             causes = list(crds.wrong(obj))
             if causes:
                 raise prepare.invalid(served, str(obj["metadata"].get("name")), causes)
-            crds.accept(obj, self.now())
+            crds.accept(obj, self.now(), self.definitions.all())
+            unsupported = crds.not_carried_out(obj["spec"])
+            if unsupported:
+                write.warnings.append(f"{obj['metadata']['name']}: {unsupported}")
         elif kind.kind == "Job" and kind.group == "batch" and operation == "CREATE":
             _label_job(obj)
 
@@ -162,6 +174,9 @@ class Hub:
 
     async def close(self) -> None:
         """Finish what is on its way to the store and let it go."""
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         await self.store.close()
 
 

@@ -99,9 +99,9 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
         if new["status"] is None:
             new.pop("status")
     elif write.subresource in ("", "scale"):
-        if served.has_status and served.kind.kind != "CustomResourceDefinition":
+        if served.has_status:
             if "status" in stored:
-                new["status"] = stored["status"]
+                new["status"] = prepare.copy(stored["status"])
             else:
                 new.pop("status", None)
         if old_meta.get("deletionTimestamp"):

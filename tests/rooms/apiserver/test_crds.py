@@ -1,0 +1,141 @@
+"""Definitions become served kinds, and go with all that was made of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.rooms.apiserver.opened import custom, definition, opened
+from tests.rooms.runtime.waiting import until
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.inprocess import InProcessClient
+from trueup.kube.names import Kind, Object, Ref
+from trueup.kube.problems import ApiProblem, Invalid, MethodNotAllowed, NotFound
+
+CRD = Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
+TAB = Kind("stable.example.com", "v1", "CronTab")
+NAME = Ref(CRD, "", "crontabs.stable.example.com")
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    """A fresh cluster."""
+    async with opened() as made:
+        yield made
+
+
+@pytest.fixture
+def client(hub: Hub) -> InProcessClient:
+    """Its administrator."""
+    return InProcessClient(hub)
+
+
+def conditions(obj: Object) -> dict[str, str]:
+    """Type to status."""
+    return {c["type"]: c["status"] for c in obj["status"]["conditions"]}
+
+
+async def test_definition_is_served_at_once(client: InProcessClient) -> None:
+    """The kind can be used as soon as its definition is stored, which says that it is established."""
+    made = await client.create(definition())
+    stored = await client.create(custom())
+    assert conditions(made) == {"NamesAccepted": "True", "Established": "True"}
+    assert made["status"]["storedVersions"] == ["v1"]
+    assert stored["metadata"]["generation"] == 1
+
+
+async def test_names_of_another_definition_are_refused(client: InProcessClient) -> None:
+    """Two definitions of a group never share a kind: the second is stored, says why, and is not served."""
+    await client.create(definition())
+    second = await client.create(definition("cronies", "CronTab"))
+    assert conditions(second) == {"NamesAccepted": "False", "Established": "False"}
+    assert second["status"]["conditions"][0]["message"] == '"crontab" is already in use'
+
+
+async def test_name_must_be_plural_and_group(client: InProcessClient) -> None:
+    """``metadata.name`` follows from the names."""
+    wrong = definition()
+    wrong["metadata"]["name"] = "tabs.stable.example.com"
+    with pytest.raises(Invalid, match=r"must be spec.names.plural"):
+        await client.create(wrong)
+
+
+async def test_schema_prunes_fills_and_checks(client: InProcessClient) -> None:
+    """Unknown fields go, defaults come, wrong values are refused in Kubernetes' words."""
+    spec = {
+        "type": "object",
+        "properties": {"replicas": {"type": "integer", "default": 1, "maximum": 5}, "name": {"type": "string"}},
+    }
+    await client.create(definition(spec=spec))
+    made = await client.create(custom(name="a", unknown=True))
+    assert made["spec"] == {"replicas": 1}
+    with pytest.raises(Invalid) as caught:
+        await client.create(custom("two", replicas="x"))
+    expected = (
+        'CronTab.stable.example.com "two" is invalid: spec.replicas: Invalid value: "string": '
+        'spec.replicas in body must be of type integer: "string"'
+    )
+    assert expected == caught.value.message
+
+
+async def test_deleting_a_definition_deletes_its_objects(hub: Hub, client: InProcessClient) -> None:
+    """The definition stays until the last object is gone, takes no new ones, and then the kind is unknown."""
+    await client.create(definition())
+    held = custom("held")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    await client.create(held)
+    await client.create(custom("free"))
+    await client.delete(NAME)
+    bucket = hub.store.bucket("crontabs.stable.example.com")
+    await until(lambda: [name for _, name, _ in bucket.scan()] == ["held"])
+    assert conditions(await client.get(NAME))["Terminating"] == "True"
+    with pytest.raises(MethodNotAllowed, match="while custom resource definition is terminating"):
+        await client.create(custom("late"))
+    await client.patch(Ref(TAB, "default", "held"), {"metadata": {"finalizers": None}}, "merge")
+    await until(lambda: hub.registry.of_kind(TAB) is None)
+    with pytest.raises(NotFound):
+        await client.get(NAME)
+
+
+async def test_rules_that_are_not_evaluated_are_said(client: InProcessClient) -> None:
+    """A definition with CEL rules is served and says that they do not count."""
+    rule = {"type": "object", "x-kubernetes-validations": [{"rule": "self.a == 1"}]}
+    made = await client.create(definition(spec=rule))
+    said = next(c for c in made["status"]["conditions"] if c["type"] == "RulesNotEvaluated")
+    assert said["message"] == "not carried out by this version of trueup: x-kubernetes-validations"
+
+
+async def test_versions_differ_in_name_alone(client: InProcessClient) -> None:
+    """Without conversion, every served version shows every object."""
+    made = definition()
+    made["spec"]["versions"].append({**made["spec"]["versions"][0], "name": "v2", "storage": False})
+    await client.create(made)
+    await client.create(custom())
+    read = await client.get(Ref(Kind("stable.example.com", "v2", "CronTab"), "default", "one"))
+    assert read["apiVersion"] == "stable.example.com/v2"
+
+
+async def test_webhook_conversion_is_not_pretended(client: InProcessClient) -> None:
+    """Objects are served in the version they were written in; another one would need the webhook, and says so."""
+    made = definition()
+    made["spec"]["versions"].append({**made["spec"]["versions"][0], "name": "v2", "storage": False})
+    made["spec"]["conversion"] = {
+        "strategy": "Webhook",
+        "webhook": {"clientConfig": {"url": "https://example.com"}, "conversionReviewVersions": ["v1"]},
+    }
+    await client.create(made)
+    await client.create(custom())
+    with pytest.raises(ApiProblem, match=r"needs the webhook that crontabs.stable.example.com names"):
+        await client.get(Ref(Kind("stable.example.com", "v2", "CronTab"), "default", "one"))
+
+
+async def test_update_keeps_what_the_status_said(client: InProcessClient) -> None:
+    """Applying a definition again does not make it new: its conditions keep their times."""
+    first = await client.create(definition())
+    changed = definition()
+    changed["spec"]["names"]["shortNames"] = ["ct"]
+    changed["status"] = {"conditions": [], "storedVersions": [], "acceptedNames": {"kind": "", "plural": ""}}
+    second = await client.apply(changed, manager="helm")
+    assert second["status"]["conditions"] == first["status"]["conditions"]
+    assert second["status"]["acceptedNames"]["shortNames"] == ["ct"]
