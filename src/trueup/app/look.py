@@ -74,21 +74,18 @@ def _mapping_of(state: Path) -> dict[str, Path]:
 
 async def render_folder(folder: Path, target: Target, tool: str = "") -> Rendered:
     """What a folder on disk renders to, by the renderers that the controllers use."""
-    root = _root(folder)
+    root, path, name = _placed(folder)
     with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
         renderer = Render(Path(temporary))
-        path = str(folder.resolve().relative_to(root))
-        options = {"releaseName": folder.resolve().name, "namespace": target.namespace}
+        options = {"releaseName": name, "namespace": target.namespace}
         return await renderer.render(RenderRequest(DirTree(root), path, target, tool=tool, options=options))
 
 
-def _root(folder: Path) -> Path:
-    """The repository that a folder is in, so that bases beside it can be read; the folder itself outside of one."""
+def _placed(folder: Path) -> tuple[Path, str, str]:
+    """The repository that a folder is in (so that bases beside it can be read), its path in there, and its name."""
     folder = folder.resolve()
-    for parent in (folder, *folder.parents):
-        if (parent / ".git").exists():
-            return parent
-    return folder
+    root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
+    return root, str(folder.relative_to(root)), folder.name
 
 
 async def compare_folder(parts: Controllers, folder: Path, namespace: str) -> Plan:

@@ -24,7 +24,8 @@ def diff(
 ) -> None:
     """Show what a sync of an app, or applying a folder, would change."""
     try:
-        text, changes = asyncio.run(_diff(what, state, kubeconfig, context, namespace, parse_mapping(mapping)))
+        folder = Path(what) if Path(what).is_dir() else None
+        text, changes = asyncio.run(_diff(what, folder, state, kubeconfig, context, namespace, parse_mapping(mapping)))
     except (SourceProblem, RenderProblem, ValueError) as problem:
         click.echo(f"error: {problem}", err=True)
         raise click.exceptions.Exit(2) from None
@@ -41,14 +42,20 @@ def diff(
 
 
 async def _diff(
-    what: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: dict[str, Path]
+    what: str,
+    folder: Path | None,
+    state: Path,
+    kubeconfig: Path | None,
+    context: str,
+    namespace: str,
+    mapping: dict[str, Path],
 ) -> tuple[str, bool]:
     from trueup.app.families import units
     from trueup.app.look import compare_folder, looking
 
     async with looking(state, kubeconfig, context, mapping) as (client, parts):
-        if Path(what).is_dir():
-            plan = await compare_folder(parts, Path(what), namespace)
+        if folder is not None:
+            plan = await compare_folder(parts, folder, namespace)
         else:
             found = await find(client, units(), what, namespace)
             if found.unit.plan is None:

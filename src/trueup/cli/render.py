@@ -22,7 +22,7 @@ from trueup.settings import parse_mapping
 @click.option("--map", "mapping", multiple=True, metavar="URL=DIR", help="Answer a repository's URL from a folder.")
 @click.option("--kubernetes-version", default=DEFAULT_VERSION, show_default=True, help="What a folder is rendered for.")
 @click.option(
-    "--as", "tool", type=click.Choice(["helm", "kustomize", "directory"]), default=None, help="The tool; detected else."
+    "--as", "tool", type=click.Choice(["helm", "kustomize", "directory"]), default=None, help="Detected else."
 )
 @click.option("--files", is_flag=True, help="Say where each object comes from.")
 def render(

@@ -16,7 +16,7 @@ from trueup.settings import Settings, parse_mapping
     "--kubeconfig",
     type=click.Path(path_type=Path),
     default=None,
-    help="The cluster; kubectl's own rules when not given.",
+    help="The cluster; else kubectl's own rules.",
 )
 @click.option("--context", default="", help="Context of the kubeconfig.")
 @click.option("--families", default="", metavar="A,B", help="Only these families, e.g. argocd,flux.")
@@ -25,13 +25,13 @@ from trueup.settings import Settings, parse_mapping
     "mapping",
     multiple=True,
     metavar="URL=DIR",
-    help="Answer a repository's URL from a folder. May be repeated.",
+    help="Answer a repository's URL from a folder.",
 )
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
     default=None,
-    help="Keep mirrors and the ledger here; a temporary folder else.",
+    help="Keep mirrors and the ledger here.",
 )
 @click.option(
     "--install/--no-install", default=True, show_default=True, help="Serve the families' kinds where they are missing."
