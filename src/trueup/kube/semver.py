@@ -1,7 +1,9 @@
 """Versions and version ranges: which tag does ``~1.4`` name. Pure.
 
-Called by `refs`. Source of the rules: Masterminds/semver v3, which Argo CD, Flux and Helm share, quirks included: a
-pre-release matches only a constraint that names one, ``>1.2`` means ``>=1.3``, ``0.0.0`` with a tilde accepts all.
+Called by `source` (which tag) and `render` (may this chart run on this Kubernetes).
+
+Source of the rules: Masterminds/semver v3, which Argo CD, Flux and Helm share, quirks included: a pre-release matches
+only a constraint that names one, ``>1.2`` means ``>=1.3``, ``0.0.0`` with a tilde accepts all.
 """
 
 from __future__ import annotations

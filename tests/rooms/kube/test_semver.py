@@ -2,7 +2,7 @@
 
 import pytest
 
-from trueup.source.semver import RangeProblem, Version, allows, newest
+from trueup.kube.semver import RangeProblem, Version, allows, newest
 
 ROWS = [
     ("*", "1.2.3", True), ("*", "1.2.3-rc.1", False), (">=1.0.0-0", "1.2.3-rc.1", True), ("1", "1.9.9", True),
