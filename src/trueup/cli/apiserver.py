@@ -47,7 +47,8 @@ def apiserver(
 
 
 async def _serve(settings: Settings, kubeconfig_out: Path | None) -> None:
-    from trueup.app.up import marked, serving, until_told
+    from trueup.app.process import marked, until_told
+    from trueup.app.serve import serving
     from trueup.runtime.logs import set_up
     from trueup.store.log import StoreProblem
 

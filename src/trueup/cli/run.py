@@ -52,8 +52,8 @@ def run(
 
 
 async def _run(settings: Settings, kubeconfig: Path | None, context: str, install: bool, verbose: bool) -> None:
+    from trueup.app.process import until_told
     from trueup.app.run import running
-    from trueup.app.up import until_told
     from trueup.cli.progress import follow_units
     from trueup.runtime.logs import set_up
 

@@ -81,7 +81,8 @@ def read_settings(
 
 
 async def _up(settings: Settings, wait: bool, timeout: float, verbose: bool) -> int:
-    from trueup.app.up import marked, running, until_told
+    from trueup.app.process import marked, until_told
+    from trueup.app.up import running
     from trueup.cli.progress import follow_units
     from trueup.runtime.logs import set_up
     from trueup.store.log import StoreProblem

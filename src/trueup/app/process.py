@@ -1,0 +1,48 @@
+"""A process among others: the mark it leaves in its state folder, and what ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+
+
+@asynccontextmanager
+async def marked(folder: Path, url: str, mapping: Mapping[str, Path] | None = None) -> AsyncIterator[None]:
+    """A file that says which process runs here, for `trueup down` and for verbs that render; gone when it ends."""
+    path = folder / "up.json"
+    told = {url: str(target) for url, target in (mapping or {}).items()}
+    path.write_bytes(orjson.dumps({"pid": os.getpid(), "url": url, "mapping": told}))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def until_told(also: asyncio.Task[None]) -> None:
+    """Waits for Ctrl-C or SIGTERM; a failed part of the runtime is raised."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    waiter = asyncio.create_task(told.wait())
+    try:
+        await asyncio.wait((waiter, also), return_when=asyncio.FIRST_COMPLETED)
+        if also.done():
+            also.result()
+    finally:
+        waiter.cancel()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def shown(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path.resolve())
