@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trueup.ports import GitSpec, SourceProblem
 from trueup.kube import semver
+from trueup.ports import GitSpec, SourceProblem
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,39}")
