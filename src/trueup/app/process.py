@@ -36,9 +36,7 @@ async def until_told(also: asyncio.Task[None]) -> None:
         if also.done():
             also.result()
     finally:
-        waiter.cancel()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        waiter.cancel()  # the handlers stay: a second Ctrl-C must not cut the clean stop short
 
 
 def shown(path: Path) -> str:
