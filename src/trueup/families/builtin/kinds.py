@@ -1,0 +1,26 @@
+"""The kinds that this family's controllers read and write, by name."""
+
+from trueup.kube.names import Kind
+
+POD = Kind("", "v1", "Pod")
+NODE = Kind("", "v1", "Node")
+NAMESPACE = Kind("", "v1", "Namespace")
+SERVICE = Kind("", "v1", "Service")
+ENDPOINTS = Kind("", "v1", "Endpoints")
+CONFIG_MAP = Kind("", "v1", "ConfigMap")
+SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount")
+CLAIM = Kind("", "v1", "PersistentVolumeClaim")
+VOLUME = Kind("", "v1", "PersistentVolume")
+STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass")
+DEPLOYMENT = Kind("apps", "v1", "Deployment")
+REPLICA_SET = Kind("apps", "v1", "ReplicaSet")
+STATEFUL_SET = Kind("apps", "v1", "StatefulSet")
+DAEMON_SET = Kind("apps", "v1", "DaemonSet")
+REVISION = Kind("apps", "v1", "ControllerRevision")
+JOB = Kind("batch", "v1", "Job")
+CRON_JOB = Kind("batch", "v1", "CronJob")
+ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "EndpointSlice")
+INGRESS = Kind("networking.k8s.io", "v1", "Ingress")
+BUDGET = Kind("policy", "v1", "PodDisruptionBudget")
+AUTOSCALER = Kind("autoscaling", "v2", "HorizontalPodAutoscaler")
+DEFINITION = Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")

@@ -1,0 +1,173 @@
+"""What this family's controllers are handed, and the writes that they share.
+
+`app.py` wires ``ClusterTools``; each controller's shell calls the functions below. A write's answer is noted in the cache at
+once, so that the next run of a controller sees its own work and does it no second time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from trueup.families.builtin.kinds import POD
+from trueup.family import Tools
+from trueup.kube.names import Key, Kind, Object, Ref
+from trueup.kube.objects import controller_of, labels, meta, owner_uids, uid
+from trueup.kube.problems import Conflict, NotFound
+from trueup.kube.selectors import LabelSelector
+from trueup.merge.jsonpatch import diff_merge
+from trueup.ports import Live, Propagation
+from trueup.timing.rfc3339 import format_time, parse_time
+
+MANAGER = "kube-controller-manager"
+_ORPHANS, _OWNER = "orphans", "owner"
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterTools(Tools):
+    """``live`` knows all watched kinds of the same cluster, and who owns whom."""
+
+    live: Live
+
+
+def _unowned(obj: Object) -> Iterable[str]:
+    if controller_of(obj) is None:
+        yield meta(obj).get("namespace") or ""
+
+
+OWNED = {_ORPHANS: _unowned, _OWNER: owner_uids}
+"""The indexes that ``controlled`` and ``adopt`` read: by owner's uid; by namespace, those without a controller."""
+
+
+def owner_keys(kind: Kind) -> Any:
+    """A watch's ``keys``: the controlling owner of that kind."""
+
+    def keys(obj: Object) -> Iterable[Key]:
+        owner = controller_of(obj)
+        if owner is not None and owner.get("kind") == kind.kind and owner.get("apiVersion") == kind.api_version:
+            yield Key(meta(obj).get("namespace") or "", owner["name"])
+
+    return keys
+
+
+def owner_reference(owner: Object, *, block: bool = True) -> Object:
+    """The reference that makes ``owner`` the controller of a new object."""
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": block,
+    }
+
+
+def controlled(tools: ClusterTools, owner: Object, kind: Kind) -> list[Object]:
+    """The objects of a kind that ``owner`` controls, oldest first."""
+    own = uid(owner)
+    found = [obj for obj in tools.cache(kind).by_index(_OWNER, own) if (controller_of(obj) or {}).get("uid") == own]
+    return sorted(found, key=lambda obj: (str(meta(obj).get("creationTimestamp")), str(meta(obj).get("name"))))
+
+
+async def adopt(tools: ClusterTools, owner: Object, kind: Kind, selector: LabelSelector) -> list[Object]:
+    """Take over matching objects that nobody controls; answers those taken."""
+    taken = []
+    for obj in tools.cache(kind).by_index(_ORPHANS, meta(owner)["namespace"]):
+        if meta(obj).get("deletionTimestamp") or not selector.matches(labels(obj)):
+            continue
+        if kind == POD and (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            continue
+        owners = [*(meta(obj).get("ownerReferences") or ()), owner_reference(owner)]
+        new = await change(tools, obj, {"metadata": {"ownerReferences": owners}})
+        if new is not None:
+            taken.append(new)
+    return taken
+
+
+async def create(tools: ClusterTools, obj: Object) -> Object:
+    """Create an object and know it at once."""
+    new = await tools.client.create(obj, manager=MANAGER)
+    tools.live.note(new)
+    return new
+
+
+async def change(
+    tools: ClusterTools, obj: Object, patch: Object, *, subresource: str = "", manager: str = MANAGER
+) -> Object | None:
+    """A merge patch of an object; None when it is gone."""
+    try:
+        new = await tools.client.patch(Ref.of(obj), patch, "merge", subresource=subresource, manager=manager)
+    except NotFound:
+        return None
+    tools.live.note(new)
+    return new
+
+
+async def write_status(tools: ClusterTools, obj: Object, status: Object, *, manager: str = MANAGER) -> Object | None:
+    """Write a status if it says anything new."""
+    old = obj.get("status") or {}
+    if old == status:
+        return obj
+    return await change(tools, obj, {"status": diff_merge(old, status)}, subresource="status", manager=manager)
+
+
+async def remove(
+    tools: ClusterTools, obj: Object, *, propagation: Propagation | None = "Background", grace: int | None = None
+) -> None:
+    """Delete exactly this object; one that is gone (or was replaced) is no error."""
+    try:
+        await tools.client.delete(Ref.of(obj), propagation=propagation, uid=uid(obj), grace=grace)
+    except (NotFound, Conflict):
+        return
+
+
+def now(tools: Tools) -> str:
+    """The time, as objects hold it."""
+    return format_time(tools.clock.now())
+
+
+def seconds(text: object) -> float:
+    """A timestamp of an object, in seconds; 0 when there is none."""
+    return parse_time(text) if isinstance(text, str) and text else 0.0
+
+
+def short_hash(value: object, length: int = 10) -> str:
+    """A name suffix that stands for a JSON value, in the letters that Kubernetes uses for generated names."""
+    number = int.from_bytes(hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).digest()[:12])
+    out = ""
+    for _ in range(length):
+        number, index = divmod(number, len(_LETTERS))
+        out += _LETTERS[index]
+    return out
+
+
+def condition(status: Mapping[str, Any], type: str) -> Mapping[str, Any] | None:
+    """One condition of a status."""
+    return next((one for one in status.get("conditions") or () if one.get("type") == type), None)
+
+
+def with_condition(
+    conditions: Sequence[Object], new: Object, moment: str, *, stamps: Sequence[str] = ("lastTransitionTime",)
+) -> list[Object]:
+    """Conditions with one set. ``lastTransitionTime`` moves when the status does, the other stamps when anything does."""
+    out, found = [], False
+    for old in conditions:
+        if old.get("type") != new["type"]:
+            out.append(old)
+            continue
+        found = True
+        if all(old.get(name) == new.get(name) for name in ("status", "reason", "message")):
+            out.append(old)
+            continue
+        kept = dict.fromkeys(stamps, moment)
+        if old.get("status") == new["status"] and old.get("lastTransitionTime"):
+            kept["lastTransitionTime"] = old["lastTransitionTime"]
+        out.append({**new, **kept})
+    if not found:
+        out.append({**new, **dict.fromkeys(stamps, moment)})
+    return out
