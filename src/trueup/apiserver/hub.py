@@ -13,6 +13,7 @@ from trueup.apiserver import crds, policy
 from trueup.apiserver.addresses import Addresses
 from trueup.apiserver.auth import Authenticator, Tokens
 from trueup.apiserver.draining import Draining
+from trueup.apiserver.escalation import Escalation
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.registry import Registry, Served, built_in
 from trueup.apiserver.request import Write
@@ -51,6 +52,7 @@ class Hub:
         """Signs service-account tokens, where the cluster has a key."""
         self.authenticator: Authenticator | None = None
         self.authorizer = Authorizer(store)
+        self.admission.append(Escalation(self.authorizer).admit)
         self._beside: list[asyncio.Task[None]] = []
         """What runs beside the verbs until the hub is closed."""
 

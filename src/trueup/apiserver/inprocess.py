@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from trueup.apiserver.hub import Hub
+from trueup.apiserver.policy import MASTERS
+from trueup.apiserver.rbac import Attributes, known_as, to_impersonate
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.users import ADMIN, User
@@ -23,7 +25,17 @@ class InProcessClient:
 
     def __init__(self, hub: Hub, user: User = ADMIN) -> None:
         self._hub, self._user = hub, user
+        self._bound = MASTERS not in user.groups
         self._resources: tuple[int, Sequence[ResourceInfo]] = (-1, ())
+
+    def _served(self, verb: str, kind: Kind, namespace: str, name: str = "", subresource: str = "") -> Served:
+        """What is served of a kind, if the user may do this to it. Raises ``NotFound``, ``Forbidden``."""
+        served = self._hub.serves(kind)
+        if self._bound:
+            space = name if served.storage == "namespaces" else _space(served, namespace)
+            wanted = Attributes(verb, kind.group, served.resource.name, subresource, space, name)
+            self._hub.authorizer.authorize(self._user, wanted)
+        return served
 
     def _write(
         self, manager: str, dry_run: bool, subresource: str = "", force: bool = False, validation: str = "Warn"
@@ -38,13 +50,13 @@ class InProcessClient:
         )
 
     async def get(self, ref: Ref) -> Object:
-        served = self._hub.serves(ref.kind)
+        served = self._served("get", ref.kind, ref.namespace, ref.name)
         return read.get(self._hub, served, _space(served, ref.namespace), ref.name)
 
     async def list(
         self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", limit: int = 0, page: str = ""
     ) -> Listing:
-        served = self._hub.serves(kind)
+        served = self._served("list", kind, namespace)
         return read.listing(
             self._hub, served, _space(served, namespace), labels=labels, fields=fields, limit=limit, page=page
         )
@@ -52,7 +64,7 @@ class InProcessClient:
     async def watch(
         self, kind: Kind, namespace: str = "", *, revision: str, labels: str = "", fields: str = ""
     ) -> AsyncIterator[WatchEvent]:
-        served = self._hub.serves(kind)
+        served = self._served("watch", kind, namespace)
         with Watcher(self._hub, served, _space(served, namespace), labels=labels, fields=fields) as watcher:
             for change in list(watcher.past(revision)):
                 yield WatchEvent(change.type, self._hub.as_version(served, change.entry.obj))  # type: ignore[arg-type]
@@ -61,13 +73,13 @@ class InProcessClient:
                     yield WatchEvent(live.type, self._hub.as_version(served, live.entry.obj))  # type: ignore[arg-type]
 
     async def create(self, obj: Object, *, manager: str = "", dry_run: bool = False) -> Object:
-        served = self._hub.serves(Kind.of(obj))
         namespace = (obj.get("metadata") or {}).get("namespace") or ""
+        served = self._served("create", Kind.of(obj), namespace)
         return await create(self._hub, served, namespace, prepare.copy(obj), self._write(manager, dry_run))
 
     async def update(self, obj: Object, *, subresource: str = "", manager: str = "", dry_run: bool = False) -> Object:
         ref = Ref.of(obj)
-        served = self._hub.serves(ref.kind)
+        served = self._served("update", ref.kind, ref.namespace, ref.name, subresource)
         write = self._write(manager, dry_run, subresource)
         return await update(self._hub, served, ref.namespace, ref.name, prepare.copy(obj), write)
 
@@ -82,7 +94,7 @@ class InProcessClient:
         force: bool = False,
         dry_run: bool = False,
     ) -> Object:
-        served = self._hub.serves(ref.kind)
+        served = self._served("patch", ref.kind, ref.namespace, ref.name, subresource)
         write = self._write(manager, dry_run, subresource, force)
         return await patch(self._hub, served, _space(served, ref.namespace), ref.name, body, how, write)
 
@@ -103,7 +115,7 @@ class InProcessClient:
         revision: str = "",
         dry_run: bool = False,
     ) -> None:
-        served = self._hub.serves(ref.kind)
+        served = self._served("delete", ref.kind, ref.namespace, ref.name)
         options = DeleteOptions(propagation=propagation or "", grace=grace, uid=uid, revision=revision)
         await delete(self._hub, served, _space(served, ref.namespace), ref.name, options, self._write("", dry_run))
 
@@ -129,7 +141,10 @@ class InProcessClient:
         return self._hub.types.git_version
 
     def acting_as(self, user: str, groups: Sequence[str] = ()) -> Client:
-        return InProcessClient(self._hub, User(user, tuple(groups)))
+        if self._bound:
+            for wanted in to_impersonate(user, groups):
+                self._hub.authorizer.authorize(self._user, wanted)
+        return InProcessClient(self._hub, known_as(user, groups))
 
 
 def _space(served: Served, namespace: str) -> str:

@@ -133,7 +133,7 @@ class Authorizer:
         groups = _words(asked.pop("impersonate-group", ""))
         uid = asked.pop("impersonate-uid", "")
         extra = {key.removeprefix("impersonate-extra-"): _words(value) for key, value in asked.items()}
-        for wanted in _to_impersonate(name, groups, uid, extra):
+        for wanted in to_impersonate(name, groups, uid, extra):
             self.authorize(user, wanted)
         target = known_as(name, groups)
         return replace(target, uid=uid, extra=extra)
@@ -148,8 +148,8 @@ def known_as(name: str, groups: Sequence[str] = ()) -> User:
     return User(name, tuple(dict.fromkeys((*groups, AUTHENTICATED))))
 
 
-def _to_impersonate(
-    name: str, groups: Sequence[str], uid: str, extra: Mapping[str, Sequence[str]]
+def to_impersonate(
+    name: str, groups: Sequence[str] = (), uid: str = "", extra: Mapping[str, Sequence[str]] | None = None
 ) -> Iterator[Attributes]:
     """What has to be allowed. Source: Kubernetes documentation, "User impersonation"."""
     parts = name.split(":")
@@ -161,7 +161,7 @@ def _to_impersonate(
         yield Attributes("impersonate", "", "groups", name=group)
     if uid:
         yield Attributes("impersonate", "authentication.k8s.io", "uids", name=uid)
-    for key, values in extra.items():
+    for key, values in (extra or {}).items():
         for value in values:
             yield Attributes("impersonate", "authentication.k8s.io", "userextras", subresource=key, name=value)
 
