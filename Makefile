@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml
 	touch $(STAMP)
 
 up: setup  ## the example repository in a cluster of its own
-	$(BIN)/trueup up examples/shop $(ARGS)
+	$(BIN)/trueup up examples/shop --map https://git.example.com/shop.git=examples/shop $(ARGS)
 
 down: setup
 	$(BIN)/trueup down
