@@ -94,9 +94,9 @@ class _Apply:
             _own_before_first_apply(entries, self.live, self.shape, mine, self.reset)
         last = entries.get(key)
         entries[key] = mine
-        new = combine(self.live, self.applied, self.shape)
+        new = stored = combine(self.live, self.applied, self.shape)
         if last is not None and last.fields != mine.fields:
-            new = self._pruned(new, mine, last, entries)
+            new, stored = self._pruned(new, mine, last, entries)
         try:
             self._settle(entries, mine, new, force)
         except Contested as contested:
@@ -109,18 +109,18 @@ class _Apply:
         if new is self.live or new == self.live:
             # Nothing changed but who owns what: the time of the last change stays.
             mine.time = last.time if last is not None else ""
-            new = self.live
+            stored = self.live
         mine.fields = difference(mine.fields, _STRIPPED)
         if last is not None and last.fields == mine.fields and last.time == mine.time:
             entries[key] = last if last.api_version == mine.api_version else mine
         if mine.manager == KUBECTL:
-            new = renewed(new, self.applied)
-        return with_entries(new, entries)
+            stored = renewed(stored, self.applied)
+        return with_entries(stored, entries)
 
-    def _pruned(self, new: Object, mine: Entry, last: Entry, entries: Entries) -> Object:
+    def _pruned(self, new: Object, mine: Entry, last: Entry, entries: Entries) -> tuple[Object, Object]:
         same = self.versions is None or last.api_version == mine.api_version
         if same and not difference(last.fields, mine.fields):
-            return new
+            return new, new
         owned: dict[str, FieldSet] = {}
         for entry in entries.values():
             version = entry.api_version if self.versions is not None else mine.api_version

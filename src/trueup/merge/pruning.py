@@ -29,13 +29,18 @@ class Versions:
 def prune(
     merged: Object, shape: Shape, version: str, last: tuple[str, FieldSet], managed: Mapping[str, FieldSet],
     versions: Versions | None,
-) -> Object:  # fmt: skip
-    """``merged`` without what the set applied ``last`` (its version, its fields) names and ``managed`` (by version) does not."""
+) -> tuple[Object, Object]:  # fmt: skip
+    """``merged`` without what the set applied ``last`` (its version, its fields) names and ``managed`` (by version) does not.
+
+    Twice: with null for every field of which nothing is left, as ownership is settled by, and to be stored: there such a
+    field is empty while somebody still owns it, and gone otherwise. (Kubernetes loses it in both cases and has it back
+    with the next equal apply; here one apply is enough.)
+    """
     here, fields = last
     last_shape = _shape(here, shape, version, versions)
     whole = _as(merged, version, here, versions)
     if whole is None or last_shape is None:
-        return merged
+        return merged, merged
     released = named_members(fields, last_shape)
     pruned = remove(whole, released, last_shape) or {}
     full, at = whole, here
@@ -49,10 +54,11 @@ def prune(
         pruned = remove(full, difference(_named(full, other_shape), owned), other_shape) or {}
     left = _as(pruned, at, here, versions)
     if left is None:
-        return merged
+        return merged, merged
     gone = intersection(difference(_named(whole, last_shape), _named(left, last_shape)), released)
-    out = _as(remove(whole, gone, last_shape, drop=True) or {}, here, version, versions)
-    return merged if out is None else out
+    settled = _as(remove(whole, gone, last_shape) or {}, here, version, versions)
+    stored = _as(remove(whole, gone, last_shape, managed.get(here, {})) or {}, here, version, versions)
+    return (merged, merged) if settled is None or stored is None else (settled, stored)
 
 
 def _named(obj: Object, shape: Shape) -> FieldSet:
@@ -69,19 +75,19 @@ def _shape(wanted: str, shape: Shape, version: str, versions: Versions | None) -
     return shape if versions is None or wanted == version else versions.shape(wanted)
 
 
-def remove(value: Any, fields: FieldSet, shape: Shape, *, drop: bool = False) -> Any:
+def remove(value: Any, fields: FieldSet, shape: Shape, owned: FieldSet | None = None) -> Any:
     """``value`` without the members of ``fields`` (``RemoveItems``); itself when nothing goes, None when nothing is left.
 
-    ``drop``: a field of which nothing is left goes too, instead of staying as null: what a typed object would print.
+    ``owned``: a field of which nothing is left stays empty when this set names it, and goes otherwise, instead of being null.
     """
     if type(value) is dict:
-        return None if not value or is_leaf(shape, value) else _remove_map(value, fields, shape, drop)
+        return None if not value or is_leaf(shape, value) else _remove_map(value, fields, shape, owned)
     if type(value) is list:
-        return None if not value or is_leaf(shape, value) else _remove_list(value, fields, shape, drop)
+        return None if not value or is_leaf(shape, value) else _remove_list(value, fields, shape, owned)
     return value
 
 
-def _remove_map(value: dict[str, Any], fields: FieldSet, shape: Shape, drop: bool) -> dict[str, Any] | None:
+def _remove_map(value: dict[str, Any], fields: FieldSet, shape: Shape, owned: FieldSet | None) -> dict[str, Any] | None:
     out: dict[str, Any] | None = None
     known, values = shape.fields, shape.values or ANY
     for key, below in fields.items():
@@ -92,30 +98,34 @@ def _remove_map(value: dict[str, Any], fields: FieldSet, shape: Shape, drop: boo
             out = dict(value) if out is None else out
             del out[name]
             continue
-        left = remove(value[name], below, known.get(name) or values, drop=drop)
-        if left is value[name]:
+        before = value[name]
+        kept = None if owned is None else owned.get(key)
+        left = remove(before, below, known.get(name) or values, owned if owned is None else kept or {})
+        if left is before:
             continue
         out = dict(value) if out is None else out
-        if left is None and drop:
-            del out[name]
-        else:
+        if left is not None or owned is None:
             out[name] = left
+        elif kept is not None and type(before) in (dict, list):
+            out[name] = type(before)()
+        else:
+            del out[name]
     return value if out is None else out or None
 
 
-def _remove_list(value: list[Any], fields: FieldSet, shape: Shape, drop: bool) -> list[Any] | None:
+def _remove_list(value: list[Any], fields: FieldSet, shape: Shape, owned: FieldSet | None) -> list[Any] | None:
     out: list[Any] = []
     items = shape.items or ANY
     changed = False
     for item in value:
         key = key_of(item, shape)
         below = None if key is None else fields.get(key)
-        if below is None:
+        if key is None or below is None:
             out.append(item)
         elif not below or "." in below:
             changed = True
         else:
-            left = remove(item, below, items, drop=drop)
+            left = remove(item, below, items, owned if owned is None else owned.get(key) or {})
             changed = changed or left is not item
             out.append(left)
     return out or None if changed else value

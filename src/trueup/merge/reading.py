@@ -49,7 +49,8 @@ def key_of(item: Any, shape: Shape) -> str | None:
     for name in sorted(keys):
         value = item[name] if name in item else shape.defaults.get(name)
         if value is not None or name in item:
-            found[name] = value
+            # JSON knows no difference between 2 and 2.0, and Go prints both as 2.
+            found[name] = int(value) if type(value) is float and value.is_integer() else value
     return "k:" + orjson.dumps(found).decode() if found else None
 
 
