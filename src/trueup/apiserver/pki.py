@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -37,11 +38,12 @@ class Pki:
 def prepare(folder: Path, hosts: Sequence[str], now: float) -> Pki:
     """All that a cluster needs, made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
     ca_key = _key(folder / "ca.key")
     ca = _certificate(folder / "ca.crt", moment, ()) or _make_ca(folder / "ca.crt", ca_key, moment)
     server_key = _key(folder / "server.key")
-    if _certificate(folder / "server.crt", moment, hosts) is None:
+    if _certificate(folder / "server.crt", moment, hosts, ca) is None:
         _make_server(folder / "server.crt", server_key, ca, ca_key, hosts, moment)
     token_path = folder / "admin.token"
     if not token_path.exists():
@@ -66,12 +68,16 @@ def _key(path: Path) -> ec.EllipticCurvePrivateKey:
     return made
 
 
-def _certificate(path: Path, now: datetime.datetime, hosts: Sequence[str]) -> x509.Certificate | None:
-    """The certificate in a file, if it is good for a while and for all of the hosts."""
+def _certificate(
+    path: Path, now: datetime.datetime, hosts: Sequence[str], ca: x509.Certificate | None = None
+) -> x509.Certificate | None:
+    """The certificate in a file, if it is good for a while, for all of the hosts, and signed by the authority."""
     if not path.exists():
         return None
     found = x509.load_pem_x509_certificate(path.read_bytes())
     if found.not_valid_after_utc < now + _RENEW:
+        return None
+    if ca is not None and not _signed_by(found, ca):
         return None
     if hosts:
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -79,6 +85,14 @@ def _certificate(path: Path, now: datetime.datetime, hosts: Sequence[str]) -> x5
         if not set(hosts) <= known:
             return None
     return found
+
+
+def _signed_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(ca)
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def _make_ca(path: Path, key: ec.EllipticCurvePrivateKey, now: datetime.datetime) -> x509.Certificate:
