@@ -8,6 +8,7 @@ from typing import Any
 
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import Cause
+from trueup.kube.reading import Struct
 from trueup.kube.shapes import Shape
 from trueup.kube.types import Subresource, Types
 
@@ -32,6 +33,8 @@ class Served:
     subresources: Mapping[str, Subresource] = field(default_factory=dict)
     has_generation: bool = True
     """Whether ``metadata.generation`` counts changes of anything but metadata and status."""
+    struct: Struct | None = None
+    """How a built-in kind is read and written."""
     default: Callable[[Object], None] | None = None
     validate: Callable[[Object], Iterator[Cause]] | None = None
     validate_update: Callable[[Object, Object], Iterator[Cause]] | None = None
@@ -113,6 +116,7 @@ def built_in(types: Types) -> Iterator[Served]:
 
     for row in types.resources:
         kind = row.kind
+        struct = types.struct(kind)
         definition = types.definitions[types.definition_name(kind)]
 
         def check(obj: Object, kind: Kind = kind, definition: Mapping[str, Any] = definition) -> Iterator[Cause]:
@@ -122,7 +126,9 @@ def built_in(types: Types) -> Iterator[Served]:
         def check_update(new: Object, old: Object, kind: Kind = kind) -> Iterator[Cause]:
             yield from validation.immutable(kind, new, old)
 
-        def fill(obj: Object, kind: Kind = kind) -> None:
+        def fill(obj: Object, kind: Kind = kind, struct: Struct | None = struct) -> None:
+            if struct is not None:
+                struct.settle(obj)
             apply_defaults(kind, obj)
 
         def resolve(ref: str) -> Mapping[str, Any]:
@@ -142,6 +148,7 @@ def built_in(types: Types) -> Iterator[Served]:
             categories=row.categories,
             subresources=row.subresources,
             has_generation=kind.kind not in _NO_GENERATION,
+            struct=struct,
             default=fill,
             validate=check,
             validate_update=check_update,

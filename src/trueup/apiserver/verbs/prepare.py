@@ -11,7 +11,8 @@ from trueup.apiserver.request import Write
 from trueup.kube import validation
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Invalid
-from trueup.kube.schema import check_types, fill_defaults, prune_unknown
+from trueup.kube.reading import Struct, WrongType
+from trueup.kube.schema import fill_defaults, prune_unknown
 
 MAX_NAME_SUFFIX = 5
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -81,19 +82,33 @@ def identify(served: Served, obj: Object, namespace: str, name: str = "") -> Non
 
 def decode(served: Served, obj: Object, write: Write) -> None:
     """Take out unknown fields as ``fieldValidation`` says, refuse wrong types; in place."""
-    wrong = next(check_types(obj, served.shape), None) if not served.custom else None
-    if wrong:
-        kind = served.kind
-        raise BadRequest(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {wrong}')
-    if served.custom and served.shape.preserve_unknown and not served.shape.fields:
+    if served.struct is not None:
+        gone = _read(served, served.struct, obj)
+    elif served.custom and served.shape.preserve_unknown and not served.shape.fields:
         return
-    gone = prune_unknown(obj, served.shape)
+    else:
+        gone = prune_unknown(obj, served.shape)
     if not gone or write.validation == "Ignore":
         return
     texts = [f'unknown field "{path}"' for path in gone]
     if write.validation == "Strict":
         raise BadRequest(f"strict decoding error: {', '.join(texts)}")
     write.warnings.extend(texts)
+
+
+def _read(served: Served, struct: Struct, obj: Object) -> list[str]:
+    """Take out in place what the kind does not know; the paths."""
+    found: list[tuple[Object, str, str]] = []
+    try:
+        struct.check(obj, lambda holder, name, path: found.append((holder, name, path)))
+    except WrongType as wrong:
+        kind = served.kind
+        raise BadRequest(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {wrong}'
+        ) from None
+    for holder, name, _ in found:
+        del holder[name]
+    return [path for _, _, path in found]
 
 
 def default(served: Served, obj: Object) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from trueup.kube.names import Kind, Resource
+from trueup.kube.reading import Struct, Structs
 from trueup.kube.shape_of import shape_of_definition
 from trueup.kube.shapes import ANY, Shape
 from trueup.kube.types.table import SUBRESOURCE_KINDS, SUBRESOURCE_VERBS, TABLE
@@ -60,6 +61,7 @@ class Types:
         self.git_version = f"v{version}.0"
         self.definitions = _definitions(int(version.partition(".")[2]))
         self._shapes: dict[str, Shape] = {}
+        self._structs = Structs(self.definitions)
         self._names = {
             Kind(gvk["group"], gvk["version"], gvk["kind"]): name
             for name, definition in self.definitions.items()
@@ -80,6 +82,10 @@ class Types:
         """The shape of a kind; ``ANY`` when it is not built in."""
         name = self._names.get(kind)
         return self._named(name) if name else ANY
+
+    def struct(self, kind: Kind) -> Struct | None:
+        """How Kubernetes' Go type reads and writes a kind; None when there is none."""
+        return self._structs.of(kind) if kind in self._names else None
 
     def metadata_shape(self) -> Shape:
         """The shape of ``metadata``, which custom kinds share."""

@@ -1,0 +1,379 @@
+"""Built-in objects as Kubernetes' Go types would read and write them. Called by the API server on every write.
+
+``check`` finds wrong types and unknown fields; ``settle`` puts an object into the form in which Kubernetes would answer it:
+nulls and empty values that JSON leaves out are gone, structs that it always shows are there, quantities and times have their
+one spelling. Both walk the object once, over members compiled once per kind. Sources: the facts in `messages`; Go's
+``encoding/json``; sigs.k8s.io/json for the words of its errors.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trueup.kube.messages import META, Field, Message, for_kind
+from trueup.kube.names import Kind, Object
+from trueup.kube.quantity import canonical, canonical_resource, parse
+from trueup.kube.times import format_micro, format_time, parse_time
+
+Unknown = Callable[[Object, str, str], None]
+"""Told of each unknown field: what holds it, its name, its path."""
+
+_QUANTITY = "k8s.io.apimachinery.pkg.api.resource.Quantity"
+_INT_OR_STRING = "k8s.io.apimachinery.pkg.util.intstr.IntOrString"
+_LEAVES = {_QUANTITY: "quantity", _INT_OR_STRING: "int-or-string", f"{META}Time": "time", f"{META}MicroTime": "micro"}
+_ANYTHING = ("JSON", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray")
+_LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
+
+
+class WrongType(ValueError):
+    """A value does not fit its Go type; says so as Go does."""
+
+
+class Member:
+    """One JSON name of a struct."""
+
+    __slots__ = ("drop", "field", "go_type", "leaf", "many", "name", "struct", "zero")
+
+    def __init__(self, name: str, field: Field | None, struct: Struct | None) -> None:
+        self.name = name
+        self.field = field
+        self.struct = struct
+        """What it holds, or what its list or map holds; None for leaves."""
+        self.many = field.many if field else ""
+        self.leaf = _leaf(field)
+        self.go_type = _go_type(field) if field else "string"
+        if field and not field.scalar and field.message.is_list:
+            # A map of lists, such as a user's extra information: read as it comes.
+            self.struct, self.leaf = None, "any"
+        self.drop = field is None or (field.omitempty and not field.pointer)
+        """Left out of JSON when zero."""
+        always = field is not None and not (field.pointer or field.many or field.omitzero)
+        self.zero: Any = None
+        """What JSON shows when nothing is given; None for nothing."""
+        if always and self.leaf == "quantity":
+            self.zero = "0"
+        elif always and self.leaf in ("struct", "int-or-string"):
+            self.zero = {} if self.leaf == "struct" else 0
+        elif always and field is not None and field.scalar and not field.omitempty:
+            self.zero = {"string": "", "bool": False, "bytes": None}.get(field.kind, 0)
+
+
+class Struct:
+    """One Go struct, with the members that one version of Kubernetes has; filled in when first used."""
+
+    __slots__ = ("_make", "_members", "_zeros", "go_name", "name")
+
+    def __init__(self, go_name: str, make: Callable[[], Mapping[str, Member]]) -> None:
+        self.go_name = go_name
+        """``v1.PodSpec``."""
+        self.name = go_name.rpartition(".")[2]
+        self._make = make
+        self._members: Mapping[str, Member] | None = None
+        self._zeros: tuple[Member, ...] = ()
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """By JSON name."""
+        found = self._members
+        if found is None:
+            found = self._members = self._make()
+            self._zeros = tuple(member for member in found.values() if member.zero is not None)
+        return found
+
+    def check(self, obj: Object, unknown: Unknown) -> None:
+        """Tell of unknown fields. Raises ``WrongType`` at the first value that does not fit."""
+        _check(obj, self, (), unknown)
+
+    def settle(self, obj: Object) -> None:
+        """Put the object into the form that Kubernetes answers, in place. Raises ``WrongType``."""
+        _settle(obj, self)
+
+
+class Structs:
+    """The structs of one version's definitions."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self._definitions = definitions
+        self._known: dict[str, Struct] = {}
+
+    def of(self, kind: Kind) -> Struct | None:
+        """The struct of a kind; None when there is none."""
+        message = for_kind(kind)
+        return self._struct(message) if message is not None else None
+
+    def _struct(self, message: Message) -> Struct:
+        found = self._known.get(message.name)
+        if found is None:
+            found = self._known[message.name] = Struct(message.go_name, lambda: self._members(message))
+        return found
+
+    def _members(self, message: Message) -> Mapping[str, Member]:
+        fields: Mapping[str, Field | None] = message.by_name
+        definition = self._definitions.get(_definition_name(message.name))
+        if definition is not None:
+            # What the version does not know is unknown; what has no field number (apiVersion, kind) is text.
+            fields = {name: fields.get(name) for name in definition.get("properties") or ()}
+        out: dict[str, Member] = {}
+        for name, field in fields.items():
+            holds = field is not None and _leaf(field) == "struct"
+            out[name] = Member(name, field, self._struct(field.message) if field and holds else None)
+        return out
+
+
+def _definition_name(message: str) -> str:
+    """``k8s.io.api.core.v1.Pod`` is published as ``io.k8s.api.core.v1.Pod``."""
+    return f"io.{message.replace('k8s.io.', 'k8s.', 1)}".replace("_", "-")
+
+
+def _leaf(field: Field | None) -> str:
+    if field is None:
+        return "string"
+    if field.scalar:
+        return field.kind
+    known = _LEAVES.get(field.kind)
+    if known:
+        return known
+    name = field.kind.rpartition(".")[2]
+    if name in ("RawExtension", "FieldsV1", "Duration") or (name in _ANYTHING and ".apiextensions." in field.kind):
+        return "any"
+    return "struct"
+
+
+def _go_type(field: Field) -> str:
+    kind = {"bytes": "[]uint8", "double": "float64"}.get(field.kind, field.kind)
+    one = kind if field.scalar else field.message.go_name
+    if field.many == "map":
+        return "v1.ResourceList" if field.kind == _QUANTITY else f"map[string]{one}"
+    return f"[]{one}" if field.many == "list" else one
+
+
+# --- checking ----------------------------------------------------------------------------------------------------
+
+Trail = tuple[Any, ...]
+"""Where a value is: the trail of what holds it, its name, and its index or key in a list or map. Written out on demand."""
+
+
+def _check(obj: Object, struct: Struct, trail: Trail, unknown: Unknown) -> None:
+    members = struct.members
+    for name, value in obj.items():
+        member = members.get(name)
+        if member is None:
+            unknown(obj, name, _path((trail, name)))
+        elif value is None:
+            continue
+        elif not member.many:
+            if member.struct is None:
+                if type(value) is not str or member.leaf != "string":
+                    _check_leaf(value, member.leaf, struct, (trail, name))
+            elif isinstance(value, dict):
+                _check(value, member.struct, (trail, name), unknown)
+            else:
+                raise _wrong(value, struct, (trail, name), member.go_type)
+        elif not isinstance(value, list if member.many == "list" else dict):
+            raise _wrong(value, struct, (trail, name), member.go_type)
+        else:
+            _check_items(value, member, struct, (trail, name), unknown)
+
+
+def _check_items(value: Any, member: Member, struct: Struct, trail: Trail, unknown: Unknown) -> None:
+    leaf, below = member.leaf, member.struct
+    for key, item in enumerate(value) if member.many == "list" else value.items():
+        if item is None:
+            continue
+        if below is None:
+            if type(item) is not str or leaf != "string":
+                _check_leaf(item, leaf, struct, trail)
+        elif isinstance(item, dict):
+            _check(item, below, (*trail, key), unknown)
+        else:
+            raise _wrong(item, struct, trail, below.go_name)
+
+
+def _check_leaf(value: Any, leaf: str, struct: Struct, trail: Trail) -> None:
+    if leaf == "any":
+        return
+    kind = type(value)
+    if leaf in _LIMITS:
+        if kind not in (int, float):
+            raise _wrong(value, struct, trail, leaf)
+        if not (-_LIMITS[leaf] <= value < _LIMITS[leaf] and value == int(value)):
+            raise _wrong(value, struct, trail, leaf, f"number {value}")
+    elif leaf == "string" or leaf == "bool":
+        if kind is not (str if leaf == "string" else bool):
+            raise _wrong(value, struct, trail, leaf)
+    elif leaf == "int-or-string":
+        if kind not in (int, float, str):
+            raise WrongType(f"json: cannot unmarshal {_word(value)} into Go value of type int32")
+    elif leaf == "bytes":
+        if kind is not str:
+            raise _wrong(value, struct, trail, "[]uint8")
+        _check_base64(value)
+    elif leaf in ("quantity", "time", "micro"):
+        _check_text(value, leaf)
+    elif kind not in (int, float):
+        raise _wrong(value, struct, trail, {"double": "float64", "float": "float32"}.get(leaf, leaf))
+
+
+def _check_text(value: Any, leaf: str) -> None:
+    try:
+        if leaf == "quantity":
+            parse(value if type(value) in (str, int, float) else "")
+        elif isinstance(value, str):
+            parse_time(value)
+        else:
+            raise WrongType(f"json: cannot unmarshal {_word(value)} into Go value of type string")
+    except ValueError as problem:
+        raise WrongType(str(problem)) from None
+
+
+def _check_base64(value: str) -> None:
+    try:
+        b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
+    except ValueError:
+        raise WrongType(f"illegal base64 data at input byte {_bad_byte(value)}") from None
+
+
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/\r\n")
+
+
+def _bad_byte(text: str) -> int:
+    """Where Go's decoder stops: the first byte that is none of base64's, or what is left over at the end."""
+    for index, letter in enumerate(text):
+        if letter not in _BASE64 and not (letter == "=" and not text[index:].strip("=\r\n") and index % 4 > 1):
+            return index
+    return len(text) // 4 * 4
+
+
+def _path(trail: Trail) -> str:
+    """``spec.containers[0].foo``."""
+    parts: list[str] = []
+    while trail:
+        trail, name, *key = trail
+        parts.append(name)
+        if key:
+            parts[-1] += f"[{key[0]}]" if isinstance(key[0], int) else f".{key[0]}"
+    return ".".join(reversed(parts))
+
+
+def _go_path(trail: Trail) -> str:
+    """``spec.containers.foo``: Go names no indices."""
+    parts: list[str] = []
+    while trail:
+        trail, name, *_ = trail
+        parts.append(name)
+    return ".".join(reversed(parts))
+
+
+def _wrong(value: Any, struct: Struct, trail: Trail, go_type: str, word: str = "") -> WrongType:
+    what = word or _word(value)
+    where = f"{struct.name}.{_go_path(trail)}"
+    return WrongType(f"json: cannot unmarshal {what} into Go struct field {where} of type {go_type}")
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    words: dict[type, str] = {str: "string", dict: "object", list: "array"}
+    return words.get(type(value), "number")
+
+
+# --- settling ----------------------------------------------------------------------------------------------------
+
+
+def _settle(obj: Object, struct: Struct) -> None:
+    members = struct.members
+    gone: list[str] | None = None
+    for name, value in obj.items():
+        member = members.get(name)
+        if value is None or (not value and member is not None and _is_left_out(value, member)):
+            gone = [*gone, name] if gone else [name]
+        elif member is not None:
+            leaf = member.leaf
+            if leaf == "string" or leaf == "any":
+                continue
+            if member.struct is not None:
+                if not member.many:
+                    _settle(value, member.struct)
+                else:
+                    for item in value if member.many == "list" else value.values():
+                        if item is not None:
+                            _settle(item, member.struct)
+            elif leaf in _SPELLING:
+                _spell(obj, name, value, member)
+            elif type(value) is float and leaf.startswith("int"):
+                obj[name] = int(value)
+    if gone:
+        for name in gone:
+            del obj[name]
+    for member in struct._zeros:
+        if member.name not in obj:
+            zero = member.zero
+            if member.struct is not None:
+                obj[member.name] = zero = {}
+                _settle(zero, member.struct)
+            else:
+                obj[member.name] = zero
+
+
+def _is_left_out(value: Any, member: Member) -> bool:
+    """Whether Go's JSON leaves the zero out: never structs, unless they say so."""
+    if not member.drop:
+        return False
+    if member.many or member.leaf in (
+        "string",
+        "bytes",
+        "bool",
+        "int32",
+        "int64",
+        "double",
+        "float",
+        "uint32",
+        "uint64",
+    ):
+        return True
+    return member.leaf == "struct" and member.field is not None and member.field.omitzero
+
+
+def _spell(obj: Object, name: str, value: Any, member: Member) -> None:
+    how = _SPELLING[member.leaf]
+    if not member.many:
+        obj[name] = how(value)
+    elif member.many == "list":
+        obj[name] = [how(item) if item is not None else None for item in value]
+    else:
+        how = _resource if member.leaf == "quantity" else how
+        for key, item in value.items():
+            if item is not None:
+                value[key] = how(item)
+
+
+def _quantity(value: Any) -> Any:
+    return canonical(str(value))
+
+
+def _resource(value: Any) -> Any:
+    return canonical_resource(str(value))
+
+
+def _time(value: Any) -> Any:
+    if isinstance(value, str) and len(value) == 20 and value[-1] == "Z":
+        return value
+    return format_time(parse_time(value)[0])
+
+
+def _micro(value: Any) -> Any:
+    return format_micro(*parse_time(value))
+
+
+def _int_or_string(value: Any) -> Any:
+    return int(value) if isinstance(value, float) else value
+
+
+_SPELLING: Mapping[str, Callable[[Any], Any]] = {
+    "quantity": _quantity,
+    "time": _time,
+    "micro": _micro,
+    "int-or-string": _int_or_string,
+}
