@@ -1,0 +1,89 @@
+"""The foreign engines behind narrow functions: Jsonnet and Helm. Runs in worker processes only.
+
+Called by `worker`. Each job takes one JSON-like value and a way to ask the parent; each engine is imported when first
+used, for Helm's library alone takes 85 MB.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Ask = Callable[[dict[str, Any]], dict[str, Any]]
+_MOST_CHARTS = 32
+
+
+def jsonnet(job: Mapping[str, Any], ask: Ask) -> str:
+    """JSON text of one file. It and its imports are asked for; every path is one of the tree, with a slash before it."""
+    import rjsonnet
+
+    main = f"/{job['file']}"
+    begun = False
+
+    def load(base: str, path: str) -> tuple[str, str]:
+        nonlocal begun
+        if begun:
+            answer = ask({"base": base.strip("/"), "path": path})
+        else:
+            begun, answer = True, ask({"main": job["file"]})
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return f"/{answer['path']}", answer["content"].decode("utf-8", "replace")
+
+    text: str = rjsonnet.evaluate_snippet(
+        main,
+        f"import {json.dumps(main)}",  # so that imports are looked for beside the file, not in the worker's own folder
+        ext_vars=job["ext_vars"],
+        ext_codes=job["ext_codes"],
+        tla_vars=job["tla_vars"],
+        tla_codes=job["tla_codes"],
+        import_callback=load,
+    )
+    return text
+
+
+class _Charts:
+    """Loaded charts by the digest of their archive; the longest unused is let go."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, Any] = OrderedDict()
+
+    def get(self, digest: str, ask: Ask) -> Any:
+        import helm_python
+
+        known = self._open.pop(digest, None)
+        if known is None:
+            known = helm_python.Chart.load_archive(ask({"archive": digest})["content"])
+        self._open[digest] = known
+        if len(self._open) > _MOST_CHARTS:
+            self._open.popitem(last=False)[1].close()
+        return known
+
+
+_charts = _Charts()
+
+
+def helm(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
+    """The rendered templates of a chart, its CRDs and its dependencies, as Helm's library gives them."""
+    from helm_python import _native
+
+    chart = _charts.get(job["digest"], ask)
+    values, options = json.dumps(job["values"]), json.dumps(job["options"])
+    # The library's Python face does not pass the Kubernetes version on; its C interface does.
+    files = _native.call_string("helm_render", chart._raw(), values, options)
+    return {"files": json.loads(files), "crds": chart.crds, "dependencies": chart.dependencies}
+
+
+def helm_values(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
+    """A chart's values with overrides laid over."""
+    chart = _charts.get(job["digest"], ask)
+    return {"values": chart.merge_values(job["values"])}
+
+
+JOBS: Mapping[str, Callable[[Mapping[str, Any], Ask], Any]] = {
+    "jsonnet": jsonnet,
+    "helm": helm,
+    "helm_values": helm_values,
+}

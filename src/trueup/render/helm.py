@@ -1,0 +1,182 @@
+"""A chart -> objects, by Helm's own library in a worker process.
+
+Called by `renderer`, and by `kustomize` for the charts of a kustomization. Options: the fields of Argo CD's
+``source.helm`` (releaseName, valueFiles, values, valuesObject, parameters, fileParameters, ignoreMissingValueFiles,
+skipCrds, skipTests, skipSchemaValidation, namespace, kubeVersion, apiVersions), and ``env`` for their ``$VARIABLES``.
+
+Hooks come out as ordinary objects with their annotation. Source of the behaviour around the library: ``helm template``
+and Argo CD's repository server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trueup.kube import semver
+from trueup.ports import Origin, RenderProblem, Target, Tree
+from trueup.render import helm_chart, helm_values
+from trueup.render.helm_chart import ChartFiles
+from trueup.render.helm_order import in_order, is_test
+from trueup.render.objects import Found, objects, read
+from trueup.render.workers import WorkerProblem, Workers
+
+_PLACE = re.compile(
+    r"(?P<chart>[\w.-]+)/(?P<path>(?:charts/[\w.-]+/)*(?:templates|crds)/[^\s:()\"]+)(?::(?P<line>\d+))?"
+)
+_LONGEST_NAME = 53
+
+
+def render(
+    tree: Tree, path: str, options: Mapping[str, Any], target: Target, others: Mapping[str, Tree], workers: Workers
+) -> list[Found]:
+    """The objects of the chart in a folder, in Helm's order."""
+    chart = helm_chart.collect(tree, path, without_schema=bool(options.get("skipSchemaValidation")))
+    values = helm_values.compose(tree, path, options, others)
+    version = str(options.get("kubeVersion") or target.kubernetes_version)
+    _check(chart, version)
+    job = {
+        "digest": chart.digest,
+        "values": values,
+        "options": {
+            "name": _release(options, chart),
+            "namespace": str(options.get("namespace") or target.namespace or "default"),
+            "kube_version": version,
+            "api_versions": list(options.get("apiVersions") or target.api_versions),
+        },
+    }
+    done = _run(workers, "helm", job, chart)
+    _check_dependencies(chart, done)
+    found = [one for name, text in sorted(done["files"].items()) for one in _template(chart, name, text)]
+    if options.get("skipTests"):
+        found = [one for one in found if not is_test(one[0])]
+    crds = [] if options.get("skipCrds") else list(_crds(chart, done, values, workers, job))
+    return crds + in_order(found)
+
+
+def _release(options: Mapping[str, Any], chart: ChartFiles) -> str:
+    name = str(options.get("releaseName") or "release-name")
+    if len(name) > _LONGEST_NAME:
+        message = f"release name {name!r} is longer than {_LONGEST_NAME} characters: set releaseName"
+        raise RenderProblem(message, path=chart.path, field="source.helm.releaseName")
+    return name
+
+
+def _check(chart: ChartFiles, version: str) -> None:
+    """What Helm refuses before it renders."""
+    file = f"{chart.path}/Chart.yaml" if chart.path else "Chart.yaml"
+    kind = chart.metadata.get("type")
+    if kind not in (None, "", "application"):
+        raise RenderProblem(f"{kind} charts are not installable", path=file, field="type")
+    wanted = str(chart.metadata.get("kubeVersion") or "")
+    parsed = semver.Version.parse(version)
+    try:
+        if wanted and parsed and not semver.allows(wanted, parsed):
+            message = f"chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}"
+            raise RenderProblem(message, path=file, field="kubeVersion")
+    except semver.RangeProblem as problem:
+        raise RenderProblem(str(problem), path=file, field="kubeVersion") from None
+
+
+def _check_dependencies(chart: ChartFiles, done: Mapping[str, Any]) -> None:
+    """Dependencies that are not in the repository cannot be rendered, and are not fetched behind anybody's back."""
+    have = {str(dependency.get("name")) for dependency in done["dependencies"]}
+    wanted = helm_chart.dependencies(chart.metadata, chart.tree, chart.path)
+    missing = sorted({str(one.get("name")) for one in wanted} - have)
+    if missing:
+        message = (
+            f"found in Chart.yaml, but missing in charts/ directory: {', '.join(missing)}"
+            " (vendor them: run helm dependency build and commit charts/)"
+        )
+        raise RenderProblem(message, path=f"{chart.path}/Chart.yaml".lstrip("/"), field="dependencies")
+
+
+def _run(workers: Workers, name: str, job: Mapping[str, Any], chart: ChartFiles) -> Any:
+    def answer(question: dict[str, Any]) -> dict[str, Any]:
+        return {"content": chart.archive()} if "archive" in question else {"error": f"nobody answers {question}"}
+
+    try:
+        return workers.run(name, job, answer)
+    except WorkerProblem as problem:
+        raise _problem(str(problem), chart) from None
+
+
+def _problem(text: str, chart: ChartFiles) -> RenderProblem:
+    """The library's message at the template that it names; the innermost place comes last."""
+    places = list(_PLACE.finditer(text))
+    if places:
+        place = places[-1]
+        return RenderProblem(text, path=_inside(chart, place["path"]), line=int(place["line"] or 0))
+    return RenderProblem(text, path=chart.path)
+
+
+def _inside(chart: ChartFiles, path: str) -> str:
+    return chart.files.get(path) or (f"{chart.path}/{path}" if chart.path else path)
+
+
+def _template(chart: ChartFiles, name: str, text: str) -> Iterator[Found]:
+    """The objects of one rendered template; partials and notes are none."""
+    base = name.rpartition("/")[2]
+    if base.startswith("_") or base.endswith("NOTES.txt") or not text.strip():
+        return
+    path = _inside(chart, name.partition("/")[2])
+    try:
+        documents = read(text, "")
+    except RenderProblem as problem:
+        raise RenderProblem(f"renders to no YAML ({problem})", path=path) from None
+    for document in documents:
+        try:
+            yield from objects(document.value, Origin(path, 0, "helm"))
+        except RenderProblem as problem:
+            raise RenderProblem(f"line {document.line} of what it renders to: {problem.args[0]}", path=path) from None
+
+
+# --- custom resource definitions ---------------------------------------------------------------------------------
+
+
+def _crds(
+    chart: ChartFiles, done: Mapping[str, Any], values: dict[str, Any], workers: Workers, job: Mapping[str, Any]
+) -> Iterator[Found]:
+    """The files of ``crds/``, of the chart and of its enabled dependencies. They are not templates."""
+    if not done["crds"]:
+        return
+    off: set[str] = set()
+    if any("/charts/" in crd["filename"] for crd in done["crds"]):
+        merged = _run(workers, "helm_values", {"digest": job["digest"], "values": values}, chart)["values"]
+        off = disabled(helm_chart.dependencies(chart.metadata, chart.tree, chart.path), merged)
+    for crd in done["crds"]:
+        inside = crd["filename"].partition("/")[2]
+        if inside.startswith("charts/") and inside.split("/")[1] in off:
+            continue
+        path = _inside(chart, inside)
+        for document in read(crd["data"], path):
+            yield from objects(document.value, Origin(path, document.line, "helm"))
+
+
+def disabled(dependencies: list[dict[str, Any]], values: Mapping[str, Any]) -> set[str]:
+    """The dependencies that ``tags`` or the first answer of a ``condition`` turn off."""
+    out: set[str] = set()
+    tags = values.get("tags")
+    for dependency in dependencies:
+        said = [
+            tags[tag]
+            for tag in dependency.get("tags") or ()
+            if isinstance(tags, dict) and isinstance(tags.get(tag), bool)
+        ]
+        on = True if not said else any(said)
+        for path in str(dependency.get("condition") or "").split(","):
+            answer = _at(values, path.strip())
+            if isinstance(answer, bool):
+                on = answer
+                break
+        if not on:
+            out.add(str(dependency.get("alias") or dependency.get("name")))
+            out.add(str(dependency.get("name")))
+    return out
+
+
+def _at(values: Any, path: str) -> Any:
+    for part in path.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values

@@ -1,0 +1,182 @@
+"""`Render`: a source folder in, objects with their origins out. The shell of this room; implements ``ports.Renderer``.
+
+Made by `app.py`, called by delivery and by the commands that render. Rendering is synchronous and happens in a few
+threads (foreign engines in worker processes behind them); equal inputs are rendered once, see `cache`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import posixpath
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from trueup.kube.names import Object
+from trueup.ports import Origin, Rendered, RenderProblem, RenderRequest, Tree
+from trueup.render import helm, jsonnet, kustomize, plain
+from trueup.render.cache import Cache, Kept, Look, RecordingTree, encode
+from trueup.render.choose import choose
+from trueup.render.objects import Found
+from trueup.render.workers import Workers
+
+
+class _Inputs:
+    """A request with every tree wrapped, so that what is read is written down."""
+
+    def __init__(self, request: RenderRequest, path: str) -> None:
+        self.request, self.path = request, path
+        self.notes: dict[Look, str] = {}
+        self.warnings: list[str] = []
+        self.tree: Tree = RecordingTree(request.tree, self.notes)
+        self.others: dict[str, Tree] = {
+            name: RecordingTree(tree, self.notes, name) for name, tree in request.others.items()
+        }
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return self.request.options
+
+
+class Render:
+    """``folder`` is the room's own place on disk; ``workers`` bounds threads and worker processes alike."""
+
+    def __init__(self, folder: Path, *, workers: int = 2) -> None:
+        self._folder = folder
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="render")
+        self._workers = Workers(workers)
+        self._cache = Cache()
+        self._running: dict[tuple[bytes, tuple[tuple[str, str], ...]], asyncio.Task[Kept]] = {}
+
+    async def render(self, request: RenderRequest) -> Rendered:
+        """The objects of a source. Raises ``RenderProblem``; every caller gets objects of its own."""
+        path = _normal(request.path)
+        key = _key(request, path)
+        roots = {"": request.tree.digest(""), **{name: tree.digest("") for name, tree in request.others.items()}}
+        kept = self._cache.same_trees(key, roots) if request.lookup is None else None
+        if kept is None:
+            kept = await self._once(key, request, path, roots)
+        else:
+            self._cache.used(key)
+        return kept.rendered()
+
+    def close(self) -> None:
+        """End the threads and worker processes."""
+        self._workers.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _once(self, key: bytes, request: RenderRequest, path: str, roots: dict[str, str]) -> Kept:
+        """Equal requests at one time share one render; a waiter's leaving does not end it for the others."""
+        same = (key, tuple(sorted(roots.items())))
+        task = self._running.get(same) if request.lookup is None else None
+        if task is None:
+            loop = asyncio.get_running_loop()
+            work = loop.run_in_executor(self._threads, self._work, key, request, path, roots)
+            task = asyncio.ensure_future(_result(work))
+            if request.lookup is None:
+                self._running[same] = task
+                task.add_done_callback(lambda done: self._done(same, done))
+        return await asyncio.shield(task)
+
+    def _done(self, same: tuple[bytes, tuple[tuple[str, str], ...]], task: asyncio.Task[Kept]) -> None:
+        self._running.pop(same, None)
+        if not task.cancelled():
+            task.exception()  # told to those who waited; if all have left, to nobody
+
+    def _work(self, key: bytes, request: RenderRequest, path: str, roots: dict[str, str]) -> Kept:
+        """In a thread: answer from memory if what a former render read is unchanged, else render."""
+        if request.lookup is None:
+            known = self._cache.same_files(key, {"": request.tree, **request.others})
+            if known is not None:
+                kept = Kept(known.body, known.warnings, known.notes, roots)
+                self._cache.keep(key, kept, instead=known)
+                return kept
+        inputs = _Inputs(request, path)
+        found = self._found(inputs)
+        objects: list[Object] = [one[0] for one in found]
+        origins: list[Origin] = [one[1] for one in found]
+        kept = Kept(encode(objects, origins), tuple(inputs.warnings), inputs.notes, roots)
+        if request.lookup is None:
+            self._cache.keep(key, kept)
+        return kept
+
+    def _found(self, inputs: _Inputs) -> list[Found]:
+        path = inputs.path
+        try:
+            kind = inputs.tree.kind(path)
+            if kind == "none":
+                raise RenderProblem("there is no such folder in the repository", path=path)
+            if kind == "file":
+                return self._single(inputs)
+            tool = inputs.request.tool or choose(inputs.tree, path)
+            if tool not in _TOOLS:
+                raise RenderProblem(
+                    f"the tool {tool!r} is not supported (helm, kustomize, directory and jsonnet are)", path=path
+                )
+            return _TOOLS[tool](inputs, self._workers)
+        except PermissionError as problem:
+            raise RenderProblem(str(problem), path=path) from None
+        except OSError as problem:
+            raise RenderProblem(f"cannot be read: {problem}", path=path) from None
+
+    def _single(self, inputs: _Inputs) -> list[Found]:
+        """A path that is one file."""
+        folder, _, name = inputs.path.rpartition("/")
+        if name.endswith(".jsonnet"):
+            return jsonnet.render(inputs.tree, inputs.path, folder, inputs.options.get("jsonnet") or {}, self._workers)
+        return plain.render(inputs.tree, folder, {"include": _quoted(name)}, self._workers)
+
+
+def _directory(inputs: _Inputs, workers: Workers) -> list[Found]:
+    return plain.render(inputs.tree, inputs.path, inputs.options, workers)
+
+
+def _helm(inputs: _Inputs, workers: Workers) -> list[Found]:
+    return helm.render(inputs.tree, inputs.path, inputs.options, inputs.request.target, inputs.others, workers)
+
+
+def _kustomize(inputs: _Inputs, workers: Workers) -> list[Found]:
+    found, warnings = kustomize.render(inputs.tree, inputs.path, inputs.options, inputs.request.target, workers)
+    inputs.warnings += warnings
+    return found
+
+
+_TOOLS: Mapping[str, Callable[[_Inputs, Workers], list[Found]]] = {
+    "directory": _directory,
+    "jsonnet": _directory,
+    "helm": _helm,
+    "kustomize": _kustomize,
+}
+
+
+async def _result(work: asyncio.Future[Kept]) -> Kept:
+    return await work
+
+
+def _normal(path: str) -> str:
+    """``./apps//web/`` -> ``apps/web``; the root is empty."""
+    normal = posixpath.normpath(path or ".")
+    if normal.startswith(("/", "..")):
+        raise RenderProblem(f"{path}: a source's path is relative and stays in its repository")
+    return "" if normal == "." else normal
+
+
+def _key(request: RenderRequest, path: str) -> bytes:
+    """Everything but the trees."""
+    target = request.target
+    asked = [
+        path,
+        request.tool,
+        request.options,
+        [target.kubernetes_version, list(target.api_versions), target.namespace],
+        sorted(request.others),
+    ]
+    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS, default=dict)).digest()
+
+
+def _quoted(name: str) -> str:
+    return "".join(f"\\{char}" if char in "*?[]{}\\," else char for char in name)

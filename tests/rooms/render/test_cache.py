@@ -1,0 +1,49 @@
+"""Equal inputs are rendered once."""
+
+import asyncio
+from dataclasses import replace
+
+from tests.rooms.render.folders import Files, config_map, request
+from trueup.render.render import Render
+
+FILES = {"apps/a.yaml": config_map("a", x="1"), "apps/b.yaml": config_map("b"), "other/c.yaml": config_map("c")}
+
+
+async def test_a_commit_that_touches_nothing_of_a_unit_is_answered_from_memory(fresh_renderer: Render) -> None:
+    """Other files may change; a file that was read, or a folder that was listed, may not."""
+    first = Files(FILES)
+    before = await fresh_renderer.render(request(first, "apps"))
+    elsewhere = Files({**FILES, "other/c.yaml": config_map("changed")})
+    assert (await fresh_renderer.render(request(elsewhere, "apps"))).objects == before.objects
+    assert elsewhere.reads == []
+    changed = Files({**FILES, "apps/a.yaml": config_map("a", x="2")})
+    assert (await fresh_renderer.render(request(changed, "apps"))).objects[0]["data"] == {"x": 2}
+    added = Files({**FILES, "apps/new.yaml": config_map("new")})
+    assert len((await fresh_renderer.render(request(added, "apps"))).objects) == 3
+
+
+async def test_requests_at_one_time_share_one_render(fresh_renderer: Render) -> None:
+    """A hundred who ask cost one read of each file."""
+    tree = Files(FILES)
+    rendered = await asyncio.gather(*(fresh_renderer.render(request(tree, "apps")) for _ in range(100)))
+    assert {len(one.objects) for one in rendered} == {2}
+    assert tree.reads == ["apps/a.yaml", "apps/b.yaml"]
+
+
+async def test_everybody_gets_objects_of_their_own(fresh_renderer: Render) -> None:
+    """Changing what one was given changes nothing for another."""
+    asked = request(FILES, "apps")
+    one = await fresh_renderer.render(asked)
+    one.objects[0]["metadata"]["name"] = "mine"
+    other = await fresh_renderer.render(asked)
+    assert other.objects[0]["metadata"]["name"] == "a"
+
+
+async def test_options_and_target_are_part_of_the_question(fresh_renderer: Render) -> None:
+    """Another pattern, another namespace of the target: another render."""
+    tree = Files(FILES)
+    asked = request(tree, "apps")
+    await fresh_renderer.render(asked)
+    await fresh_renderer.render(request(tree, "apps", include="a.yaml"))
+    await fresh_renderer.render(replace(asked, target=replace(asked.target, namespace="else")))
+    assert tree.reads.count("apps/a.yaml") == 3
