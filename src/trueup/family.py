@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trueup.kube.names import Key, Kind, Object, Ref
-from trueup.ports import Cache, Client, Clock, Events
+from trueup.ports import Cache, Client, Clock, Events, Live
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Tools:
     """The informer of a kind that this controller reconciles or watches."""
     events: Events
     clock: Clock
+    live: Live
+    """All watched objects of the same cluster, and who owns whom."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def controllers(
     clusters = KnownClusters(local, connect)
     rules = {key: rule for family in known.families() for key, rule in family.health.items()}
     delivery = Delivery(clusters, fetcher, renderer, ledger, manager.events, clock, rules)
-    tools = DeliveryTools(client, manager.cache, manager.events, clock, delivery, fetcher, clusters)
+    tools = DeliveryTools(client, manager.cache, manager.events, clock, manager.live, delivery, fetcher, clusters)
     for family in of:
         for controller in family.controllers:
             manager.add(controller, tools)

@@ -33,7 +33,7 @@ async def serving(settings: Settings, say: Say, kubeconfig_out: Path | None = No
     clock = SystemClock()
     async with embedded(settings, clock, kubeconfig_out) as cluster:
         manager = Manager(cluster.client, clock, workers=settings.workers)
-        tools = Tools(cluster.client, manager.cache, manager.events, clock)
+        tools = Tools(cluster.client, manager.cache, manager.events, clock, manager.live)
         for family in chosen(settings.families) if settings.simulate else ():
             await install(cluster.client, [family], ours=True)
             for controller in family.controllers:
