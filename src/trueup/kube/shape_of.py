@@ -15,6 +15,13 @@ Resolve = Callable[[str], Mapping[str, Any]]
 _KEY_DEFAULTS = {"protocol": "TCP"}
 """Key fields of built-in associative lists that may be left out (ports)."""
 
+_EMBEDDED: Mapping[str, Shape] = {
+    "apiVersion": SCALAR,
+    "kind": SCALAR,
+    "metadata": Shape("map", preserve_unknown=True, make=lambda: ({}, ANY, None)),
+}
+"""What an embedded resource has without its schema saying so."""
+
 
 def shape_of_definition(schema: Mapping[str, Any], resolve: Callable[[str], Shape]) -> Shape:
     """The shape of an OpenAPI definition; ``resolve`` answers the shape of a ``$ref``."""
@@ -76,6 +83,9 @@ def _map(schema: Mapping[str, Any], resolve: Callable[[str], Shape], builtin: bo
 
     def make() -> tuple[Mapping[str, Shape], Shape | None, Shape | None]:
         fields = {name: _shape(below, resolve, builtin=builtin) for name, below in properties.items()}
+        if schema.get("x-kubernetes-embedded-resource"):
+            fields = {**_EMBEDDED, **fields}
+            fields["metadata"] = _EMBEDDED["metadata"]
         if isinstance(further, Mapping):
             return fields, _shape(further, resolve, builtin=builtin), None
         return fields, ANY if preserve or free else None, None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import lzma
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -48,7 +48,6 @@ class BuiltIn:
     subresources: Mapping[str, Subresource]
     storage: Resource
     """What all versions of the resource are stored as."""
-    definition: str = field(default="", compare=False)
 
 
 class Types:
@@ -59,7 +58,8 @@ class Types:
             raise ValueError(f"Kubernetes {version} is not known: choose one of {', '.join(VERSIONS)}")
         self.version = version
         self.git_version = f"v{version}.0"
-        self.definitions = _definitions(int(version.partition(".")[2]))
+        self._minor = int(version.partition(".")[2])
+        self.definitions = _definitions(self._minor)
         self._shapes: dict[str, Shape] = {}
         self._structs = Structs(self.definitions)
         self._names = {
@@ -106,20 +106,19 @@ class Types:
         stored: dict[tuple[str, str], Resource] = {}
         for group_version, text in TABLE.items():
             for line in filter(None, map(str.strip, text.splitlines())):
-                row = _row(group_version, line.split(), stored)
-                if row.kind in self._names:
-                    rows.append(row)
+                parts = line.split()
+                if Kind.parse(group_version, parts[1]) in self._names:
+                    rows.append(_row(group_version, parts, stored, self._minor))
         return rows
 
 
-def _row(group_version: str, parts: list[str], stored: dict[tuple[str, str], Resource]) -> BuiltIn:
+def _row(group_version: str, parts: list[str], stored: dict[tuple[str, str], Resource], minor: int) -> BuiltIn:
     plural, kind_name, scope, short, categories, subresources, *rest = [*parts, "-", "-"][:7]
     kind = Kind.parse(group_version, kind_name)
     resource = Resource(kind.group, kind.version, plural)
     storage = stored.setdefault((kind.group, plural), resource)
     if resource == Resource("events.k8s.io", "v1", "events"):
         storage = Resource("", "v1", "events")
-    verbs = VERBS if rest[0] == "-" else frozenset(rest[0].split(","))
     return BuiltIn(
         resource=resource,
         kind=kind,
@@ -127,16 +126,20 @@ def _row(group_version: str, parts: list[str], stored: dict[tuple[str, str], Res
         singular=kind_name.lower(),
         short_names=_words(short),
         categories=_words(categories),
-        verbs=verbs,
-        subresources={
-            name: Subresource(
-                Kind(*SUBRESOURCE_KINDS[name]) if name in SUBRESOURCE_KINDS else kind,
-                frozenset(SUBRESOURCE_VERBS[name]),
-            )
-            for name in _words(subresources)
-        },
+        verbs=VERBS if rest[0] == "-" else frozenset(rest[0].split(",")),
+        subresources=_subresources(plural, kind, subresources, minor),
         storage=storage,
     )
+
+
+def _subresources(plural: str, kind: Kind, text: str, minor: int) -> dict[str, Subresource]:
+    out: dict[str, Subresource] = {}
+    for word in _words(text):
+        name, _, since = word.partition("@")
+        if not since or int(since) <= minor:
+            other = SUBRESOURCE_KINDS.get(f"{plural}/{name}") or SUBRESOURCE_KINDS.get(name)
+            out[name] = Subresource(Kind(*other) if other else kind, frozenset(SUBRESOURCE_VERBS[name]))
+    return out
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """The resources that Kubernetes serves: what its OpenAPI definitions leave out. Read by `kube.types`.
 
-One line each: plural, kind, scope (n: namespaced, c: cluster), short names, categories, subresources, and the minor
-versions since and before which it is served. Source: `kubectl api-resources` and discovery of each version.
+One line each: plural, kind, scope (n: namespaced, c: cluster), short names, categories, subresources (``@33``: since 1.33)
+and, where they are not the usual eight, verbs. A version serves the lines whose kinds its definitions have. Source:
+`kubectl api-resources` and discovery of each version, with the features that are on by default.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ TABLE: dict[str, str] = {
         endpoints Endpoints n ep - -
         events Event n ev - -
         limitranges LimitRange n limits - -
-        namespaces Namespace c ns - finalize,status
+        namespaces Namespace c ns - finalize,status create,delete,get,list,patch,update,watch
         nodes Node c no - proxy,status
         persistentvolumeclaims PersistentVolumeClaim n pvc - status
         persistentvolumes PersistentVolume c pv - status
-        pods Pod n po all attach,binding,ephemeralcontainers,eviction,exec,log,portforward,proxy,resize,status
+        pods Pod n po all attach,binding,ephemeralcontainers,eviction,exec,log,portforward,proxy,resize@33,status
         podtemplates PodTemplate n - - -
         replicationcontrollers ReplicationController n rc all scale,status
         resourcequotas ResourceQuota n quota - status
@@ -69,6 +70,8 @@ TABLE: dict[str, str] = {
     """,
     "certificates.k8s.io/v1": """
         certificatesigningrequests CertificateSigningRequest c csr - approval,status
+        clustertrustbundles ClusterTrustBundle c - - -
+        podcertificaterequests PodCertificateRequest n - - status
     """,
     "coordination.k8s.io/v1": """
         leases Lease n - - -
@@ -80,6 +83,10 @@ TABLE: dict[str, str] = {
         events Event n ev - -
     """,
     "flowcontrol.apiserver.k8s.io/v1": """
+        flowschemas FlowSchema c - - status
+        prioritylevelconfigurations PriorityLevelConfiguration c - - status
+    """,
+    "flowcontrol.apiserver.k8s.io/v1beta3": """
         flowschemas FlowSchema c - - status
         prioritylevelconfigurations PriorityLevelConfiguration c - - status
     """,
@@ -104,6 +111,7 @@ TABLE: dict[str, str] = {
     """,
     "resource.k8s.io/v1": """
         deviceclasses DeviceClass c - - -
+        devicetaintrules DeviceTaintRule c - - status
         resourceclaims ResourceClaim n - - status
         resourceclaimtemplates ResourceClaimTemplate n - - -
         resourceslices ResourceSlice c - - -
@@ -119,6 +127,9 @@ TABLE: dict[str, str] = {
         volumeattachments VolumeAttachment c - - status
         volumeattributesclasses VolumeAttributesClass c vac - -
     """,
+    "storagemigration.k8s.io/v1": """
+        storageversionmigrations StorageVersionMigration c - - status
+    """,
 }
 """By group and version, preferred versions first. A kind that a version's definitions lack is not served by it."""
 
@@ -127,8 +138,14 @@ SUBRESOURCE_KINDS: dict[str, tuple[str, str, str]] = {
     "eviction": ("policy", "v1", "Eviction"),
     "token": ("authentication.k8s.io", "v1", "TokenRequest"),
     "binding": ("", "v1", "Binding"),
+    "attach": ("", "v1", "PodAttachOptions"),
+    "exec": ("", "v1", "PodExecOptions"),
+    "portforward": ("", "v1", "PodPortForwardOptions"),
+    "nodes/proxy": ("", "v1", "NodeProxyOptions"),
+    "pods/proxy": ("", "v1", "PodProxyOptions"),
+    "services/proxy": ("", "v1", "ServiceProxyOptions"),
 }
-"""Subresources whose kind is not their parent's."""
+"""Subresources whose kind is not their parent's, by name or by resource and name."""
 
 SUBRESOURCE_VERBS: dict[str, tuple[str, ...]] = {
     "status": ("get", "patch", "update"),
