@@ -3,19 +3,40 @@
 `app.py` runs these for the embedded cluster only, with ``tools.ClusterTools``.
 """
 
-from trueup.families.builtin import deployments, garbage, jobs, namespaces, replicasets
-from trueup.families.builtin.simulate import kubelet, node
+from trueup.families.builtin import (
+    cronjobs,
+    daemonsets,
+    deployments,
+    endpoints,
+    garbage,
+    jobs,
+    namespaces,
+    replicasets,
+    serviceaccounts,
+    statefulsets,
+    volumes,
+)
+from trueup.families.builtin.simulate import cloud, kubelet, node
 from trueup.family import Family
 
 FAMILY = Family(
     name="builtin",
     controllers=(
         namespaces.CONTROLLER,
+        serviceaccounts.CONTROLLER,
         garbage.CONTROLLER,
         deployments.CONTROLLER,
         replicasets.CONTROLLER,
+        statefulsets.CONTROLLER,
+        daemonsets.CONTROLLER,
         jobs.CONTROLLER,
+        cronjobs.CONTROLLER,
+        endpoints.CONTROLLER,
+        volumes.CONTROLLER,
+        volumes.CLASS,
         node.CONTROLLER,
         kubelet.CONTROLLER,
+        cloud.SERVICES,
+        cloud.INGRESSES,
     ),
 )

@@ -1,0 +1,209 @@
+"""Which pods stand behind a Service: EndpointSlices and Endpoints. Source: ``pkg/controller/endpointslice`` (and endpoints).
+
+A Service finds its pods by its own labels' index: each pair of its selector is listed under the namespace, so that a pod's
+change wakes the few Services that name one of its labels.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from trueup.families.builtin import pods
+from trueup.families.builtin.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
+from trueup.families.builtin.tools import MANAGER, ClusterTools, create, owner_reference
+from trueup.family import Controller, Result, Watch
+from trueup.kube.names import Key, Object, Ref
+from trueup.kube.objects import labels, meta, uid
+from trueup.kube.problems import AlreadyExists, NotFound
+from trueup.kube.selectors import set_selector
+
+_LABEL, _SELECTS = "label", "selects"
+_SERVICE_NAME = "kubernetes.io/service-name"
+_MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+_FULL = 1000
+
+
+def pairs(namespace: str, found: Iterable[tuple[str, str]]) -> Iterable[str]:
+    """Labels as index values."""
+    return (f"{namespace}/{name}={value}" for name, value in found)
+
+
+def by_label(pod: Object) -> Iterable[str]:
+    """For the pods' index."""
+    return pairs(meta(pod).get("namespace") or "", labels(pod).items())
+
+
+def by_selector(service: Object) -> Iterable[str]:
+    """For the Services' index."""
+    return pairs(meta(service).get("namespace") or "", ((service.get("spec") or {}).get("selector") or {}).items())
+
+
+def behind(service: Object, candidates: Sequence[Object]) -> list[Object]:
+    """The selected pods that have an address and have not ended, by name."""
+    selector = set_selector(service["spec"].get("selector"))
+    found = [
+        pod
+        for pod in candidates
+        if selector.matches(labels(pod))
+        and (pod.get("status") or {}).get("podIP")
+        and pods.phase(pod) not in ("Succeeded", "Failed")
+    ]
+    return sorted(found, key=lambda pod: str(meta(pod)["name"]))
+
+
+def ports(service: Object, pod: Object | None) -> list[Object]:
+    """The ports as pods have them: a target by name is looked up in the pod."""
+    out = []
+    for port in service["spec"].get("ports") or ():
+        wanted = port.get("targetPort", port["port"])
+        number = wanted if isinstance(wanted, int) else _named(pod, wanted)
+        if service["spec"].get("clusterIP") == "None" and "targetPort" not in port:
+            number = port["port"]
+        if number:
+            one = {"name": port.get("name") or "", "port": number, "protocol": port.get("protocol") or "TCP"}
+            if port.get("appProtocol"):
+                one["appProtocol"] = port["appProtocol"]
+            out.append(one)
+    return out
+
+
+def _named(pod: Object | None, name: str) -> int:
+    for container in ((pod or {}).get("spec") or {}).get("containers") or ():
+        for port in container.get("ports") or ():
+            if port.get("name") == name:
+                return int(port["containerPort"])
+    return 0
+
+
+def _counts(service: Object, pod: Object) -> bool:
+    """Whether traffic may go to it."""
+    return (pods.ready(pod) or bool(service["spec"].get("publishNotReadyAddresses"))) and not meta(pod).get(
+        "deletionTimestamp"
+    )
+
+
+def _reference(pod: Object) -> Object:
+    return {"kind": "Pod", "namespace": meta(pod)["namespace"], "name": meta(pod)["name"], "uid": uid(pod)}
+
+
+def slice_of(service: Object, found: Sequence[Object]) -> Object:
+    """The one EndpointSlice of a Service."""
+    name, namespace = meta(service)["name"], meta(service)["namespace"]
+    endpoints = []
+    for pod in found[:_FULL]:
+        is_ready = _counts(service, pod)
+        gone = bool(meta(pod).get("deletionTimestamp"))
+        endpoints.append(
+            {
+                "addresses": [pod["status"]["podIP"]],
+                "conditions": {"ready": is_ready, "serving": pods.ready(pod), "terminating": gone},
+                "nodeName": pod["spec"].get("nodeName"),
+                "targetRef": _reference(pod),
+                "zone": "simulated-a",
+            }
+        )
+    marks = {**labels(service), _SERVICE_NAME: name, _MANAGED_BY: "endpointslice-controller.k8s.io"}
+    if service["spec"].get("clusterIP") == "None":
+        marks["service.kubernetes.io/headless"] = ""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{name}-{uid(service)[:5]}",
+            "namespace": namespace,
+            "labels": marks,
+            "ownerReferences": [owner_reference(service)],
+        },
+        "addressType": "IPv4",
+        "endpoints": endpoints,
+        "ports": ports(service, found[0] if found else None),
+    }
+
+
+def endpoints_of(service: Object, found: Sequence[Object]) -> Object:
+    """The older Endpoints object."""
+    up: list[Object] = []
+    down: list[Object] = []
+    for pod in found[:_FULL]:
+        address = {
+            "ip": pod["status"]["podIP"],
+            "nodeName": pod["spec"].get("nodeName"),
+            "targetRef": _reference(pod),
+        }
+        (up if _counts(service, pod) else down).append(address)
+    subset: Object = {"ports": ports(service, found[0] if found else None)}
+    subset |= {"addresses": up} if up else {}
+    subset |= {"notReadyAddresses": down} if down else {}
+    name, namespace = meta(service)["name"], meta(service)["namespace"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {**labels(service), "endpoints.kubernetes.io/managed-by": "endpoint-controller"},
+            "ownerReferences": [],
+        },
+        **({"subsets": [subset]} if up or down else {}),
+    }
+
+
+async def reconcile(tools: ClusterTools, key: Key) -> Result:
+    """Both objects say which pods are there; a Service without a selector keeps what people wrote."""
+    service = tools.cache(SERVICE).get(key)
+    if service is None:
+        await _remove_endpoints(tools, key)
+        return Result()
+    selector = service["spec"].get("selector") or {}
+    if not selector or service["spec"].get("type") == "ExternalName" or meta(service).get("deletionTimestamp"):
+        return Result()
+    cache = tools.cache(POD)
+    lists = [cache.by_index(_LABEL, value) for value in pairs(key.namespace, selector.items())]
+    found = behind(service, min(lists, key=len))
+    await _write(tools, slice_of(service, found), ("endpoints", "ports"))
+    await _write(tools, endpoints_of(service, found), ("subsets",))
+    return Result()
+
+
+async def _remove_endpoints(tools: ClusterTools, key: Key) -> None:
+    """The Service is gone; its slice has it for an owner, its Endpoints bear its name alone."""
+    found = tools.cache(ENDPOINTS).get(key)
+    if found is not None and labels(found).get("endpoints.kubernetes.io/managed-by") == "endpoint-controller":
+        try:
+            await tools.client.delete(Ref.of(found), uid=uid(found))
+        except NotFound:
+            return
+
+
+async def _write(tools: ClusterTools, wanted: Object, parts: Sequence[str]) -> None:
+    cache = tools.cache(ENDPOINT_SLICE if wanted["kind"] == "EndpointSlice" else ENDPOINTS)
+    known = cache.get(Key.of(wanted))
+    if known is None:
+        if not wanted["metadata"]["ownerReferences"]:
+            wanted["metadata"].pop("ownerReferences")
+        try:
+            await create(tools, wanted)
+            return
+        except AlreadyExists:
+            known = await tools.client.get(Ref.of(wanted))
+    same = all((known.get(part) or []) == (wanted.get(part) or []) for part in parts)
+    if same and labels(known) == wanted["metadata"]["labels"]:
+        return
+    patch: Object = {part: wanted.get(part) or [] for part in parts}
+    marks: Object = {name: None for name in labels(known) if name not in wanted["metadata"]["labels"]}
+    patch["metadata"] = {"labels": {**marks, **wanted["metadata"]["labels"]}}
+    try:
+        tools.live.note(await tools.client.patch(Ref.of(wanted), patch, "merge", manager=MANAGER))
+    except NotFound:
+        return
+
+
+CONTROLLER = Controller(
+    "endpoints",
+    SERVICE,
+    reconcile,
+    index={_SELECTS: by_selector},
+    watches=(
+        Watch(POD, by={_SELECTS: by_label}, index={_LABEL: by_label}),
+        Watch(ENDPOINT_SLICE),
+        Watch(ENDPOINTS),
+    ),
+)

@@ -1,0 +1,209 @@
+"""StatefulSets: pods with a name and a volume of their own, in order. Source: ``pkg/controller/statefulset``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from trueup.families.builtin import pods
+from trueup.families.builtin.kinds import CLAIM, POD, REVISION, STATEFUL_SET
+from trueup.families.builtin.revisions import HASH, revision_of
+from trueup.families.builtin.tools import (
+    OWNED,
+    ClusterTools,
+    controlled,
+    create,
+    owner_keys,
+    owner_reference,
+    remove,
+    write_status,
+)
+from trueup.family import Controller, Result, Watch
+from trueup.kube.names import Key, Object
+from trueup.kube.objects import labels, meta
+from trueup.kube.problems import AlreadyExists
+
+_NAME = "statefulset.kubernetes.io/pod-name"
+_INDEX = "apps.kubernetes.io/pod-index"
+
+
+@dataclass(slots=True)
+class Step:
+    """Pods to make (ordinals), pods to delete; when to look again for one that is not available yet."""
+
+    create: list[int] = field(default_factory=list)
+    delete: list[Object] = field(default_factory=list)
+    after: float | None = None
+
+
+def ordinal(stateful_set: Object, pod: Object) -> int:
+    """The number at the end of its name; -1 when it is none of the set's names."""
+    prefix, _, number = str(meta(pod).get("name")).rpartition("-")
+    return int(number) if prefix == meta(stateful_set)["name"] and number.isdigit() else -1
+
+
+def decide(stateful_set: Object, owned: Sequence[Object], update: str, moment: float) -> Step:
+    """The next step: what has failed goes, what is missing comes, what is too much or outdated goes; in order."""
+    spec, step = stateful_set["spec"], Step()
+    first = int((spec.get("ordinals") or {}).get("start") or 0)
+    wanted = range(first, first + spec.get("replicas", 1))
+    ordered = spec.get("podManagementPolicy") != "Parallel"
+    there = {ordinal(stateful_set, pod): pod for pod in owned}
+    for number in wanted:
+        pod = there.get(number)
+        if pod is None:
+            step.create.append(number)
+        elif meta(pod).get("deletionTimestamp"):
+            pass
+        elif pods.phase(pod) in ("Failed", "Succeeded"):
+            step.delete.append(pod)
+        elif not ordered or _settled(spec, pod, moment, step):
+            continue
+        if ordered:
+            return step
+    if step.create or step.delete:
+        return step
+    surplus = sorted((number for number in there if number not in wanted), reverse=True)
+    for number in surplus:
+        if not meta(there[number]).get("deletionTimestamp"):
+            step.delete.append(there[number])
+        if ordered:
+            return step
+    if not surplus:
+        _outdated(
+            spec, step, [(number, there[number]) for number in reversed(wanted) if number in there], update, moment
+        )
+    return step
+
+
+def _settled(spec: Object, pod: Object, moment: float, step: Step) -> bool:
+    wait = pods.available_in(pod, float(spec.get("minReadySeconds") or 0), moment)
+    if wait:
+        step.after = wait
+    return wait == 0
+
+
+def _outdated(spec: Object, step: Step, numbered: Sequence[tuple[int, Object]], update: str, moment: float) -> None:
+    """The highest pod of an older revision goes, once all above it are available."""
+    strategy = spec.get("updateStrategy") or {}
+    if strategy.get("type") == "OnDelete":
+        return
+    partition = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
+    for number, pod in numbered:
+        if number < partition:
+            return
+        if labels(pod).get(HASH) != update:
+            if not meta(pod).get("deletionTimestamp"):
+                step.delete.append(pod)
+            return
+        if not _settled(spec, pod, moment, step):
+            return
+
+
+def status(stateful_set: Object, owned: Sequence[Object], update: str, moment: float) -> Object:
+    """The counts and revisions; the current revision becomes the update once all pods have it."""
+    spec, before = stateful_set["spec"], stateful_set.get("status") or {}
+    wanted = spec.get("replicas", 1)
+    alive = [pod for pod in owned if not meta(pod).get("deletionTimestamp")]
+    current = before.get("currentRevision") or update
+    updated = sum(labels(pod).get(HASH) == update for pod in alive)
+    min_ready = float(spec.get("minReadySeconds") or 0)
+    ready = sum(map(pods.ready, alive))
+    if current != update and updated == wanted == ready == len(owned):
+        current = update
+    out: Object = {
+        "observedGeneration": meta(stateful_set).get("generation") or 1,
+        "replicas": len(owned),
+        "availableReplicas": sum(pods.available_in(pod, min_ready, moment) == 0 for pod in alive),
+        "collisionCount": before.get("collisionCount") or 0,
+        "currentRevision": current,
+        "updateRevision": update,
+    }
+    counts = {
+        "readyReplicas": ready,
+        "updatedReplicas": updated,
+        "currentReplicas": sum(labels(pod).get(HASH) == current for pod in alive),
+    }
+    return out | {name: count for name, count in counts.items() if count}
+
+
+def claims(stateful_set: Object, number: int) -> list[Object]:
+    """The volume claims of one pod."""
+    name = meta(stateful_set)["name"]
+    wanted = ((stateful_set["spec"].get("selector") or {}).get("matchLabels")) or {}
+    policy = stateful_set["spec"].get("persistentVolumeClaimRetentionPolicy") or {}
+    out = []
+    for template in stateful_set["spec"].get("volumeClaimTemplates") or ():
+        about: Object = {
+            "name": f"{template['metadata']['name']}-{name}-{number}",
+            "namespace": meta(stateful_set)["namespace"],
+            "labels": {**(template["metadata"].get("labels") or {}), **wanted},
+        }
+        if template["metadata"].get("annotations"):
+            about["annotations"] = template["metadata"]["annotations"]
+        if policy.get("whenDeleted") == "Delete":
+            about["ownerReferences"] = [owner_reference(stateful_set)]
+        out.append(
+            {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": about, "spec": template.get("spec") or {}}
+        )
+    return out
+
+
+def new_pod(stateful_set: Object, template: Mapping[str, object], number: int, revision: str) -> Object:
+    """The pod of one ordinal."""
+    name = f"{meta(stateful_set)['name']}-{number}"
+    marks = {_NAME: name, _INDEX: str(number), HASH: revision}
+    pod = pods.from_template(stateful_set, template, name=name, labels=marks)
+    spec = {**pod["spec"], "hostname": name, "subdomain": stateful_set["spec"].get("serviceName") or ""}
+    if stateful_set["spec"].get("volumeClaimTemplates"):
+        mounted = {one["metadata"]["name"] for one in stateful_set["spec"]["volumeClaimTemplates"]}
+        kept = [one for one in spec.get("volumes") or () if one.get("name") not in mounted]
+        own = [{"name": one, "persistentVolumeClaim": {"claimName": f"{one}-{name}"}} for one in sorted(mounted)]
+        spec["volumes"] = [*kept, *own]
+    return {**pod, "spec": spec}
+
+
+async def reconcile(tools: ClusterTools, key: Key) -> Result:
+    """One step in order, then the status."""
+    stateful_set = tools.cache(STATEFUL_SET).get(key)
+    if stateful_set is None or meta(stateful_set).get("deletionTimestamp"):
+        return Result()
+    update = await revision_of(tools, stateful_set)
+    name = meta(update)["name"]
+    moment = tools.clock.now()
+    owned = [pod for pod in controlled(tools, stateful_set, POD) if ordinal(stateful_set, pod) >= 0]
+    step = decide(stateful_set, owned, name, moment)
+    for pod in step.delete:
+        await remove(tools, pod)
+    for number in step.create:
+        revision, template = _template_for(tools, stateful_set, update, number)
+        for claim in claims(stateful_set, number):
+            if tools.cache(CLAIM).get(Key.of(claim)) is None:
+                try:
+                    await create(tools, claim)
+                except AlreadyExists:
+                    continue
+        owned.append(await create(tools, new_pod(stateful_set, template, number, revision)))
+    await write_status(tools, stateful_set, status(stateful_set, owned, name, moment))
+    return Result(after=step.after)
+
+
+def _template_for(tools: ClusterTools, stateful_set: Object, update: Object, number: int) -> tuple[str, Object]:
+    """Below the partition a pod comes back as it was."""
+    rolling = (stateful_set["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
+    current = (stateful_set.get("status") or {}).get("currentRevision")
+    if current and number < int(rolling.get("partition") or 0):
+        for one in controlled(tools, stateful_set, REVISION):
+            if meta(one)["name"] == current:
+                return current, one["data"]["spec"]["template"]
+    return meta(update)["name"], stateful_set["spec"]["template"]
+
+
+CONTROLLER = Controller(
+    "statefulset",
+    STATEFUL_SET,
+    reconcile,
+    watches=(
+        Watch(POD, keys=owner_keys(STATEFUL_SET), index=OWNED),
+        Watch(REVISION, index=OWNED),
+        Watch(CLAIM),
+    ),
+)
