@@ -129,7 +129,7 @@ class Hub:
             spec = obj["spec"]
             for name in ("serviceAccountName", "serviceAccount"):
                 spec.setdefault(name, spec.get("serviceAccountName") or "default")
-            obj.setdefault("status", {"phase": "Pending", "qosClass": qos_class(spec)})
+            obj["status"] = {"phase": "Pending", "qosClass": qos_class(spec), **(obj.get("status") or {})}
         elif kind == crds.CRD_KIND and write.subresource == "":
             causes = list(crds.wrong(obj))
             if causes:
