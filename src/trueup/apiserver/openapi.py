@@ -6,10 +6,12 @@ Source: Kubernetes API concepts, "OpenAPI specifications"; KEP-2896 (OpenAPI v3)
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
+from trueup.apiserver import openapi_protobuf
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
@@ -18,6 +20,15 @@ from trueup.kube.names import Object
 from trueup.kube.problems import NotAcceptable, NotFound
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_API_VERSION = "The version of the schema that the object is written in."
+_KIND = "The kind of the object, in CamelCase; it cannot be changed."
+_UNSPEAKABLE = frozenset({"oneOf", "anyOf", "not", "nullable"})
+"""What OpenAPI v2 has no words for."""
+_ALTERNATIVES = {
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": ("integer", "string"),
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": ("string", "number"),
+}
+"""Scalars of more than one type; OpenAPI v3 can say so."""
 
 
 class OpenApi:
@@ -25,7 +36,7 @@ class OpenApi:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._made: dict[str, tuple[int, bytes]] = {}
+        self._made: dict[str, tuple[str, bytes]] = {}
 
     def add_to(self, application: Application) -> None:
         """Put the routes in."""
@@ -36,21 +47,29 @@ class OpenApi:
         rest = request.path.removeprefix("/openapi/v3").strip("/")
         groups = self._groups()
         if not rest:
-            paths = {path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={self._hash(path)}"} for path in groups}
+            paths = {
+                path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={self._hash(path, served)}"}
+                for path, served in groups.items()
+            }
             return Response(200, orjson.dumps({"paths": paths}))
         if rest not in groups:
             raise NotFound("the server could not find the requested resource")
         accept = request.headers.get("accept", "")
         if "protobuf" in accept and "json" not in accept:
             raise NotAcceptable("only application/json is published")
-        return Response(200, self._document(rest))
+        etag = self._hash(rest, groups[rest])
+        headers = {"etag": f'"{etag}"', "vary": "Accept"}
+        if etag in request.headers.get("if-none-match", ""):
+            return Response(304, b"", headers=headers)
+        body = self._cached(rest, etag, lambda: orjson.dumps(self._v3(rest, groups[rest])))
+        return Response(200, body, headers=headers)
 
     async def v2(self, request: Request) -> Response:
-        """kubectl asks for protobuf alone here and goes on without when there is none; others read JSON."""
-        accept = request.headers.get("accept", "")
-        if "protobuf" in accept and "application/json" not in accept and "*/*" not in accept:
-            raise NotAcceptable("only application/json is published")
-        return Response(200, self._cached("v2", self._v2))
+        """JSON, or the protobuf that kubectl and Argo CD ask for."""
+        if "proto-openapi.spec.v2" in request.headers.get("accept", "").partition(",")[0]:
+            body = self._cached("v2 protobuf", self._generation, lambda: openapi_protobuf.document(self._v2()))
+            return Response(200, body, openapi_protobuf.MEDIA_TYPE)
+        return Response(200, self._cached("v2", self._generation, lambda: orjson.dumps(self._v2())))
 
     def _groups(self) -> dict[str, list[Served]]:
         found: dict[str, list[Served]] = {}
@@ -59,21 +78,22 @@ class OpenApi:
             found.setdefault(f"apis/{api}" if served.resource.group else f"api/{api}", []).append(served)
         return found
 
-    def _hash(self, path: str) -> str:
-        served = self._groups()[path]
+    def _hash(self, path: str, served: list[Served]) -> str:
+        """Changes whenever the document does, so that clients keep what they have."""
         text = f"{self._hub.types.version} {path} " + " ".join(
             f"{s.kind} {s.crd['metadata']['resourceVersion'] if s.crd else ''}" for s in served
         )
         return hashlib.sha256(text.encode()).hexdigest().upper()[:32]
 
-    def _cached(self, name: str, make: Any) -> bytes:
-        known = self._made.get(name)
-        if known is None or known[0] != self._hub.registry.generation:
-            known = self._made[name] = (self._hub.registry.generation, orjson.dumps(make()))
-        return known[1]
+    @property
+    def _generation(self) -> str:
+        return str(self._hub.registry.generation)
 
-    def _document(self, path: str) -> bytes:
-        return self._cached(path, lambda: self._v3(path, self._groups()[path]))
+    def _cached(self, name: str, state: str, make: Callable[[], bytes]) -> bytes:
+        known = self._made.get(name)
+        if known is None or known[0] != state:
+            known = self._made[name] = (state, make())
+        return known[1]
 
     def _v3(self, path: str, served: list[Served]) -> Object:
         schemas: dict[str, Any] = {}
@@ -114,11 +134,13 @@ class OpenApi:
         reverse = ".".join(reversed(served.kind.group.split(".")))
         name = f"{reverse}.{served.kind.version}.{served.kind.kind}"
         schema = dict((spec.get("schema") or {}).get("openAPIV3Schema") or {"type": "object"})
+        if "components" not in lead:
+            schema = _spoken(schema)
         meta = _META + "ObjectMeta"
         self._take(meta, schemas, lead)
         schema["properties"] = {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
+            "apiVersion": {"description": _API_VERSION, "type": "string"},
+            "kind": {"description": _KIND, "type": "string"},
             **{
                 k: v for k, v in (schema.get("properties") or {}).items() if k not in ("apiVersion", "kind", "metadata")
             },
@@ -133,6 +155,12 @@ class OpenApi:
         if not name or name in schemas or name not in self._hub.types.definitions:
             return
         schemas[name] = {}
+        if name in _ALTERNATIVES and "components" in lead:
+            schemas[name] = {
+                **{key: value for key, value in self._hub.types.definitions[name].items() if key != "type"},
+                "oneOf": [{"type": each} for each in _ALTERNATIVES[name]],
+            }
+            return
         schemas[name] = self._moved(self._hub.types.definitions[name], schemas, lead)
 
     def _moved(self, value: Any, schemas: dict[str, Any], lead: str) -> Any:
@@ -149,6 +177,23 @@ class OpenApi:
                 return {**rest, "allOf": [{"$ref": lead + name}]}
             return {**rest, "$ref": lead + name}
         return {key: self._moved(item, schemas, lead) for key, item in value.items()}
+
+
+def _spoken(schema: Any) -> Any:
+    """A structural schema without what OpenAPI v2 cannot say. Source: apiextensions-apiserver ``ToStructuralOpenAPIV2``."""
+    if isinstance(schema, list):
+        return [_spoken(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    out = {key: value for key, value in schema.items() if key not in _UNSPEAKABLE}
+    if schema.get("nullable") or schema.get("x-kubernetes-int-or-string"):
+        out.pop("type", None)
+    for key in ("properties", "items", "additionalProperties", "allOf"):
+        if key == "properties" and key in out:
+            out[key] = {name: _spoken(each) for name, each in out[key].items()}
+        elif key in out:
+            out[key] = _spoken(out[key])
+    return out
 
 
 def _paths(path: str, served: Served, schema: str, *, v2: bool = False) -> Object:

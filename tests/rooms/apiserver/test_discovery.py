@@ -1,0 +1,118 @@
+"""What is served, as clients discover it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.rooms.apiserver.asking import Asking
+from tests.rooms.apiserver.opened import definition, opened
+from trueup.apiserver.discovery import version_rank
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.inprocess import InProcessClient
+from trueup.kube.names import Kind, Ref
+
+AGGREGATED = (
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+    "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
+)
+OLDER = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    """A fresh cluster."""
+    async with opened() as made:
+        yield made
+
+
+@pytest.fixture
+def asking(hub: Hub) -> Asking:
+    """Its client."""
+    return Asking(hub)
+
+
+async def test_groups(asking: Asking) -> None:
+    """The plain list names groups, their versions and the preferred one."""
+    groups = {group["name"]: group for group in (await asking.get("/apis")).json["groups"]}
+    assert groups["autoscaling"]["preferredVersion"] == {"groupVersion": "autoscaling/v2", "version": "v2"}
+    assert [each["version"] for each in groups["autoscaling"]["versions"]] == ["v2", "v1"]
+
+
+async def test_resources_of_a_group(asking: Asking) -> None:
+    """Every resource and subresource with its kind and verbs."""
+    resources = {each["name"]: each for each in (await asking.get("/apis/apps/v1")).json["resources"]}
+    deployments = resources["deployments"]
+    assert (deployments["kind"], deployments["shortNames"], deployments["categories"]) == (
+        "Deployment",
+        ["deploy"],
+        ["all"],
+    )
+    scale = resources["deployments/scale"]
+    assert (scale["group"], scale["version"], scale["kind"]) == ("autoscaling", "v1", "Scale")
+
+
+@pytest.mark.parametrize(("accept", "version"), [(AGGREGATED, "v2"), (OLDER, "v2beta1")])
+async def test_aggregated(asking: Asking, accept: str, version: str) -> None:
+    """One answer tells all, in the newest form that the client knows."""
+    answer = await asking.get("/apis", accept=accept)
+    assert answer.json["apiVersion"] == f"apidiscovery.k8s.io/{version}"
+    assert answer.headers["content-type"].startswith(f"application/json;g=apidiscovery.k8s.io;v={version}")
+    apps = next(item for item in answer.json["items"] if item["metadata"]["name"] == "apps")
+    found = {each["resource"]: each for each in apps["versions"][0]["resources"]}
+    assert found["deployments"]["scope"] == "Namespaced"
+    assert "status" in {sub["subresource"] for sub in found["deployments"]["subresources"]}
+
+
+async def test_plain_for_who_asks_for_plain(asking: Asking) -> None:
+    """A client that knows nothing of the aggregated form gets the old one."""
+    assert (await asking.get("/apis")).json["kind"] == "APIGroupList"
+    assert (await asking.get("/api")).json["versions"] == ["v1"]
+
+
+async def test_custom_kinds_come_and_go(hub: Hub, asking: Asking) -> None:
+    """Discovery follows definitions at once."""
+    client = InProcessClient(hub)
+    path = "/apis/stable.example.com/v1"
+    seen = [(await asking.get(path)).status]
+    await client.create(definition())
+    seen.append((await asking.get(path)).status)
+    await client.patch(
+        Ref(Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition"), "", "crontabs.stable.example.com"),
+        [{"op": "replace", "path": "/spec/versions/0/served", "value": False}],
+        "json",
+    )
+    seen.append((await asking.get(path)).status)
+    assert seen == [404, 200, 404]
+
+
+async def test_version(asking: Asking) -> None:
+    """The Kubernetes version that is served, as ``kubectl version`` reads it."""
+    found = (await asking.get("/version")).json
+    assert (found["major"], found["minor"], found["gitVersion"]) == ("1", "36", "v1.36.0")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
+async def test_health(asking: Asking, path: str) -> None:
+    """Probes answer ok."""
+    answer = await asking.get(path)
+    assert (answer.status, answer.body) == (200, b"ok")
+
+
+async def test_unknown_paths_are_not_found(asking: Asking) -> None:
+    """As a Status, like every refusal."""
+    answer = await asking.get("/apis/none.example.com/v1")
+    assert (answer.status, answer.json["reason"]) == (404, "NotFound")
+
+
+async def test_nobody_is_anonymous(asking: Asking) -> None:
+    """Without a token, or with a wrong one, nothing is told."""
+    statuses = [(await asking.send("GET", "/apis", token=token)).status for token in ("", "wrong")]
+    assert statuses == [401, 401]
+
+
+def test_versions_are_ranked_as_kubernetes_ranks_them() -> None:
+    """Stable before beta before alpha, newer before older, anything else last."""
+    given = ["v1alpha1", "foo1", "v1", "v2beta2", "v2", "v1beta1", "v11beta2", "v10"]
+    assert sorted(given, key=version_rank) == ["v10", "v2", "v1", "v11beta2", "v2beta2", "v1beta1", "v1alpha1", "foo1"]

@@ -1,0 +1,125 @@
+"""Published schemas: complete in themselves, in the forms that clients ask for, and known to have changed by their hash."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.rooms.apiserver.asking import Asking
+from tests.rooms.apiserver.opened import definition, opened
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.inprocess import InProcessClient
+
+PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    """A fresh cluster."""
+    async with opened() as made:
+        yield made
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every ``$ref`` in a document."""
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for below in value.values():
+            yield from references(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from references(below)
+
+
+async def test_every_document_is_complete(hub: Hub) -> None:
+    """Each group's document holds whatever it refers to, and the paths by which kubectl finds kinds."""
+    asking = Asking(hub)
+    listed = (await asking.get("/openapi/v3")).json["paths"]
+    assert {"api/v1", "apis/apps/v1", "apis/apiextensions.k8s.io/v1"} <= set(listed)
+    for path, entry in listed.items():
+        document = (await asking.get(entry["serverRelativeURL"])).json
+        known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+        assert set(references(document)) <= known, path
+        assert document["paths"], path
+
+
+async def test_v2_is_complete(hub: Hub) -> None:
+    """The one old document holds whatever it refers to."""
+    document = (await Asking(hub).get("/openapi/v2")).json
+    assert set(references(document)) <= {f"#/definitions/{name}" for name in document["definitions"]}
+
+
+async def test_patch_says_that_fields_are_validated(hub: Hub) -> None:
+    """kubectl looks for this parameter before it leaves validation to the server."""
+    document = (await Asking(hub).get("/openapi/v3/apis/apps/v1")).json
+    patch = document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
+    assert "fieldValidation" in {parameter["name"] for parameter in patch["parameters"]}
+    assert patch["x-kubernetes-group-version-kind"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
+
+
+async def test_custom_kinds_are_published(hub: Hub) -> None:
+    """A definition's schema is published in its own group, and a change of it changes the hash."""
+    asking, client = Asking(hub), InProcessClient(hub)
+    await client.create(definition(spec={"type": "object", "properties": {"size": {"type": "integer"}}}))
+    path = "apis/stable.example.com/v1"
+    first = (await asking.get("/openapi/v3")).json["paths"][path]["serverRelativeURL"]
+    schemas = (await asking.get(first)).json["components"]["schemas"]
+    assert schemas["com.example.stable.v1.CronTab"]["properties"]["spec"]["properties"] == {"size": {"type": "integer"}}
+    await client.apply(definition(spec={"type": "object", "properties": {"name": {"type": "string"}}}), manager="t")
+    second = (await asking.get("/openapi/v3")).json["paths"][path]["serverRelativeURL"]
+    schemas = (await asking.get(second)).json["components"]["schemas"]
+    assert first != second
+    assert "name" in schemas["com.example.stable.v1.CronTab"]["properties"]["spec"]["properties"]
+
+
+async def test_unchanged_document_is_not_sent_again(hub: Hub) -> None:
+    """A client that names what it has gets 304."""
+    asking = Asking(hub)
+    first = await asking.get("/openapi/v3/apis/apps/v1")
+    second = await asking.get("/openapi/v3/apis/apps/v1", if_none_match=first.headers["etag"])
+    assert (second.status, second.body) == (304, b"")
+
+
+def fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """The fields of one protobuf message: number and content."""
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(data):
+        tag = varint()
+        if tag & 7 == 0:
+            yield tag >> 3, varint()
+        elif tag & 7 == 1:
+            at += 8
+            yield tag >> 3, data[at - 8 : at]
+        else:
+            length = varint()
+            at += length
+            yield tag >> 3, data[at - length : at]
+
+
+async def test_v2_as_protobuf_says_what_its_json_says(hub: Hub) -> None:
+    """The same definitions, with the extensions that tell their kinds."""
+    asking = Asking(hub)
+    answer = await asking.get("/openapi/v2", accept=PROTOBUF)
+    document = (await asking.get("/openapi/v2")).json
+    top = dict(fields(answer.body))
+    named = [dict(fields(content)) for _, content in fields(top[9])]
+    assert {each[1].decode() for each in named} == set(document["definitions"])
+    config = next(each[2] for each in named if each[1] == b"io.k8s.api.core.v1.ConfigMap")
+    extensions = [dict(fields(content)) for number, content in fields(config) if number == 31]
+    kinds = next(each[2] for each in extensions if each[1] == b"x-kubernetes-group-version-kind")
+    assert dict(fields(kinds))[2] == b'[{"group":"","kind":"ConfigMap","version":"v1"}]\n'
