@@ -56,10 +56,12 @@ class Cluster:
     config: Path
     home: Path
 
-    async def run(self, *args: str, given: str = "", env: dict[str, str] | None = None) -> Ran:
+    async def run(
+        self, *args: str, given: str = "", env: dict[str, str] | None = None, program: str = "kubectl"
+    ) -> Ran:
         """Run kubectl to its end."""
         process = await asyncio.create_subprocess_exec(
-            "kubectl",
+            program,
             *args,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -71,9 +73,11 @@ class Cluster:
         assert process.returncode is not None
         return Ran(process.returncode, out.decode(), err.decode())
 
-    async def kubectl(self, *args: str, given: str = "", env: dict[str, str] | None = None) -> str:
+    async def kubectl(
+        self, *args: str, given: str = "", env: dict[str, str] | None = None, program: str = "kubectl"
+    ) -> str:
         """What kubectl prints; the test fails when kubectl does."""
-        ran = await self.run(*args, given=given, env=env)
+        ran = await self.run(*args, given=given, env=env, program=program)
         assert ran.code == 0, f"kubectl {' '.join(args)}: {ran.err or ran.out}"
         return ran.out
 

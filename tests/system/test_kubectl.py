@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -172,6 +173,12 @@ async def test_explain_knows_built_in_kinds(cluster: Cluster) -> None:
     assert "Number of desired pods." in said
 
 
+async def test_explain_by_the_old_schemas(cluster: Cluster) -> None:
+    """The old document comes as protobuf, which is all that kubectl asks for."""
+    said = await cluster.kubectl("explain", "configmap.data", "--output=plaintext-openapiv2")
+    assert "FIELD:    data <map[string]string>" in said
+
+
 async def test_api_resources_lists_what_is_served(cluster: Cluster) -> None:
     """Discovery, with short names and scope."""
     said = await cluster.kubectl("api-resources", "--api-group=apps", "--no-headers")
@@ -185,6 +192,10 @@ CREATED = {
     "secret tls t --cert={cert} --key={key}": "secret/t",
     "deployment d --image=nginx --replicas=2 --port=80": "deployment.apps/d",
     "job j --image=busybox -- echo hi": "job.batch/j",
+    "ingress i --rule=foo.com/bar*=svc1:8080,tls=cert": "ingress.networking.k8s.io/i",
+    "priorityclass pc --value=10": "priorityclass.scheduling.k8s.io/pc",
+    "clusterrole cr --verb=get --resource=nodes": "clusterrole.rbac.authorization.k8s.io/cr",
+    "clusterrolebinding crb --clusterrole=cr --user=bob": "clusterrolebinding.rbac.authorization.k8s.io/crb",
     "cronjob cj --image=busybox --schedule=*/5 -- echo hi": None,
     "cronjob ck --image=busybox --schedule=@daily -- echo hi": "cronjob.batch/ck",
     "serviceaccount sa": "serviceaccount/sa",
@@ -264,6 +275,87 @@ async def test_watch_prints_changes(cluster: Cluster, space: str) -> None:
     finally:
         process.terminate()
         await process.wait()
+
+
+TABS = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crontabs.stable.example.com}
+spec:
+  group: stable.example.com
+  scope: Namespaced
+  names: {plural: crontabs, singular: crontab, kind: CronTab, shortNames: [ct]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            required: [cronSpec]
+            properties:
+              cronSpec: {type: string, description: When it runs.}
+              replicas: {type: integer, minimum: 1, maximum: 10, default: 1}
+          status: {type: object, properties: {replicas: {type: integer}}}
+    subresources:
+      status: {}
+      scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}
+    additionalPrinterColumns:
+    - {name: Spec, type: string, jsonPath: .spec.cronSpec}
+    - {name: Replicas, type: integer, jsonPath: .spec.replicas}
+    - {name: Age, type: date, jsonPath: .metadata.creationTimestamp}
+"""
+TAB = """
+apiVersion: stable.example.com/v1
+kind: CronTab
+metadata: {name: my}
+spec: {cronSpec: "* * * * *"}
+"""
+
+
+async def test_custom_resources_from_definition_to_deletion(cluster: Cluster, space: str) -> None:
+    """A definition, its objects with defaults, columns, schemas, scale and checks; and their end."""
+    await applied(cluster, space, TABS)
+    await cluster.kubectl("wait", "--for=condition=Established", "crd/crontabs.stable.example.com")
+    assert await applied(cluster, space, TAB) == "crontab.stable.example.com/my created\n"
+    assert await applied(cluster, space, TAB, "--server-side") == "crontab.stable.example.com/my serverside-applied\n"
+    lines = (await cluster.kubectl("get", "-n", space, "ct")).splitlines()
+    assert lines[0].split() == ["NAME", "SPEC", "REPLICAS", "AGE"]
+    assert lines[1].split()[:7] == ["my", "*", "*", "*", "*", "*", "1"]
+    assert "When it runs." in await cluster.kubectl("explain", "ct.spec.cronSpec")
+    await cluster.kubectl("scale", "-n", space, "ct/my", "--replicas=4")
+    assert await read(cluster, space, "ct/my", ".spec.replicas") == "4"
+    ran = await cluster.run("patch", "-n", space, "ct/my", "--type=merge", "-p", '{"spec":{"replicas":11}}')
+    assert ran.err == (
+        'The CronTab "my" is invalid: spec.replicas: Invalid value: 11: spec.replicas in body should be less than or '
+        "equal to 10\n"
+    )
+    status = ("--subresource=status", "--type=merge", "-p", '{"spec":{"replicas":9},"status":{"replicas":3}}')
+    await cluster.kubectl("patch", "-n", space, "ct/my", *status)
+    assert await read(cluster, space, "ct/my", ".spec.replicas") == "4"
+    assert await read(cluster, space, "ct/my", ".status.replicas") == "3"
+    await cluster.kubectl("delete", "crd", "crontabs.stable.example.com")
+    assert (await cluster.run("get", "-n", space, "crontabs.stable.example.com")).code == 1
+
+
+OTHERS = sorted(Path(shutil.which("kubectl") or "/kubectl").resolve().parent.glob("kubectl.1.*"))
+
+
+@pytest.mark.skipif(not OTHERS, reason="no other versions of kubectl stand beside the one on PATH")
+async def test_other_versions_of_kubectl(cluster: Cluster, space: str) -> None:
+    """Older and newer ones apply, read, diff and delete alike."""
+    for program in OTHERS:
+        made = await cluster.kubectl("apply", "-n", space, "-f", "-", given=WEB, program=str(program))
+        assert made == "deployment.apps/web created\nservice/web created\n", program.name
+        changed = WEB.replace("nginx:1.27", "nginx:1.28")
+        assert (await cluster.run("diff", "-n", space, "-f", "-", given=changed, program=str(program))).code == 1
+        await cluster.kubectl("create", "-n", space, "configmap", "c", "--from-literal=a=b", program=str(program))
+        listed = await cluster.kubectl("get", "-n", space, "deploy,svc,cm", "-o", "name", program=str(program))
+        assert listed.split() == ["deployment.apps/web", "service/web", "configmap/c"], program.name
+        await cluster.kubectl("delete", "-n", space, "deploy/web", "svc/web", "cm/c", program=str(program))
 
 
 async def test_service_account_may_do_what_its_role_says(cluster: Cluster, space: str) -> None:
