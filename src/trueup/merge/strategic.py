@@ -1,7 +1,8 @@
 """Strategic merge patch: a patch that knows the merge keys of lists. Called by the API server's patch verb.
 
-Documents and a shape in, a new document out; what is handed in stays as it is. Source: apimachinery
-``strategicpatch.StrategicMergePatch``; Kubernetes API conventions, "Strategic Merge Patch".
+Documents and a shape in, a new document out; what is handed in stays as it is, and parts that do not change are shared.
+Patches are made in ``strategic_diff``. Source: apimachinery ``strategicpatch/patch.go``; Kubernetes API conventions,
+"Strategic Merge Patch".
 """
 
 from __future__ import annotations
@@ -13,144 +14,300 @@ from trueup.merge.jsonpatch import PatchProblem
 
 DIRECTIVE = "$patch"
 RETAIN = "$retainKeys"
-DELETE_PRIMITIVES = "$deleteFromPrimitiveList/"
-ORDER = "$setElementOrder/"
+DELETE_PRIMITIVES = "$deleteFromPrimitiveList"
+ORDER = "$setElementOrder"
+
+BAD_PRIMITIVES = "invalid patch format of primitive list"
+BAD_RETAIN = "invalid patch format of retainKeys"
+BAD_ORDER = "invalid patch format of setElementOrder list"
+NO_LISTS_OF_LISTS = "lists of lists are not supported"
+
+Map = dict[str, Any]
 
 
-def strategic_merge(live: dict[str, Any], patch: dict[str, Any], shape: Shape) -> dict[str, Any]:
+def strategic_merge(live: Map, patch: Any, shape: Shape) -> Map:
     """``live`` with the patch laid over. Raises ``PatchProblem`` for directives that make no sense."""
     if not isinstance(patch, dict):
-        raise PatchProblem("a strategic merge patch is an object")
-    directive = patch.get(DIRECTIVE)
-    if directive == "replace":
-        replaced: dict[str, Any] = _clean({name: value for name, value in patch.items() if name != DIRECTIVE})
-        return replaced
-    if directive == "delete":
-        return {}
-    if directive not in (None, "merge"):
-        raise PatchProblem(f"unknown patch type found: {directive}")
-    out = dict(live)
-    if RETAIN in patch:
-        keep = patch[RETAIN]
-        if not isinstance(keep, list):
-            raise PatchProblem("$retainKeys is a list of field names")
-        out = {name: value for name, value in out.items() if name in keep}
-    for name, value in patch.items():
-        if name in (DIRECTIVE, RETAIN) or name.startswith(ORDER):
-            continue
+        raise PatchProblem("invalid JSON document")
+    return merge_map(live, patch, shape, onto_live=True)
+
+
+def merge_map(original: Map, patch: Map, shape: Shape, *, onto_live: bool) -> Map:
+    """The patch laid over an object, or (``onto_live`` off) over another patch, whose directives and nulls stay."""
+    if DIRECTIVE in patch:
+        return _directed(patch, onto_live)
+    out, rest = dict(original), dict(patch)
+    _retain(out, rest, onto_live)
+    for key in [name for name in rest if name.startswith(ORDER + "/")]:
+        _ordered_field(out, rest, key, shape, onto_live)
+    for name, value in rest.items():
         if name.startswith(DELETE_PRIMITIVES):
-            _delete_primitives(out, name[len(DELETE_PRIMITIVES) :], value, patch, shape)
-            continue
-        merged = _field(out.get(name), value, shape.field(name), patch.get(ORDER + name), name)
-        if value is None:
+            if onto_live:
+                _delete_primitives(out, name, value)
+            else:
+                out[name] = value
+        elif value is None:
             out.pop(name, None)
+            if not onto_live:
+                out[name] = None
         else:
-            out[name] = merged
-    for name, order in patch.items():
-        field = name[len(ORDER) :] if name.startswith(ORDER) else ""
-        if field and field not in patch and isinstance(out.get(field), list):
-            out[field] = _ordered(out[field], order, out[field], _merge_key(shape.field(field)))
+            _field(out, name, value, shape.field(name), onto_live)
     return out
 
 
-def _field(live: Any, value: Any, shape: Shape, order: Any, name: str) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, dict):
-        if isinstance(live, dict) and "replace" not in shape.patch_strategy:
-            return strategic_merge(live, value, shape)
-        if value.get(DIRECTIVE) == "delete":
-            return {}
-        return _clean(value)
-    if isinstance(value, list):
-        if isinstance(live, list) and "merge" in shape.patch_strategy:
-            return _list(live, value, shape, order, name)
-        if "merge" in shape.patch_strategy:
-            return _list([], value, shape, order, name)
-        return [_clean(item) for item in value]
-    return value
-
-
-def _list(live: list[Any], patch: list[Any], shape: Shape, order: Any, name: str) -> list[Any]:
-    key = _merge_key(shape)
-    if not any(isinstance(item, (dict, list)) for item in (*live, *patch)):
-        merged = list(live)
-        merged += [item for item in patch if item not in merged]
-    elif not key:
-        raise PatchProblem(f"the list {name} has objects and no merge key")
-    else:
-        merged = _keyed(live, patch, shape.items or ANY, key, name)
-    if order is not None:
-        return _ordered(merged, order, live, key)
-    return merged
-
-
-def _keyed(live: list[Any], patch: list[Any], items: Shape, key: str, name: str) -> list[Any]:
-    merged = list(live)
-    if any(isinstance(item, dict) and item.get(DIRECTIVE) == "replace" and len(item) == 1 for item in patch):
-        return [_clean(item) for item in patch if not (isinstance(item, dict) and item.get(DIRECTIVE) == "replace")]
-    for item in patch:
-        if not isinstance(item, dict):
-            raise PatchProblem(f"the list {name} merges objects by {key}, but the patch holds {item!r}")
-        if key not in item:
-            if item.get(DIRECTIVE) in ("delete", "replace"):
-                return [_clean(i) for i in patch if DIRECTIVE not in i]
-            raise PatchProblem(f"map: {item} does not contain declared merge key: {key}")
-        at = next((i for i, have in enumerate(merged) if isinstance(have, dict) and have.get(key) == item[key]), None)
-        if item.get(DIRECTIVE) == "delete":
-            merged = [have for have in merged if not (isinstance(have, dict) and have.get(key) == item[key])]
-        elif item.get(DIRECTIVE) == "replace" or at is None:
-            plain = _clean({field: value for field, value in item.items() if field != DIRECTIVE})
-            if at is None:
-                merged.append(plain)
-            else:
-                merged[at] = plain
-        else:
-            merged[at] = strategic_merge(merged[at], item, items)
-    return merged
-
-
-def _delete_primitives(out: dict[str, Any], field: str, gone: Any, patch: dict[str, Any], shape: Shape) -> None:
-    have = out.get(field)
-    if isinstance(have, list):
-        rest = [item for item in have if item not in gone]
-        order = patch.get(ORDER + field)
-        out[field] = _ordered(rest, order, have, "") if order is not None and field not in patch else rest
-
-
-def _ordered(merged: list[Any], order: Any, live: list[Any], key: str) -> list[Any]:
-    """Items that the order names by it, further ones where they stood among the live items."""
-    if not isinstance(order, list):
-        raise PatchProblem("$setElementOrder is a list")
-
-    def name(item: Any) -> Any:
-        return item.get(key) if key and isinstance(item, dict) else item
-
-    wanted = [name(item) for item in order]
-    before = [name(item) for item in live]
-    left = sorted((item for item in merged if name(item) in wanted), key=lambda item: wanted.index(name(item)))
-    right = [item for item in merged if name(item) not in wanted]
-    right.sort(key=lambda item: before.index(name(item)) if name(item) in before else len(before))
-    out: list[Any] = []
-    while left and right:
-        a, b = name(left[0]), name(right[0])
-        first = a in before and b in before and before.index(a) < before.index(b)
-        out.append(left.pop(0) if first else right.pop(0))
-    return out + left + right
-
-
-def _merge_key(shape: Shape) -> str:
-    return shape.patch_merge_key
-
-
-def _clean(value: Any) -> Any:
-    """A value of the patch that replaces or is new: without directives, nulls and deleted items."""
-    if isinstance(value, dict):
+def _directed(patch: Map, onto_live: bool) -> Map:
+    """A map with ``$patch``: it replaces what was there, or empties it."""
+    if patch[DIRECTIVE] == "replace":
         return {
-            name: _clean(below)
-            for name, below in value.items()
-            if below is not None and name not in (DIRECTIVE, RETAIN) and not name.startswith((ORDER, DELETE_PRIMITIVES))
+            name: _taken(value, onto_live) for name, value in patch.items() if name != DIRECTIVE and value is not None
         }
-    if isinstance(value, list):
-        return [_clean(item) for item in value if not (isinstance(item, dict) and item.get(DIRECTIVE) == "delete")]
+    if patch[DIRECTIVE] == "delete":
+        return {}
+    raise PatchProblem(f"unknown patch type: {patch[DIRECTIVE]} in map: {go_text(patch)}")
+
+
+def _retain(out: Map, patch: Map, onto_live: bool) -> None:
+    """Only the fields that ``$retainKeys`` names stay; in place."""
+    if RETAIN not in patch:
+        return
+    keep = patch.pop(RETAIN)
+    if not onto_live:
+        if out.setdefault(RETAIN, keep) != keep:
+            raise PatchProblem(f"{go_text(out[RETAIN])} and {go_text(keep)} are not deep equal")
+        return
+    if not isinstance(keep, list):
+        raise PatchProblem(BAD_RETAIN)
+    for name, value in patch.items():
+        if value is not None and name not in keep and not name.startswith((DELETE_PRIMITIVES, ORDER)):
+            raise PatchProblem(BAD_RETAIN)
+    for name in [name for name in out if name not in keep]:
+        del out[name]
+
+
+def _field(out: Map, name: str, value: Any, shape: Shape, onto_live: bool) -> None:
+    """One field of a patch, laid over the same field of what is patched; in place."""
+    before = out.get(name)
+    if type(before) is not type(value) or type(value) not in (dict, list):
+        kept = _taken(value, onto_live)
+        if kept is _GONE:
+            out.pop(name, None)
+        else:
+            out[name] = kept
+    elif type(value) is dict:
+        replace = "replace" in shape.patch_strategy
+        out[name] = _taken_map(value, onto_live) if replace else merge_map(before, value, shape, onto_live=onto_live)
+    elif "merge" in shape.patch_strategy:
+        out[name] = _merged_list(before, value, shape, onto_live)
+    else:
+        out[name] = [_without_nulls(item) for item in value] if onto_live else value
+
+
+def _delete_primitives(out: Map, directive: str, gone: Any) -> None:
+    prefix, slash, name = directive.partition("/")
+    if prefix != DELETE_PRIMITIVES or not slash:
+        raise PatchProblem(BAD_PRIMITIVES)
+    if isinstance(out.get(name), list):
+        if not isinstance(gone, list):
+            raise PatchProblem(BAD_PRIMITIVES)
+        out[name] = [item for item in out[name] if item not in gone]
+
+
+def _ordered_field(out: Map, patch: Map, directive: str, shape: Shape, onto_live: bool) -> None:
+    """A list with ``$setElementOrder``: merged, then ordered by it. Takes both out of the patch; in place."""
+    order = patch.pop(directive)
+    if not isinstance(order, list):
+        raise PatchProblem(BAD_ORDER)
+    if not onto_live and out.setdefault(directive, order) != order:
+        raise PatchProblem(BAD_ORDER)
+    name = directive.partition("/")[2]
+    field = shape.field(name)
+    before, value = out.get(name), patch.get(name)
+    for given in (before, value):
+        if given is not None and not isinstance(given, list):
+            raise PatchProblem(f"expected a []interface {{}}, but received a {_go_type(given)}")
+    if value is None and (before is None or name in patch):
+        # No list at all, or one that the patch removes: the loop over the patch sees to it.
+        return
+    patch.pop(name, None)
+    key = field.patch_merge_key
+    _same_order(value or [], order, key)
+    if value is None:
+        merged = before or []
+    elif before is None:
+        merged = [kept for item in value if (kept := _taken(item, onto_live)) is not _GONE]
+    else:
+        merge = "merge" in field.patch_strategy
+        merged = _merged_list(before, value, field, onto_live) if merge else value
+    if not merged:
+        out[name] = []
+        return
+    _check_keys((*merged, *order), key)
+    wanted = [_name(item, key) for item in order]
+    named = [item for item in merged if _name(item, key) in wanted]
+    others = [item for item in merged if _name(item, key) not in wanted]
+    out[name] = _arranged(named, others, wanted, _stood(before or [], value or [], key), key)
+
+
+def _stood(before: list[Any], patch: list[Any], key: str) -> list[Any]:
+    """The names in the order that items of the live list count as standing in.
+
+    Where the patch deletes items, its new ones count as standing at the end of the live list, as many as were deleted:
+    apimachinery appends to the slice that it shortened, and so writes into the very list that it orders by.
+    """
+    names = [_name(item, key) for item in before]
+    gone = [item.get(key) for item in patch if key and isinstance(item, dict) and item.get(DIRECTIVE) == "delete"]
+    left = [name for name in names if name not in gone]
+    fresh = [name for item in patch if (name := _name(item, key)) not in names and name not in gone]
+    return (left + fresh)[: len(names)] if len(left) < len(names) else names
+
+
+def _same_order(patch: list[Any], order: list[Any], key: str) -> None:
+    """The patch's items must stand in the order that the patch itself asks for."""
+    if not order:
+        return
+    wanted = iter(order)
+    for item in patch:
+        if isinstance(item, dict) and DIRECTIVE in item:
+            continue
+        _check_keys((item,), key)
+        if not any(_name(other, key) == _name(item, key) for other in wanted):
+            text = f"The order in patch list:\n{go_text(patch)}\n doesn't match {ORDER} list:\n{go_text(order)}\n"
+            raise PatchProblem(text)
+
+
+def _merged_list(live: list[Any], patch: list[Any], shape: Shape, onto_live: bool) -> list[Any]:
+    """Two lists with the merge strategy as one: the patch's items in its order, others where they stood among the live."""
+    if not live and not patch:
+        return live
+    kinds = {type(item) for item in (*live, *patch)}
+    if list in kinds:
+        raise PatchProblem(NO_LISTS_OF_LISTS)
+    if len(kinds) > 1:
+        raise PatchProblem(f"list element types are not identical: {go_text([live, patch])}")
+    key = ""
+    if dict in kinds:
+        key = shape.patch_merge_key
+        if not key:
+            raise PatchProblem("cannot merge lists without merge key")
+        live, patch = _special(live, patch, key)
+        merged = _keyed(live, patch, shape.items or ANY, key, onto_live)
+    else:
+        merged = list(dict.fromkeys((*live, *patch)))
+    asked, stood = [_name(item, key) for item in patch], [_name(item, key) for item in live]
+    named = [item for item in merged if _name(item, key) in asked]
+    others = [item for item in merged if _name(item, key) not in asked]
+    return _arranged(named, others, asked, stood, key)
+
+
+def _special(live: list[Any], patch: list[Any], key: str) -> tuple[list[Any], list[Any]]:
+    """Items with ``$patch`` carried out: the live list without the deleted ones, the patch without such items."""
+    plain: list[Any] = []
+    replace = False
+    for item in patch:
+        directive = item.get(DIRECTIVE)
+        if DIRECTIVE not in item:
+            plain.append(item)
+        elif directive == "delete":
+            _check_keys((item,), key)
+            live = [have for have in live if have.get(key) != item[key]]
+        elif directive == "replace":
+            replace = True
+        elif directive == "merge":
+            raise PatchProblem("merging lists cannot yet be specified in the patch")
+        else:
+            raise PatchProblem(f"unknown patch type: {directive} in map: {go_text(item)}")
+    return (plain, []) if replace else (live, plain)
+
+
+def _keyed(live: list[Any], patch: list[Any], items: Shape, key: str, onto_live: bool) -> list[Any]:
+    _check_keys((*live, *patch), key)
+    merged = list(live)
+    for item in patch:
+        at = next((index for index, have in enumerate(merged) if have[key] == item[key]), None)
+        if at is None:
+            merged.append(_taken_map(item, onto_live))
+        else:
+            merged[at] = merge_map(merged[at], item, items, onto_live=onto_live)
+    return merged
+
+
+def _arranged(named: list[Any], others: list[Any], order: list[Any], before: list[Any], key: str) -> list[Any]:
+    """Two sorted lists as one; one of the others goes first where it stood before the named one in the live list."""
+
+    def place(names: list[Any], item: Any) -> int:
+        name = _name(item, key)
+        return names.index(name) if name in names else len(names)
+
+    left = sorted(others, key=lambda item: place(before, item))
+    right = sorted(named, key=lambda item: place(order, item))
+    out: list[Any] = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        a, b = place(before, left[i]), place(before, right[j])
+        if a < b < len(before):
+            out.append(left[i])
+            i += 1
+        else:
+            out.append(right[j])
+            j += 1
+    return out + left[i:] + right[j:]
+
+
+def _name(item: Any, key: str) -> Any:
+    return item.get(key) if key and type(item) is dict else item
+
+
+def _check_keys(items: tuple[Any, ...], key: str) -> None:
+    for item in items if key else ():
+        if not isinstance(item, dict):
+            raise PatchProblem(f"expected a map[string]interface {{}}, but received a {_go_type(item)}")
+        if key not in item:
+            raise PatchProblem(f"map: {go_text(item)} does not contain declared merge key: {key}")
+
+
+_GONE: Any = object()
+
+
+def _taken(value: Any, onto_live: bool) -> Any:
+    """A value of the patch that nothing was there for; ``_GONE`` for one that is itself a directive."""
+    if type(value) is dict:
+        return _GONE if DIRECTIVE in value else _taken_map(value, onto_live)
+    if type(value) is list:
+        return [kept for item in value if (kept := _taken(item, onto_live)) is not _GONE]
     return value
+
+
+def _taken_map(value: Map, onto_live: bool) -> Map:
+    """Without what is for patches only: directives, and nulls where nothing is left to remove."""
+    out: Map = {}
+    for name, below in value.items():
+        if onto_live and (below is None or name in (DIRECTIVE, RETAIN) or name.startswith((ORDER, DELETE_PRIMITIVES))):
+            continue
+        kept = _taken(below, onto_live)
+        if kept is not _GONE:
+            out[name] = kept
+    return out
+
+
+def _without_nulls(value: Any) -> Any:
+    if type(value) is dict:
+        return {name: _without_nulls(below) for name, below in value.items() if below is not None}
+    return [_without_nulls(item) for item in value] if type(value) is list else value
+
+
+def go_text(value: Any) -> str:
+    """A value as Go prints it with %v, for messages and for sorting as Go does."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{name}:{go_text(below)}" for name, below in sorted(value.items())) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(go_text, value)) + "]"
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _go_type(value: Any) -> str:
+    names = {dict: "map[string]interface {}", list: "[]interface {}", bool: "bool", int: "int64", float: "float64"}
+    return "<nil>" if value is None else names.get(type(value), "string")
