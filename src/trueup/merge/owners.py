@@ -95,7 +95,9 @@ class _Apply:
         last = entries.get(key)
         entries[key] = mine
         new = stored = combine(self.live, self.applied, self.shape)
-        if last is not None and last.fields != mine.fields:
+        owned = difference(mine.fields, _STRIPPED)
+        if last is not None and last.fields != owned:
+            # With the stripped fields still in the set, so that the metadata itself has an owner and is not pruned.
             new, stored = self._pruned(new, mine, last, entries)
         try:
             self._settle(entries, mine, new, force)
@@ -110,7 +112,7 @@ class _Apply:
             # Nothing changed but who owns what: the time of the last change stays.
             mine.time = last.time if last is not None else ""
             stored = self.live
-        mine.fields = difference(mine.fields, _STRIPPED)
+        mine.fields = owned
         if last is not None and last.fields == mine.fields and last.time == mine.time:
             entries[key] = last if last.api_version == mine.api_version else mine
         if mine.manager == KUBECTL:

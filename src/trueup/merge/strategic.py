@@ -86,7 +86,7 @@ def _retain(out: Map, patch: Map, onto_live: bool) -> None:
 
 def _field(out: Map, name: str, value: Any, shape: Shape, onto_live: bool) -> None:
     """One field of a patch, laid over the same field of what is patched; in place."""
-    before = out.get(name)
+    before: Any = out.get(name)
     if type(before) is not type(value) or type(value) not in (dict, list):
         kept = _taken(value, onto_live)
         if kept is _GONE:
