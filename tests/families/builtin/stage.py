@@ -9,7 +9,7 @@ from typing import Any
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.families.builtin import FAMILY
-from trueup.families.builtin.tools import ClusterTools
+from trueup.family import Tools
 from trueup.kube.names import Kind, Object, Ref
 from trueup.kube.problems import NotFound
 from trueup.kube.types import load
@@ -37,7 +37,7 @@ class Stage:
         self.client = InProcessClient(self.hub)
         self.manager = Manager(self.client, self.clock)
         manager = self.manager
-        tools = ClusterTools(self.client, manager.cache, manager.events, self.clock, manager.live)
+        tools = Tools(self.client, manager.cache, manager.events, self.clock, manager.live)
         for controller in FAMILY.controllers:
             manager.add(controller, tools)
         self._task = asyncio.create_task(manager.run())

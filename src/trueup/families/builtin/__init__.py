@@ -1,9 +1,11 @@
 """What a cluster's own controllers do, and its nodes and cloud: simulated where there is no machine, and saying so.
 
-`app.py` runs these for the embedded cluster only, with ``tools.ClusterTools``.
+`app` runs these for the embedded cluster only.
 """
 
 from trueup.families.builtin import (
+    autoscaling,
+    budgets,
     cronjobs,
     daemonsets,
     deployments,
@@ -34,6 +36,8 @@ FAMILY = Family(
         endpoints.CONTROLLER,
         volumes.CONTROLLER,
         volumes.CLASS,
+        budgets.CONTROLLER,
+        autoscaling.CONTROLLER,
         node.CONTROLLER,
         kubelet.CONTROLLER,
         cloud.SERVICES,

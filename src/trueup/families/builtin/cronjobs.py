@@ -7,7 +7,6 @@ from trueup.families.builtin.jobs import finished
 from trueup.families.builtin.kinds import CRON_JOB, JOB
 from trueup.families.builtin.tools import (
     OWNED,
-    ClusterTools,
     controlled,
     create,
     owner_keys,
@@ -16,7 +15,7 @@ from trueup.families.builtin.tools import (
     seconds,
     write_status,
 )
-from trueup.family import Controller, Result, Stop, Watch
+from trueup.family import Controller, Result, Stop, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import meta, uid
 from trueup.kube.problems import AlreadyExists
@@ -78,7 +77,7 @@ def surplus(cron_job: Object, jobs: Sequence[Object]) -> list[Object]:
     return out
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """Start what is due as the concurrency policy allows, forget old Jobs, say what runs."""
     cron_job = tools.cache(CRON_JOB).get(key)
     if cron_job is None or meta(cron_job).get("deletionTimestamp"):
@@ -126,9 +125,7 @@ def _keep_versions(cron_job: Object, status: Object) -> None:
     status["active"] = [known.get(one["uid"], one) for one in status["active"]]
 
 
-async def _start(
-    tools: ClusterTools, cron_job: Object, running: list[Object], time: float, status: Object
-) -> list[Object]:
+async def _start(tools: Tools, cron_job: Object, running: list[Object], time: float, status: Object) -> list[Object]:
     policy = cron_job["spec"].get("concurrencyPolicy") or "Allow"
     if policy == "Forbid" and running:
         said = "Not starting job because prior execution is running and concurrency policy is Forbid"

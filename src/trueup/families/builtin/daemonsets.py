@@ -6,16 +6,8 @@ from trueup.families.builtin import pods, rollout
 from trueup.families.builtin.kinds import DAEMON_SET, NODE, POD, REVISION
 from trueup.families.builtin.revisions import HASH, revision_of
 from trueup.families.builtin.simulate.node import misfit
-from trueup.families.builtin.tools import (
-    OWNED,
-    ClusterTools,
-    controlled,
-    create,
-    owner_keys,
-    remove,
-    write_status,
-)
-from trueup.family import Controller, Result, Watch
+from trueup.families.builtin.tools import OWNED, controlled, create, owner_keys, remove, write_status
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import labels, meta
 
@@ -104,7 +96,7 @@ def status(daemon_set: Object, owned: Sequence[Object], nodes: Sequence[str], re
     return out | {name: count for name, count in counts.items() if count}
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """A pod for every node, none elsewhere."""
     daemon_set = tools.cache(DAEMON_SET).get(key)
     if daemon_set is None or meta(daemon_set).get("deletionTimestamp"):

@@ -7,7 +7,6 @@ from trueup.families.builtin.kinds import DEPLOYMENT, POD, REPLICA_SET
 from trueup.families.builtin.rollout import HASH_LABEL, REVISION
 from trueup.families.builtin.tools import (
     OWNED,
-    ClusterTools,
     adopt,
     change,
     controlled,
@@ -18,7 +17,7 @@ from trueup.families.builtin.tools import (
     short_hash,
     write_status,
 )
-from trueup.family import Controller, Result, Watch
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import annotations, labels, meta, uid
 from trueup.kube.problems import AlreadyExists
@@ -37,7 +36,7 @@ _NOT_COPIED = frozenset(
 )
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """One step of the rollout, then the status."""
     deployment = tools.cache(DEPLOYMENT).get(key)
     if deployment is None:
@@ -66,7 +65,7 @@ async def reconcile(tools: ClusterTools, key: Key) -> Result:
     return Result(after=after)
 
 
-async def _new_replica_set(tools: ClusterTools, deployment: Object, old: Sequence[Object]) -> Object | None:
+async def _new_replica_set(tools: Tools, deployment: Object, old: Sequence[Object]) -> Object | None:
     """None when its name is another template's: the collision is counted, the next name differs."""
     spec, about = deployment["spec"], meta(deployment)
     collisions = (deployment.get("status") or {}).get("collisionCount") or 0
@@ -101,7 +100,7 @@ async def _new_replica_set(tools: ClusterTools, deployment: Object, old: Sequenc
         return None
 
 
-async def _step(tools: ClusterTools, deployment: Object, new: Object | None, owned: Sequence[Object]) -> list[Object]:
+async def _step(tools: Tools, deployment: Object, new: Object | None, owned: Sequence[Object]) -> list[Object]:
     """Size the ReplicaSets as far as may be now; answers them as they are then."""
     old = [one for one in owned if new is None or uid(one) != uid(new)]
     if deployment["spec"].get("paused") or new is None:
@@ -124,19 +123,19 @@ async def _step(tools: ClusterTools, deployment: Object, new: Object | None, own
     return out
 
 
-def _pods_left(tools: ClusterTools, replica_sets: Sequence[Object]) -> int:
+def _pods_left(tools: Tools, replica_sets: Sequence[Object]) -> int:
     return sum(
         pods.phase(pod) not in ("Succeeded", "Failed") for one in replica_sets for pod in controlled(tools, one, POD)
     )
 
 
-async def _number(tools: ClusterTools, deployment: Object, new: Object | None) -> None:
+async def _number(tools: Tools, deployment: Object, new: Object | None) -> None:
     """The Deployment carries the revision of its new ReplicaSet."""
     if new is not None and annotations(deployment).get(REVISION) != annotations(new).get(REVISION):
         await change(tools, deployment, {"metadata": {"annotations": {REVISION: annotations(new).get(REVISION)}}})
 
 
-async def _forget(tools: ClusterTools, deployment: Object, old: Sequence[Object]) -> None:
+async def _forget(tools: Tools, deployment: Object, old: Sequence[Object]) -> None:
     """Empty ReplicaSets beyond the history limit go, lowest revisions first."""
     empty = [one for one in old if not rollout.size(one) and not rollout.counted([one], "replicas")]
     over = len(empty) - int(deployment["spec"].get("revisionHistoryLimit", 10))

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
-from trueup.families.builtin.tools import MANAGER, ClusterTools, create, owner_reference
-from trueup.family import Controller, Result, Watch
+from trueup.families.builtin.tools import MANAGER, create, owner_reference
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object, Ref
 from trueup.kube.objects import labels, meta, uid
 from trueup.kube.problems import AlreadyExists, NotFound
@@ -146,7 +146,7 @@ def endpoints_of(service: Object, found: Sequence[Object]) -> Object:
     }
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """Both objects say which pods are there; a Service without a selector keeps what people wrote."""
     service = tools.cache(SERVICE).get(key)
     if service is None:
@@ -163,7 +163,7 @@ async def reconcile(tools: ClusterTools, key: Key) -> Result:
     return Result()
 
 
-async def _remove_endpoints(tools: ClusterTools, key: Key) -> None:
+async def _remove_endpoints(tools: Tools, key: Key) -> None:
     """The Service is gone; its slice has it for an owner, its Endpoints bear its name alone."""
     found = tools.cache(ENDPOINTS).get(key)
     if found is not None and labels(found).get("endpoints.kubernetes.io/managed-by") == "endpoint-controller":
@@ -173,7 +173,7 @@ async def _remove_endpoints(tools: ClusterTools, key: Key) -> None:
             return
 
 
-async def _write(tools: ClusterTools, wanted: Object, parts: Sequence[str]) -> None:
+async def _write(tools: Tools, wanted: Object, parts: Sequence[str]) -> None:
     cache = tools.cache(ENDPOINT_SLICE if wanted["kind"] == "EndpointSlice" else ENDPOINTS)
     known = cache.get(Key.of(wanted))
     if known is None:

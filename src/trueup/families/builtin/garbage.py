@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trueup.families.builtin.kinds import DEFINITION, NAMESPACE
-from trueup.families.builtin.tools import ClusterTools, change, remove
-from trueup.family import Controller, Result, Watch
+from trueup.families.builtin.tools import change, remove
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Kind, Object, Ref
 from trueup.kube.objects import meta, uid
 from trueup.kube.problems import ApiProblem, NotFound
@@ -71,7 +71,7 @@ def verdict(obj: Object, owners: Owners, *, has_dependents: bool) -> Propagation
     return "Foreground" if FOREGROUND in (meta(obj).get("finalizers") or ()) else "Background"
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """One object: gone, going, or a dependent whose owners must be looked at."""
     if "\n" not in key.name:
         await _watch_all(tools)
@@ -94,7 +94,7 @@ async def reconcile(tools: ClusterTools, key: Key) -> Result:
     return Result()
 
 
-async def _watch_all(tools: ClusterTools) -> None:
+async def _watch_all(tools: Tools) -> None:
     """See every kind that can be listed, once per resource."""
     seen: set[tuple[str, str]] = set()
     for info in await tools.client.resources():
@@ -108,7 +108,7 @@ async def _watch_all(tools: ClusterTools) -> None:
             continue  # its definition went meanwhile, and says so itself when it comes again
 
 
-async def _present(tools: ClusterTools, ref: Ref, own: str) -> Object | None:
+async def _present(tools: Tools, ref: Ref, own: str) -> Object | None:
     """The object, if it is the one with that uid."""
     try:
         found = await tools.client.get(ref)
@@ -117,7 +117,7 @@ async def _present(tools: ClusterTools, ref: Ref, own: str) -> Object | None:
     return found if uid(found) == own else None
 
 
-async def _judge(tools: ClusterTools, dependent: Object) -> None:
+async def _judge(tools: Tools, dependent: Object) -> None:
     """Delete a dependent that has lost all owners; take dangling references from one that has not."""
     current = await _present(tools, Ref.of(dependent), uid(dependent))  # the index of owners may lag behind
     if current is None or meta(current).get("deletionTimestamp"):
@@ -134,7 +134,7 @@ async def _judge(tools: ClusterTools, dependent: Object) -> None:
         await remove(tools, dependent, propagation=answer)
 
 
-async def _owners(tools: ClusterTools, dependent: Object) -> Owners:
+async def _owners(tools: Tools, dependent: Object) -> Owners:
     solid, waiting, gone = [], [], []
     namespace = meta(dependent).get("namespace") or ""
     for owner in meta(dependent).get("ownerReferences") or ():
@@ -149,7 +149,7 @@ async def _owners(tools: ClusterTools, dependent: Object) -> Owners:
     return Owners(solid, waiting, gone)
 
 
-async def _foreground(tools: ClusterTools, owner: Object) -> Result:
+async def _foreground(tools: Tools, owner: Object) -> Result:
     """Dependents first; the owner when none is left that blocks it."""
     dependents = tools.live.owned(uid(owner))
     for dependent in dependents:
@@ -160,7 +160,7 @@ async def _foreground(tools: ClusterTools, owner: Object) -> Result:
     return Result()
 
 
-async def _orphan(tools: ClusterTools, owner: Object) -> Result:
+async def _orphan(tools: Tools, owner: Object) -> Result:
     """Dependents forget the owner, then it goes."""
     for dependent in tools.live.owned(uid(owner)):
         kept = [one for one in meta(dependent).get("ownerReferences") or () if one.get("uid") != uid(owner)]
@@ -169,7 +169,7 @@ async def _orphan(tools: ClusterTools, owner: Object) -> Result:
     return Result()
 
 
-async def _finish(tools: ClusterTools, owner: Object, finalizer: str) -> None:
+async def _finish(tools: Tools, owner: Object, finalizer: str) -> None:
     kept = [name for name in meta(owner).get("finalizers") or () if name != finalizer]
     about = {"finalizers": kept, "resourceVersion": meta(owner)["resourceVersion"]}
     await change(tools, owner, {"metadata": about})

@@ -7,7 +7,6 @@ from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import JOB, POD
 from trueup.families.builtin.tools import (
     OWNED,
-    ClusterTools,
     condition,
     controlled,
     create,
@@ -17,7 +16,7 @@ from trueup.families.builtin.tools import (
     with_condition,
     write_status,
 )
-from trueup.family import Controller, Result, Watch
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import annotations, meta
 from trueup.timing.rfc3339 import format_time
@@ -217,7 +216,7 @@ def _after_the_end(job: Object, status: Object, owned: Sequence[Object], moment:
     return decision
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """Carry out what is decided."""
     job = tools.cache(JOB).get(key)
     if job is None or meta(job).get("deletionTimestamp"):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from trueup.families.builtin.kinds import NAMESPACE
-from trueup.families.builtin.tools import MANAGER, ClusterTools, remove, with_condition, write_status
-from trueup.family import Controller, Result
+from trueup.families.builtin.tools import MANAGER, remove, with_condition, write_status
+from trueup.family import Controller, Result, Tools
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import meta
 from trueup.kube.problems import Conflict, MethodNotAllowed, NotFound
@@ -52,7 +52,7 @@ def conditions(namespace: Object, left: dict[str, int], finalizers: dict[str, in
     return out
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """Empty a namespace that is being deleted, then let it go."""
     namespace = tools.cache(NAMESPACE).get(key)
     if namespace is None or not meta(namespace).get("deletionTimestamp"):
@@ -77,7 +77,7 @@ async def reconcile(tools: ClusterTools, key: Key) -> Result:
     return Result()
 
 
-async def _empty(tools: ClusterTools, namespace: str) -> tuple[dict[str, int], dict[str, int]]:
+async def _empty(tools: Tools, namespace: str) -> tuple[dict[str, int], dict[str, int]]:
     """Delete all that is there; answers what is still there, and which finalizers hold it."""
     left: dict[str, int] = {}
     finalizers: dict[str, int] = {}

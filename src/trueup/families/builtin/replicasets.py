@@ -8,7 +8,6 @@ from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import POD, REPLICA_SET
 from trueup.families.builtin.tools import (
     OWNED,
-    ClusterTools,
     adopt,
     controlled,
     create,
@@ -18,7 +17,7 @@ from trueup.families.builtin.tools import (
     with_condition,
     write_status,
 )
-from trueup.family import Controller, Result, Watch
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import labels, meta
 from trueup.kube.problems import ApiProblem, Forbidden
@@ -45,7 +44,7 @@ def status(replica_set: Object, active: Sequence[Object], moment: float) -> tupl
     return new, min((wait for wait in waits if wait), default=None)
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """Create or delete pods, then say how many there are."""
     replica_set = tools.cache(REPLICA_SET).get(key)
     if replica_set is None:
@@ -69,7 +68,7 @@ async def reconcile(tools: ClusterTools, key: Key) -> Result:
     return Result(after=after if problem is None else 5.0)
 
 
-async def _scale(tools: ClusterTools, replica_set: Object, active: list[Object]) -> list[Object]:
+async def _scale(tools: Tools, replica_set: Object, active: list[Object]) -> list[Object]:
     spec = replica_set["spec"]
     wanted = spec.get("replicas", 1)
     if len(active) > wanted:

@@ -1,7 +1,8 @@
 """ControllerRevisions: the templates that a StatefulSet or DaemonSet had. Source: ``pkg/controller/history``."""
 
 from trueup.families.builtin.kinds import REVISION
-from trueup.families.builtin.tools import ClusterTools, change, controlled, create, owner_reference, remove, short_hash
+from trueup.families.builtin.tools import change, controlled, create, owner_reference, remove, short_hash
+from trueup.family import Tools
 from trueup.kube.names import Object, Ref
 from trueup.kube.objects import meta
 from trueup.kube.problems import AlreadyExists
@@ -14,7 +15,7 @@ def data(owner: Object) -> Object:
     return {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
 
 
-async def revision_of(tools: ClusterTools, owner: Object) -> Object:
+async def revision_of(tools: Tools, owner: Object) -> Object:
     """The revision of the owner's present template, made when it is new; old ones beyond the limit go."""
     known = sorted(controlled(tools, owner, REVISION), key=lambda one: int(one.get("revision") or 0))
     wanted = data(owner)

@@ -1,14 +1,14 @@
 """Each namespace has a ``default`` ServiceAccount. Source: ``pkg/controller/serviceaccount``."""
 
 from trueup.families.builtin.kinds import NAMESPACE, SERVICE_ACCOUNT
-from trueup.families.builtin.tools import ClusterTools, create
-from trueup.family import Controller, Result, Watch
+from trueup.families.builtin.tools import create
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import meta
 from trueup.kube.problems import AlreadyExists, Forbidden, NotFound
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """Make it where it is missing."""
     namespace = tools.cache(NAMESPACE).get(key)
     if namespace is None or meta(namespace).get("deletionTimestamp"):

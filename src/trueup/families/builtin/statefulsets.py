@@ -6,17 +6,8 @@ from dataclasses import dataclass, field
 from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import CLAIM, POD, REVISION, STATEFUL_SET
 from trueup.families.builtin.revisions import HASH, revision_of
-from trueup.families.builtin.tools import (
-    OWNED,
-    ClusterTools,
-    controlled,
-    create,
-    owner_keys,
-    owner_reference,
-    remove,
-    write_status,
-)
-from trueup.family import Controller, Result, Watch
+from trueup.families.builtin.tools import OWNED, controlled, create, owner_keys, owner_reference, remove, write_status
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import labels, meta
 from trueup.kube.problems import AlreadyExists
@@ -161,7 +152,7 @@ def new_pod(stateful_set: Object, template: Mapping[str, object], number: int, r
     return {**pod, "spec": spec}
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """One step in order, then the status."""
     stateful_set = tools.cache(STATEFUL_SET).get(key)
     if stateful_set is None or meta(stateful_set).get("deletionTimestamp"):
@@ -186,7 +177,7 @@ async def reconcile(tools: ClusterTools, key: Key) -> Result:
     return Result(after=step.after)
 
 
-def _template_for(tools: ClusterTools, stateful_set: Object, update: Object, number: int) -> tuple[str, Object]:
+def _template_for(tools: Tools, stateful_set: Object, update: Object, number: int) -> tuple[str, Object]:
     """Below the partition a pod comes back as it was."""
     rolling = (stateful_set["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
     current = (stateful_set.get("status") or {}).get("currentRevision")

@@ -1,6 +1,6 @@
-"""What this family's controllers are handed, and the writes that they share.
+"""The reads and writes that this family's controllers share. Each controller's shell calls them.
 
-`app.py` wires ``ClusterTools``; each controller's shell calls the functions below. A write's answer is noted in the cache at
+A write's answer is noted in the cache at
 once, so that the next run of a controller sees its own work and does it no second time.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -20,19 +19,12 @@ from trueup.kube.objects import controller_of, labels, meta, owner_uids, uid
 from trueup.kube.problems import Conflict, NotFound
 from trueup.kube.selectors import LabelSelector
 from trueup.merge.jsonpatch import diff_merge
-from trueup.ports import Live, Propagation
+from trueup.ports import Propagation
 from trueup.timing.rfc3339 import format_time, parse_time
 
 MANAGER = "kube-controller-manager"
 _ORPHANS, _OWNER = "orphans", "owner"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterTools(Tools):
-    """``live`` knows all watched kinds of the same cluster, and who owns whom."""
-
-    live: Live
 
 
 def _unowned(obj: Object) -> Iterable[str]:
@@ -67,14 +59,14 @@ def owner_reference(owner: Object, *, block: bool = True) -> Object:
     }
 
 
-def controlled(tools: ClusterTools, owner: Object, kind: Kind) -> list[Object]:
+def controlled(tools: Tools, owner: Object, kind: Kind) -> list[Object]:
     """The objects of a kind that ``owner`` controls, oldest first."""
     own = uid(owner)
     found = [obj for obj in tools.cache(kind).by_index(_OWNER, own) if (controller_of(obj) or {}).get("uid") == own]
     return sorted(found, key=lambda obj: (str(meta(obj).get("creationTimestamp")), str(meta(obj).get("name"))))
 
 
-async def adopt(tools: ClusterTools, owner: Object, kind: Kind, selector: LabelSelector) -> list[Object]:
+async def adopt(tools: Tools, owner: Object, kind: Kind, selector: LabelSelector) -> list[Object]:
     """Take over matching objects that nobody controls; answers those taken."""
     taken = []
     for obj in tools.cache(kind).by_index(_ORPHANS, meta(owner)["namespace"]):
@@ -89,7 +81,7 @@ async def adopt(tools: ClusterTools, owner: Object, kind: Kind, selector: LabelS
     return taken
 
 
-async def create(tools: ClusterTools, obj: Object) -> Object:
+async def create(tools: Tools, obj: Object) -> Object:
     """Create an object and know it at once."""
     new = await tools.client.create(obj, manager=MANAGER)
     tools.live.note(new)
@@ -97,7 +89,7 @@ async def create(tools: ClusterTools, obj: Object) -> Object:
 
 
 async def change(
-    tools: ClusterTools, obj: Object, patch: Object, *, subresource: str = "", manager: str = MANAGER
+    tools: Tools, obj: Object, patch: Object, *, subresource: str = "", manager: str = MANAGER
 ) -> Object | None:
     """A merge patch of an object; None when it is gone."""
     try:
@@ -108,7 +100,7 @@ async def change(
     return new
 
 
-async def write_status(tools: ClusterTools, obj: Object, status: Object, *, manager: str = MANAGER) -> Object | None:
+async def write_status(tools: Tools, obj: Object, status: Object, *, manager: str = MANAGER) -> Object | None:
     """Write a status if it says anything new."""
     old = obj.get("status") or {}
     if old == status:
@@ -117,7 +109,7 @@ async def write_status(tools: ClusterTools, obj: Object, status: Object, *, mana
 
 
 async def remove(
-    tools: ClusterTools, obj: Object, *, propagation: Propagation | None = "Background", grace: int | None = None
+    tools: Tools, obj: Object, *, propagation: Propagation | None = "Background", grace: int | None = None
 ) -> None:
     """Delete exactly this object; one that is gone (or was replaced) is no error."""
     try:

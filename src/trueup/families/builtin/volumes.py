@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from trueup.families.builtin.kinds import CLAIM, NAMESPACE, STORAGE_CLASS, VOLUME
-from trueup.families.builtin.tools import ClusterTools, change, create, remove, write_status
-from trueup.family import Controller, Result, Watch
+from trueup.families.builtin.tools import change, create, remove, write_status
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import annotations, meta, uid
 from trueup.kube.problems import AlreadyExists
@@ -58,7 +58,7 @@ def reference(claim: Object) -> Object:
     }
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """Bind a claim; or, when it is gone, do with its volume as the reclaim policy says."""
     claim = tools.cache(CLAIM).get(key)
     if claim is None or meta(claim).get("deletionTimestamp"):
@@ -91,7 +91,7 @@ def _size(claim: Object, found: Object) -> str:
     return str(wanted or size) if annotations(found).get(_BY) == PROVISIONER else str(size)
 
 
-async def _provide(tools: ClusterTools, claim: Object) -> Object | None:
+async def _provide(tools: Tools, claim: Object) -> Object | None:
     class_name = claim["spec"].get("storageClassName")
     classes = tools.cache(STORAGE_CLASS)
     if class_name is None:
@@ -115,14 +115,14 @@ async def _provide(tools: ClusterTools, claim: Object) -> Object | None:
     return found if await change(tools, claim, {"spec": spec}) is not None else None
 
 
-async def _released(tools: ClusterTools, found: Object) -> None:
+async def _released(tools: Tools, found: Object) -> None:
     if found["spec"].get("persistentVolumeReclaimPolicy") == "Delete" and annotations(found).get(_BY) == PROVISIONER:
         await remove(tools, found)
     else:
         await write_status(tools, found, {**(found.get("status") or {}), "phase": "Released"})
 
 
-async def reconcile_class(tools: ClusterTools, key: Key) -> Result:
+async def reconcile_class(tools: Tools, key: Key) -> Result:
     """The default class is there from the start; whoever deletes it is heeded until the next start."""
     if key.name == "default" and not tools.cache(STORAGE_CLASS).list():
         try:

@@ -3,8 +3,8 @@
 import hashlib
 
 from trueup.families.builtin.kinds import INGRESS, SERVICE
-from trueup.families.builtin.tools import ClusterTools, write_status
-from trueup.family import Controller, Result
+from trueup.families.builtin.tools import write_status
+from trueup.family import Controller, Result, Tools
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import meta, uid
 
@@ -29,7 +29,7 @@ def service_status(service: Object) -> Object | None:
     return {**status, "loadBalancer": {"ingress": [{"ip": given, "ipMode": "VIP"}]}}
 
 
-async def reconcile_service(tools: ClusterTools, key: Key) -> Result:
+async def reconcile_service(tools: Tools, key: Key) -> Result:
     """A load balancer gets an address, once."""
     service = tools.cache(SERVICE).get(key)
     if service is None or meta(service).get("deletionTimestamp"):
@@ -40,7 +40,7 @@ async def reconcile_service(tools: ClusterTools, key: Key) -> Result:
     return Result()
 
 
-async def reconcile_ingress(tools: ClusterTools, key: Key) -> Result:
+async def reconcile_ingress(tools: Tools, key: Key) -> Result:
     """So does an Ingress."""
     ingress = tools.cache(INGRESS).get(key)
     if ingress is None or meta(ingress).get("deletionTimestamp"):

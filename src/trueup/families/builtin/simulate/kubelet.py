@@ -11,16 +11,8 @@ from trueup.families.builtin.kinds import NODE, POD
 from trueup.families.builtin.simulate import node as nodes
 from trueup.families.builtin.simulate.pod_status import next_status
 from trueup.families.builtin.simulate.steering import course
-from trueup.families.builtin.tools import (
-    ClusterTools,
-    change,
-    condition,
-    remove,
-    seconds,
-    with_condition,
-    write_status,
-)
-from trueup.family import Controller, Result, Watch
+from trueup.families.builtin.tools import change, condition, remove, seconds, with_condition, write_status
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import meta
 from trueup.timing.rfc3339 import format_time
@@ -28,7 +20,7 @@ from trueup.timing.rfc3339 import format_time
 _UNBOUND = "unbound"
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """The pod's next transition, if its time has come."""
     pod = tools.cache(POD).get(key)
     if pod is None:
@@ -52,7 +44,7 @@ async def reconcile(tools: ClusterTools, key: Key) -> Result:
     return Result(after=after)
 
 
-async def _schedule(tools: ClusterTools, pod: Object, reason: str) -> Object | None:
+async def _schedule(tools: Tools, pod: Object, reason: str) -> Object | None:
     """The pod on its node, or None: then it says why it waits."""
     if pod["spec"].get("schedulingGates"):
         await _unscheduled(tools, pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
@@ -72,7 +64,7 @@ async def _schedule(tools: ClusterTools, pod: Object, reason: str) -> Object | N
     return None
 
 
-async def _unscheduled(tools: ClusterTools, pod: Object, reason: str, message: str) -> None:
+async def _unscheduled(tools: Tools, pod: Object, reason: str, message: str) -> None:
     status = dict(pod.get("status") or {})
     new = {"type": "PodScheduled", "status": "False", "lastProbeTime": None, "reason": reason, "message": message}
     stamp = format_time(tools.clock.now())
@@ -89,7 +81,7 @@ def _bound_at(pod: Object) -> float:
     return seconds(waited.get("lastTransitionTime")) or seconds(meta(pod).get("creationTimestamp"))
 
 
-def _tell(tools: ClusterTools, pod: Object, status: Object) -> None:
+def _tell(tools: Tools, pod: Object, status: Object) -> None:
     """Events for what goes wrong; a thousand pods that start well are no news."""
     for one in status.get("containerStatuses") or ():
         waiting = (one.get("state") or {}).get("waiting") or {}

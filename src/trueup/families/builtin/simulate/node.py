@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from trueup.families.builtin.kinds import NAMESPACE, NODE
 from trueup.families.builtin.simulate.pod_status import NODE_IP
-from trueup.families.builtin.tools import ClusterTools, create, write_status
-from trueup.family import Controller, Result, Watch
+from trueup.families.builtin.tools import create, write_status
+from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import labels, meta
 from trueup.kube.problems import AlreadyExists
@@ -131,7 +131,7 @@ def _tolerated(taint: Object, tolerations: list[Object] | tuple[Object, ...]) ->
     return False
 
 
-async def reconcile(tools: ClusterTools, key: Key) -> Result:
+async def reconcile(tools: Tools, key: Key) -> Result:
     """The node is there and Ready; any change of a namespace or node is reason enough to look."""
     found = tools.cache(NODE).get(Key("", NAME))
     if found is None:

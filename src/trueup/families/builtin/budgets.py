@@ -1,0 +1,87 @@
+"""PodDisruptionBudgets: how many pods may go. Source: ``pkg/controller/disruption``.
+
+A budget's selector may be an expression, so a pod's change wakes the budgets of its namespace.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from trueup.families.builtin import pods, rollout
+from trueup.families.builtin.kinds import BUDGET, POD, REPLICA_SET, STATEFUL_SET
+from trueup.families.builtin.tools import now, with_condition, write_status
+from trueup.family import Controller, Result, Tools, Watch
+from trueup.kube.names import Key, Object
+from trueup.kube.objects import controller_of, labels, meta
+from trueup.kube.selectors import label_selector
+
+_SPACE = "namespace"
+_SCALED = {kind.kind: kind for kind in (REPLICA_SET, STATEFUL_SET)}
+
+
+def status(budget: Object, found: Sequence[Object], expected: int, stamp: str) -> Object:
+    """The numbers, and whether a pod may be evicted."""
+    spec, before = budget["spec"], budget.get("status") or {}
+    healthy = sum(pods.ready(pod) and not meta(pod).get("deletionTimestamp") for pod in found)
+    if spec.get("maxUnavailable") is not None:
+        wanted = max(0, expected - rollout.portion(spec["maxUnavailable"], expected, up=True))
+    else:
+        least = spec.get("minAvailable", 1)
+        expected = expected if isinstance(least, str) else len(found)
+        wanted = rollout.portion(least, expected, up=True)
+    allowed = max(0, healthy - wanted) if expected else 0
+    word, reason = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
+    generation = meta(budget).get("generation") or 1
+    said = {
+        "type": "DisruptionAllowed",
+        "status": word,
+        "reason": reason,
+        "message": "",
+        "observedGeneration": generation,
+    }
+    return {
+        "conditions": with_condition(before.get("conditions") or [], said, stamp),
+        "currentHealthy": healthy,
+        "desiredHealthy": wanted,
+        "disruptionsAllowed": allowed,
+        "expectedPods": expected,
+        "observedGeneration": generation,
+    }
+
+
+async def reconcile(tools: Tools, key: Key) -> Result:
+    """Count, and say so."""
+    budget = tools.cache(BUDGET).get(key)
+    if budget is None or meta(budget).get("deletionTimestamp"):
+        return Result()
+    selector = label_selector(budget["spec"].get("selector"))
+    every = tools.cache(POD).list(key.namespace)
+    found = [pod for pod in every if selector.matches(labels(pod)) and pods.phase(pod) not in ("Succeeded", "Failed")]
+    await write_status(tools, budget, status(budget, found, _expected(tools, key.namespace, found), now(tools)))
+    return Result()
+
+
+def _expected(tools: Tools, namespace: str, found: Sequence[Object]) -> int:
+    """What the pods' controllers are asked for; pods without one count for themselves."""
+    controllers: dict[str, int] = {}
+    single = 0
+    for pod in found:
+        owner = controller_of(pod)
+        kind = _SCALED.get(str(owner.get("kind"))) if owner else None
+        scaled = tools.cache(kind).get(Key(namespace, owner["name"])) if owner and kind else None
+        if owner and scaled is not None:
+            controllers[owner["uid"]] = rollout.size(scaled)
+        else:
+            single += 1
+    return sum(controllers.values()) + single
+
+
+def _namespace(obj: Object) -> Iterable[str]:
+    yield meta(obj).get("namespace") or ""
+
+
+CONTROLLER = Controller(
+    "disruption-budget",
+    BUDGET,
+    reconcile,
+    index={_SPACE: _namespace},
+    watches=(Watch(POD, by={_SPACE: _namespace}), Watch(REPLICA_SET), Watch(STATEFUL_SET)),
+)
