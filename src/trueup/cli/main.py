@@ -14,6 +14,7 @@ from trueup.kube.problems import ApiProblem
 from trueup.ports import RenderProblem, SourceProblem
 
 VERBS: dict[str, str] = {
+    "address": "trueup.cli.address",
     "apiserver": "trueup.cli.apiserver",
     "completion": "trueup.cli.completion",
     "diff": "trueup.cli.diff",
@@ -51,7 +52,10 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120, "auto_envvar_prefix": "TRUEUP"},
+)
 def cli() -> None:
     """Keeps Kubernetes clusters true to Git.
 
