@@ -18,8 +18,8 @@ from trueup.families.builtin.tools import (
     write_status,
 )
 from trueup.family import Controller, Result, Tools, Watch
-from trueup.kube.names import Key, Object
-from trueup.kube.objects import annotations, labels, meta, uid
+from trueup.kube.names import Key, Object, Ref
+from trueup.kube.objects import annotations, controller_of, labels, meta, uid
 from trueup.kube.problems import AlreadyExists
 from trueup.kube.selectors import label_selector
 
@@ -95,6 +95,12 @@ async def _new_replica_set(tools: Tools, deployment: Object, old: Sequence[Objec
     try:
         return await create(tools, replica_set)
     except AlreadyExists:
+        there = await tools.client.get(Ref.of(replica_set))
+        if (controller_of(there) or {}).get("uid") == uid(deployment) and rollout.same_template(
+            there["spec"]["template"], template
+        ):
+            tools.live.note(there)  # our own: the cache had not heard of it yet
+            return there
         counted = {"status": {"collisionCount": collisions + 1}}
         await change(tools, deployment, counted, subresource="status")
         return None

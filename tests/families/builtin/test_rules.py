@@ -1,0 +1,130 @@
+"""The decisions by themselves: how ReplicaSets are sized, what a Job does next, when a CronJob is due."""
+
+from typing import Any
+
+from trueup.families.builtin import cronjobs, jobs, rollout
+from trueup.families.builtin.simulate import node as nodes
+from trueup.families.builtin.simulate.steering import course
+from trueup.kube.names import Object
+
+NOW = 1_700_000_000.0  # 2023-11-14T22:13:20Z
+
+
+def _deployment(replicas: int, surge: object, unavailable: object) -> Object:
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}
+    return {"metadata": {"name": "web"}, "spec": {"replicas": replicas, "strategy": strategy}}
+
+
+def _replica_set(name: str, replicas: int, available: int) -> Object:
+    return {
+        "metadata": {"name": name, "uid": name},
+        "spec": {"replicas": replicas},
+        "status": {"replicas": replicas, "availableReplicas": available},
+    }
+
+
+def test_percentages_round_up_for_surge_and_down_for_unavailable() -> None:
+    """25 % of 10: three more, two fewer; both zero becomes one unavailable."""
+    assert rollout.bounds(_deployment(10, "25%", "25%")) == (3, 2)
+    assert rollout.bounds(_deployment(1, 0, 0)) == (0, 1)
+
+
+def test_a_rolling_update_grows_first() -> None:
+    """Up to the surge; then old ones go as far as new ones are available."""
+    deployment = _deployment(4, 1, 0)
+    old = [_replica_set("old", 4, 4)]
+    assert rollout.rolling(deployment, _replica_set("new", 0, 0), old) == {"new": 1}
+    assert rollout.rolling(deployment, _replica_set("new", 1, 0), old) == {}
+    assert rollout.rolling(deployment, _replica_set("new", 1, 1), old) == {"old": 3}
+
+
+def test_old_pods_that_never_came_up_go_first() -> None:
+    """A broken old ReplicaSet is emptied before a healthy one is touched."""
+    old = [_replica_set("healthy", 3, 3), _replica_set("broken", 1, 0)]
+    assert rollout.rolling(_deployment(3, 1, 0), _replica_set("new", 0, 0), old) == {"broken": 0}
+
+
+def test_recreate_waits_for_the_last_old_pod() -> None:
+    """Down, wait, up."""
+    deployment = _deployment(2, 0, 0)
+    new, old = _replica_set("new", 0, 0), _replica_set("old", 2, 2)
+    assert rollout.recreate(deployment, new, [old], 2) == {"old": 0}
+    gone = _replica_set("old", 0, 0)
+    assert rollout.recreate(deployment, new, [gone], 1) == {}
+    assert rollout.recreate(deployment, new, [gone], 0) == {"new": 2}
+
+
+def _job(status: Object | None = None, **spec: Any) -> Object:
+    return {
+        "metadata": {"name": "j", "namespace": "default", "uid": "j"},
+        "spec": {"parallelism": 1, "backoffLimit": 6, "template": {"spec": {}}, **spec},
+        "status": status or {},
+    }
+
+
+def _pod(name: str, phase: str, index: int | None = None) -> Object:
+    marks = {} if index is None else {"batch.kubernetes.io/job-completion-index": str(index)}
+    return {"metadata": {"name": name, "annotations": marks}, "spec": {}, "status": {"phase": phase}}
+
+
+def test_an_indexed_job_makes_the_indexes_that_are_missing() -> None:
+    """Done and running ones are left out."""
+    job = _job(completionMode="Indexed", completions=4, parallelism=3)
+    found = jobs.decide(job, [_pod("a", "Succeeded", 0), _pod("b", "Running", 2)], NOW)
+    assert found.create == [1, 3]
+    assert found.status["completedIndexes"] == "0"
+    assert jobs.spans([0, 1, 2, 4]) == "0-2,4"
+
+
+def test_a_suspended_job_lets_its_pods_go() -> None:
+    """And says so."""
+    found = jobs.decide(_job(suspend=True, completions=1), [_pod("a", "Running")], NOW)
+    assert [pod["metadata"]["name"] for pod in found.delete] == ["a"]
+    assert found.status["conditions"][0]["reason"] == "JobSuspended"
+    assert "startTime" not in found.status
+
+
+def test_a_job_fails_at_its_deadline() -> None:
+    """DeadlineExceeded, its pods go; until then it looks again in time."""
+    started = {"startTime": "2023-11-14T22:13:10Z"}
+    late = jobs.decide(_job(started, completions=1, activeDeadlineSeconds=10), [_pod("a", "Running")], NOW)
+    assert [one["reason"] for one in late.status["conditions"]] == ["DeadlineExceeded"] * 2
+    assert len(late.delete) == 1
+    early = jobs.decide(_job(started, completions=1, activeDeadlineSeconds=15), [_pod("a", "Running")], NOW)
+    assert early.after == 5.0
+
+
+def test_a_finished_job_goes_after_its_time() -> None:
+    """ttlSecondsAfterFinished counts from the condition."""
+    ended = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": "2023-11-14T22:13:10Z"}]}
+    assert jobs.decide(_job(ended, ttlSecondsAfterFinished=10), [], NOW).gone
+    assert jobs.decide(_job(ended, ttlSecondsAfterFinished=12), [], NOW).after == 2.0
+    assert not jobs.decide(_job(ended), [], NOW).gone
+
+
+def test_a_cron_job_runs_the_latest_missed_time_only() -> None:
+    """Missed ones before it are passed over; its zone is heeded."""
+    about = {"name": "c", "creationTimestamp": "2023-11-14T19:30:00Z"}
+    hourly = {"metadata": about, "spec": {"schedule": "0 * * * *"}}
+    assert cronjobs.due(hourly, NOW) == (NOW - 800, NOW + 2800)
+    paris = {"metadata": about, "spec": {"schedule": "0 23 * * *", "timeZone": "Europe/Paris"}}
+    assert cronjobs.due(paris, NOW)[0] == NOW - 800
+    strict = {"metadata": about, "spec": {"schedule": "0 * * * *", "startingDeadlineSeconds": 60}}
+    assert cronjobs.due(strict, NOW)[0] is None
+
+
+def test_a_tainted_or_cordoned_node_takes_no_pods() -> None:
+    """But those that tolerate the taint."""
+    node = nodes.node()
+    tainted = {**node, "spec": {"taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]}}
+    assert nodes.misfit({"spec": {}}, node) == ""
+    assert "untolerated taint {gpu: yes}" in nodes.misfit({"spec": {}}, tainted)
+    assert nodes.misfit({"spec": {"tolerations": [{"key": "gpu", "operator": "Exists"}]}}, tainted) == ""
+    assert "unschedulable" in nodes.misfit({"spec": {}}, {**node, "spec": {"unschedulable": True}})
+
+
+def test_an_unreadable_annotation_is_told_and_left_out() -> None:
+    """The defaults hold then."""
+    found = course({"metadata": {"annotations": {"simulate.trueup.dev/ready-after": "soon"}}})
+    assert found.ready_after == 0.3
+    assert '"soon" is no duration' in found.problem
