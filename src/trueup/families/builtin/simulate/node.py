@@ -44,7 +44,7 @@ def node() -> Object:
             },
             "annotations": {SIMULATED: "true"},
         },
-        "spec": {"podCIDR": "10.64.0.0/10", "podCIDRs": ["10.64.0.0/10"], "providerID": f"simulated://{NAME}"},
+        "spec": {"podCIDR": "10.64.0.0/11", "podCIDRs": ["10.64.0.0/11"], "providerID": f"simulated://{NAME}"},
     }
 
 

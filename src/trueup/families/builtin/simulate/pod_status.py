@@ -25,7 +25,7 @@ def pod_ip(pod: Object) -> str:
     given = (pod.get("status") or {}).get("podIP")
     if given:
         return str(given)
-    number = int(meta(pod).get("resourceVersion") or 0) % (1 << 22)
+    number = int(meta(pod).get("resourceVersion") or 0) % (1 << 21)  # 10.64.0.0/11, clear of the range of Services
     return f"10.{64 + (number >> 16)}.{(number >> 8) & 255}.{number & 255}"
 
 
