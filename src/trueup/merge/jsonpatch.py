@@ -5,12 +5,21 @@ Documents in, a new document out; what is handed in stays as it is (unchanged pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+MISSING = "missing value"
+
+_ABSENT: Any = object()
 
 
 class PatchProblem(Exception):
     """A patch that cannot be read or does not fit the document."""
+
+    operation: int | None = None
+    """Which operation of a JSON patch is at fault, counted from zero."""
 
 
 def merge_patch(doc: Any, patch: Any) -> Any:
@@ -52,127 +61,184 @@ def diff_merge(old: Any, new: Any) -> Any:
     return patch
 
 
-def json_patch(doc: Any, operations: Any) -> Any:
-    """RFC 6902: the document with every operation carried out in order. Raises ``PatchProblem`` naming the operation."""
+def json_patch(doc: Any, operations: Any, *, strict: bool = False) -> Any:
+    """The document with every operation carried out in order. Raises ``PatchProblem`` in the words of Kubernetes' library.
+
+    As that library (evanphx/json-patch 4, in the API server and in kustomize) has it: ``replace`` adds what is not there,
+    negative positions count from the end, testing for null accepts what is absent. ``strict``: as RFC 6902 has it.
+    """
     if not isinstance(operations, list):
         raise PatchProblem("a JSON patch is a list of operations")
-    box = {"": doc}
+    box: dict[str, Any] = {"": doc}
     for index, operation in enumerate(operations):
         try:
-            _one(box, operation)
+            _Operation(operation, strict).carry_out(box)
         except PatchProblem as problem:
-            raise PatchProblem(f"operation {index}: {problem}") from None
+            problem.operation = index
+            raise
     return box[""]
 
 
-def _one(box: dict[str, Any], operation: Any) -> None:
-    if not isinstance(operation, dict) or "op" not in operation:
-        raise PatchProblem("is no object with an op")
-    op, path = operation["op"], _pointer(operation, "path")
-    match op:
-        case "add" | "replace" | "test":
-            if "value" not in operation:
-                raise PatchProblem(f"{op} operation lacks a value")
-            value = operation["value"]
-            if op == "test":
-                if not equal(_get(box, path), value):
-                    raise PatchProblem(f"testing value {operation['path']} failed")
+class _Operation:
+    """One operation of a patch."""
+
+    __slots__ = ("kind", "raw", "strict")
+
+    def __init__(self, raw: Any, strict: bool) -> None:
+        if not isinstance(raw, dict):
+            raise PatchProblem("an operation of a JSON patch is an object")
+        self.raw, self.strict = raw, strict
+        self.kind = str(raw.get("op", "unknown"))
+
+    def carry_out(self, box: dict[str, Any]) -> None:
+        """In place; containers on the way are copied, for documents are shared."""
+        match self.kind:
+            case "add":
+                self._add(box, self._value())
+            case "remove":
+                self._remove(box)
+            case "replace":
+                self._replace(box)
+            case "test":
+                self._test(box)
+            case "move":
+                self._move(box)
+            case "copy":
+                self._copy(box)
+            case _:
+                raise PatchProblem(f"Unexpected kind: {self.kind}")
+
+    def _text(self, name: str) -> str:
+        text = self.raw.get(name)
+        if not isinstance(text, str) or (self.strict and text and not text.startswith("/")):
+            known = "operation, missing from field" if name == "from" else "operation missing path field"
+            missing = "" if self.kind in ("add", "remove") else f"{known}: "
+            raise PatchProblem(f"{self.kind} operation failed to decode {name}: {missing}{MISSING}")
+        return text
+
+    def _value(self) -> Any:
+        if self.strict and "value" not in self.raw:
+            raise PatchProblem(f"{self.kind} operation lacks a value")
+        return self.raw.get("value")
+
+    def _parent(self, box: dict[str, Any], text: str, why: str, *, own: bool = True) -> tuple[Any, str]:
+        """The container that holds what a path names, and its last step there."""
+        steps = [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")]
+        if not self.strict and len(steps) < 2:
+            raise PatchProblem(f"{self.kind} operation does not apply: {why}: {MISSING}")
+        at: Any = box
+        for step in ("", *steps[1:])[:-1]:
+            below = self._get(at, step, None)
+            if type(below) is dict:
+                below = dict(below) if own else below
+            elif type(below) is list:
+                below = list(below) if own else below
             else:
-                _put(box, path, value, insert=op == "add")
-        case "remove":
-            _take(box, path)
-        case "move":
-            source = _pointer(operation, "from")
-            if path[: len(source)] == source and path != source:
-                raise PatchProblem("a value cannot be moved into itself")
-            _put(box, path, _take(box, source), insert=True)
-        case "copy":
-            _put(box, path, _get(box, _pointer(operation, "from")), insert=True)
-        case _:
-            raise PatchProblem(f"unexpected kind: {op}")
+                raise PatchProblem(f"{self.kind} operation does not apply: {why}: {MISSING}")
+            if own:
+                at[step if type(at) is dict else self._index(at, step)] = below
+            at = below
+        return at, steps[-1] if len(steps) > 1 else ""
 
+    def _get(self, at: Any, step: str, absent: Any) -> Any:
+        if type(at) is dict:
+            return at.get(step, absent)
+        try:
+            return at[self._index(at, step)]
+        except PatchProblem:
+            return absent
 
-def _pointer(operation: dict[str, Any], name: str) -> list[str]:
-    text = operation.get(name)
-    if not isinstance(text, str):
-        raise PatchProblem(f"{operation['op']} operation lacks a {name}")
-    if text and not text.startswith("/"):
-        raise PatchProblem(f"{name} {text!r} does not begin with /")
-    return ["", *(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])]
+    def _index(self, at: list[Any], step: str, *, end: int = 0) -> int:
+        """A list position; ``end`` 1 where one behind the last is meant too."""
+        number = r"0|[1-9][0-9]*" if self.strict else r"[-+]?[0-9]+"
+        if not re.fullmatch(number, step):
+            raise PatchProblem(f'strconv.Atoi: parsing "{step}": invalid syntax')
+        index, size = int(step), len(at) + end
+        if index >= size or index < -size:
+            raise PatchProblem(f"Unable to access invalid index: {index}: invalid index referenced")
+        return index + size if index < 0 else index
 
-
-def _index(items: Sequence[Any], step: str, *, end: int) -> int:
-    """A list position; ``-`` is the end. Leading zeros and signs are refused."""
-    if step == "-":
-        return len(items)
-    if not step.isdigit() or (len(step) > 1 and step[0] == "0"):
-        raise PatchProblem(f"{step!r} is no list position")
-    position = int(step)
-    if position > end:
-        raise PatchProblem(f"position {position} is outside of the list")
-    return position
-
-
-def _get(box: Any, path: list[str]) -> Any:
-    value = box
-    for step in path:
-        if isinstance(value, dict):
-            if step not in value:
-                raise PatchProblem(f"missing path: {'/'.join(path)}")
-            value = value[step]
-        elif isinstance(value, list):
-            value = value[_index(value, "x" if step == "-" else step, end=len(value) - 1)]
+    def _insert(self, at: Any, step: str, value: Any) -> None:
+        if type(at) is dict:
+            at[step] = value
+        elif step == "-":
+            at.append(value)
         else:
-            raise PatchProblem(f"missing path: {'/'.join(path)}")
-    return value
+            at.insert(self._index(at, step, end=1), value)
+
+    def _take(self, at: Any, step: str) -> Any:
+        if type(at) is list:
+            return at.pop(self._index(at, step))
+        if step not in at:
+            raise PatchProblem(f"Unable to remove nonexistent key: {step}: {MISSING}")
+        return at.pop(step)
+
+    def _add(self, box: dict[str, Any], value: Any) -> None:
+        path = self._text("path")
+        at, step = self._parent(box, path, f'doc is missing path: "{path}"')
+        with _saying(f"error in add for path: '{path}'"):
+            self._insert(at, step, value)
+
+    def _remove(self, box: dict[str, Any]) -> None:
+        path = self._text("path")
+        at, step = self._parent(box, path, f'doc is missing path: "{path}"')
+        with _saying(f"error in remove for path: '{path}'"):
+            self._take(at, step)
+
+    def _replace(self, box: dict[str, Any]) -> None:
+        path, value = self._text("path"), self._value()
+        if path == "":
+            if not self.strict and not isinstance(value, (dict, list)):
+                raise PatchProblem("replace operation value must be object or array")
+            box[""] = value
+            return
+        at, step = self._parent(box, path, f"doc is missing path: {path}")
+        if self._get(at, step, _ABSENT) is _ABSENT and (self.strict or type(at) is list):
+            raise PatchProblem(f"replace operation does not apply: doc is missing key: {path}: {MISSING}")
+        at[step if type(at) is dict else self._index(at, step)] = value
+
+    def _test(self, box: dict[str, Any]) -> None:
+        path, value = self._text("path"), self._value()
+        at, step = (box, "") if path == "" else self._parent(box, path, f"is missing path: {path}", own=False)
+        if type(at) is list:
+            with _saying(f"error in test for path: '{path}'"):
+                self._index(at, step)
+        found = self._get(at, step, _ABSENT if self.strict else None)
+        if found is _ABSENT or not equal(found, value):
+            raise PatchProblem(f"testing value {path} failed: test failed")
+
+    def _move(self, box: dict[str, Any]) -> None:
+        source = self._text("from")
+        if self.strict and (self._text("path") + "/").startswith(source + "/") and self._text("path") != source:
+            raise PatchProblem("a value cannot be moved into itself")
+        at, step = self._parent(box, source, f"doc is missing from path: {source}")
+        with _saying(f"error in move for path: '{step}'"):
+            value = self._take(at, step)
+        path = self._text("path")
+        at, step = self._parent(box, path, f"doc is missing destination path: {path}")
+        with _saying(f"error in move for path: '{path}'"):
+            self._insert(at, step, value)
+
+    def _copy(self, box: dict[str, Any]) -> None:
+        source, path = self._text("from"), self._text("path")
+        at, step = self._parent(box, source, f"doc is missing from path: {source}", own=False)
+        if type(at) is list:
+            with _saying(f"error in copy for from: '{source}'"):
+                self._index(at, step)
+        value = self._get(at, step, _ABSENT if self.strict else None)
+        if value is _ABSENT:
+            raise PatchProblem(f"copy operation does not apply: doc is missing from path: {source}: {MISSING}")
+        at, step = self._parent(box, path, f"doc is missing destination path: {path}")
+        with _saying("error while adding value during copy"):
+            self._insert(at, step, value)
 
 
-def _parent(box: dict[str, Any], path: list[str]) -> Any:
-    """The container that holds the last step; every container on the way is copied, for documents are shared."""
-    value: Any = box
-    for step in path[:-1]:
-        if isinstance(value, dict):
-            if step not in value:
-                raise PatchProblem(f"missing path: {'/'.join(path)}")
-            key: Any = step
-        elif isinstance(value, list):
-            key = _index(value, "x" if step == "-" else step, end=len(value) - 1)
-        else:
-            raise PatchProblem(f"missing path: {'/'.join(path)}")
-        below = value[key]
-        if isinstance(below, dict):
-            below = dict(below)
-        elif isinstance(below, list):
-            below = list(below)
-        value[key] = below
-        value = below
-    return value
-
-
-def _put(box: dict[str, Any], path: list[str], value: Any, *, insert: bool) -> None:
-    parent, step = _parent(box, path), path[-1]
-    if isinstance(parent, dict):
-        if not insert and step not in parent:
-            raise PatchProblem(f"missing path: {'/'.join(path)}")
-        parent[step] = value
-    elif isinstance(parent, list):
-        if insert:
-            parent.insert(_index(parent, step, end=len(parent)), value)
-        else:
-            parent[_index(parent, "x" if step == "-" else step, end=len(parent) - 1)] = value
-    else:
-        raise PatchProblem(f"missing path: {'/'.join(path)}")
-
-
-def _take(box: dict[str, Any], path: list[str]) -> Any:
-    parent, step = _parent(box, path), path[-1]
-    if isinstance(parent, dict):
-        if step not in parent:
-            raise PatchProblem(f"missing path: {'/'.join(path)}")
-        return parent.pop(step)
-    if isinstance(parent, list):
-        return parent.pop(_index(parent, "x" if step == "-" else step, end=len(parent) - 1))
-    raise PatchProblem(f"missing path: {'/'.join(path)}")
+@contextmanager
+def _saying(what: str) -> Iterator[None]:
+    try:
+        yield
+    except PatchProblem as problem:
+        raise PatchProblem(f"{what}: {problem}") from None
 
 
 def equal(a: Any, b: Any) -> bool:
