@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -37,13 +38,15 @@ class Application:
         self.open_paths = frozenset({"/healthz", "/livez", "/readyz", "/version"})
         self.pages: Callable[[Any, Receive, Send], Awaitable[None]] | None = None
         """Another ASGI application for whatever is not Kubernetes' API: the web UI, webhooks."""
+        self._open: set[asyncio.Task[Any]] = set()
+        """Answers that may go on for long."""
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         path = scope["path"]
         if self.pages is not None and not _is_api(path):
-            await self.pages(scope, receive, send)
+            await self._long(self.pages(scope, receive, send))
             return
         headers = _headers(scope["headers"])
         try:
@@ -56,7 +59,30 @@ class Application:
         except Exception as bug:
             _log.exception("request failed: %s %s", scope["method"], path)
             response = _failure(InternalError(f"internal error: {type(bug).__name__}"))
-        await _send(response, headers, send)
+        if isinstance(response.body, bytes):
+            await _send(response, response.body, headers, send)
+            return
+        try:
+            await self._long(_stream(response, response.body, receive, send))
+        finally:
+            await _close(response.body)
+
+    async def _long(self, answer: Awaitable[None]) -> None:
+        """Carry out what ``hang_up`` may end."""
+        task = asyncio.ensure_future(answer)
+        self._open.add(task)
+        try:
+            await asyncio.wait((task,))
+        finally:
+            self._open.discard(task)
+            task.cancel()
+        if not task.cancelled():
+            task.result()
+
+    def hang_up(self) -> None:
+        """End every answer that goes on: the server is being stopped."""
+        for task in tuple(self._open):
+            task.cancel()
 
     async def _answer(
         self, scope: MutableMapping[str, Any], path: str, headers: Mapping[str, str], body: bytes
@@ -122,32 +148,49 @@ def _failure(problem: ApiProblem) -> Response:
     return Response(problem.code, orjson.dumps(problem.as_status()), headers=headers)
 
 
-async def _send(response: Response, asked: Mapping[str, str], send: Send) -> None:
+def _own_headers(response: Response) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-type", response.content_type.encode()), (b"cache-control", b"no-cache, private")]
     headers += [(name.encode(), value.encode()) for name, value in response.headers.items()]
     for text in response.warnings:
         quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
         headers.append((b"warning", f'299 - "{quoted}"'.encode("latin-1", "replace")))
-    body = response.body
-    if isinstance(body, bytes):
-        if len(body) >= _GZIP_FROM and "gzip" in asked.get("accept-encoding", ""):
-            body = gzip.compress(body, 1)
-            headers.append((b"content-encoding", b"gzip"))
-        headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-        return
+    return headers
+
+
+async def _send(response: Response, body: bytes, asked: Mapping[str, str], send: Send) -> None:
+    headers = _own_headers(response)
+    if len(body) >= _GZIP_FROM and "gzip" in asked.get("accept-encoding", ""):
+        body = await asyncio.to_thread(gzip.compress, body, 1)
+        headers.append((b"content-encoding", b"gzip"))
+    headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _stream(response: Response, body: AsyncIterable[bytes], receive: Receive, send: Send) -> None:
+    """Send pieces as they come, until there are no more or the client is gone."""
+    await send({"type": "http.response.start", "status": response.status, "headers": _own_headers(response)})
     await send({"type": "http.response.body", "body": b"", "more_body": True})
-    await _stream(body, send)
-
-
-async def _stream(body: AsyncIterator[bytes], send: Send) -> None:
+    pump = asyncio.ensure_future(_pump(body, send))
+    gone = asyncio.ensure_future(receive())  # the body is read, so the next thing to come is the client's end
     try:
-        async for piece in body:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        close = getattr(body, "aclose", None)
-        if close is not None:
-            await close()
+        gone.cancel()
+        pump.cancel()
+        await asyncio.wait((pump, gone))
+    if not pump.cancelled():
+        pump.result()
+
+
+async def _pump(body: AsyncIterable[bytes], send: Send) -> None:
+    async for piece in body:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _close(body: AsyncIterable[bytes]) -> None:
+    """Whether it was read to its end, a little, or not at all."""
+    close = getattr(body, "aclose", None)
+    if close is not None:
+        await close()

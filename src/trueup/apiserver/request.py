@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
 
 from trueup.apiserver.users import ADMIN, User
@@ -40,7 +40,7 @@ class Response:
     """One HTTP answer; a stream is sent piece by piece."""
 
     status: int
-    body: bytes | AsyncIterator[bytes]
+    body: bytes | AsyncIterable[bytes]
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from trueup.apiserver import subresources, virtual, wire
+from trueup.apiserver import subresources, virtual, watching, wire
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.path import Target
 from trueup.apiserver.rbac import Attributes, Authorizer
@@ -20,11 +20,13 @@ from trueup.apiserver.verbs.create import create
 from trueup.apiserver.verbs.delete import DeleteOptions, delete
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
-from trueup.apiserver.verbs.watch import BOOKMARK_EVERY, Change, Watcher, bookmark
+from trueup.kube.documents import dump
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, Expired, MethodNotAllowed, NotFound, UnsupportedMediaType
+from trueup.kube.problems import BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
+from trueup.store.state import Entry
 
-_LONGEST_WATCH = 3600.0
+_AT_ONCE = 100
+"""Deletions of a collection that are under way at one time."""
 
 
 async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Target) -> Response:
@@ -49,16 +51,18 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
         body, status, content = await subresources.answer(hub, served, request, target, verb, write)
         if not isinstance(body, dict):
             return Response(status, body, content, warnings=tuple(warnings))
-        return _object_response(served, request, body, status, warnings)
+        return _shaped(hub, served, request, body, status, warnings)
     if virtual.is_virtual(served):
         if verb != "create":
             raise _not_allowed(served)
         made = await virtual.create(hub, authorizer, served, namespace, _object(request), request.user)
-        return _object_response(served, request, made, 201, warnings)
+        return _shaped(hub, served, request, made, 201, warnings)
     if verb not in served.verbs:
         raise _not_allowed(served)
-    if verb in ("list", "watch"):
-        return _many(hub, served, request, target, verb)
+    if verb == "watch":
+        return watching.answer(hub, served, request, target)
+    if verb == "list":
+        return _many(hub, served, request, target)
     return await _one(hub, served, request, target, verb, write)
 
 
@@ -66,7 +70,7 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
     namespace, name = target.namespace, target.name
     status = 200
     if verb == "get":
-        obj = read.get(hub, served, namespace, name)
+        obj = read.get(hub, served, namespace, name, request.query.get("resourceVersion", "0"))
     elif verb == "create":
         obj, status = await create(hub, served, namespace, _object(request), write), 201
     elif verb == "update":
@@ -82,142 +86,81 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
             return Response(200, orjson.dumps(_deleted(served, obj)), warnings=tuple(write.warnings))
     else:
         return await _delete_collection(hub, served, request, target, write)
-    return _object_response(served, request, hub.as_version(served, obj), status, write.warnings)
+    return _shaped(hub, served, request, hub.as_version(served, obj), status, write.warnings)
 
 
 async def _delete_collection(hub: Hub, served: Served, request: Request, target: Target, write: Write) -> Response:
-    query = request.query
-    entries, revision, _, _ = read.find(
-        hub, served, target.namespace, labels=query.get("labelSelector", ""), fields=query.get("fieldSelector", "")
-    )
+    found = _find(hub, served, request.query, target)
     options = _delete_options(request)
-    items = []
-    for entry in entries:
-        meta = entry.obj["metadata"]
+
+    async def one(meta: Object) -> Object | None:
         try:
-            obj, _ = await delete(hub, served, meta.get("namespace") or "", meta["name"], options, write)
+            return (await delete(hub, served, meta.get("namespace") or "", meta["name"], options, write))[0]
         except NotFound:
-            continue
-        items.append(orjson.dumps(obj))
-    return Response(200, wire.list_body(served, items, revision, "", 0), warnings=tuple(write.warnings))
+            return None
+
+    gone: list[Object | None] = []
+    for start in range(0, len(found.entries), _AT_ONCE):  # those of one batch share a commit
+        batch = found.entries[start : start + _AT_ONCE]
+        gone += await asyncio.gather(*(one(entry.obj["metadata"]) for entry in batch))
+    items = [orjson.dumps(obj) for obj in gone if obj is not None]
+    body = wire.list_of(served.list_kind, served.kind.api_version, items, found.revision, found.token, found.remaining)
+    return Response(200, body, warnings=tuple(write.warnings))
 
 
-def _many(hub: Hub, served: Served, request: Request, target: Target, verb: str) -> Response:
-    query = request.query
-    fields = query.get("fieldSelector", "")
-    if target.name:
-        fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")
-    labels = query.get("labelSelector", "")
-    warnings = (served.warning,) if served.warning else ()
-    if verb == "watch":
-        watcher = Watcher(hub, served, target.namespace, labels=labels, fields=fields)
-        return Response(200, _watch(hub, served, request, watcher), "application/json;stream=watch", warnings=warnings)
-    limit = _number(query, "limit")
-    entries, revision, token, remaining = read.find(
-        hub, served, target.namespace, labels=labels, fields=fields, limit=limit, page=query.get("continue", "")
-    )
-    form = wire.chosen(request.headers.get("accept", ""))
-    if form == "table":
-        objects = [hub.as_version(served, entry.obj) for entry in entries]
-        body = table(
-            served, objects, hub.clock.now(), query.get("includeObject", "Metadata"), revision=revision, token=token
-        )
-        return Response(200, orjson.dumps(body), warnings=warnings)
-    if form == "partial":
-        items = [orjson.dumps(wire.partial(entry.obj)) for entry in entries]
-        meta: Object = {"resourceVersion": revision, **({"continue": token} if token else {})}
-        head = orjson.dumps({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta})
-        return Response(200, b"".join((head[:-1], b',"items":[', b",".join(items), b"]}")), warnings=warnings)
-    raw = [_raw(hub, served, entry) for entry in entries]
-    return Response(200, wire.list_body(served, raw, revision, token, remaining), warnings=warnings)
-
-
-def _raw(hub: Hub, served: Served, entry: Any) -> bytes:
+def _raw(hub: Hub, served: Served, entry: Entry) -> bytes:
     obj = hub.as_version(served, entry.obj)
     return entry.raw if obj is entry.obj else orjson.dumps(obj)
 
 
-async def _watch(hub: Hub, served: Served, request: Request, watcher: Watcher) -> AsyncIterator[bytes]:
+def _find(hub: Hub, served: Served, query: Mapping[str, str], target: Target) -> read.Found:
+    fields = query.get("fieldSelector", "")
+    if target.name:
+        fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")
+    return read.find(
+        hub,
+        served,
+        target.namespace,
+        labels=query.get("labelSelector", ""),
+        fields=fields,
+        limit=wire.number(query, "limit"),
+        page=query.get("continue", ""),
+        revision=query.get("resourceVersion", ""),
+        match=query.get("resourceVersionMatch", ""),
+    )
+
+
+def _many(hub: Hub, served: Served, request: Request, target: Target) -> Response:
     query = request.query
+    warnings = (served.warning,) if served.warning else ()
+    found = _find(hub, served, query, target)
     form = wire.chosen(request.headers.get("accept", ""))
-    marks = query.get("allowWatchBookmarks") in ("true", "1")
-    initial = query.get("sendInitialEvents") in ("true", "1")
-    seconds = _number(query, "timeoutSeconds") or _LONGEST_WATCH
-    first = True
-
-    def line(change: Change) -> bytes:
-        nonlocal first
-        event = change.event
-        if form == "object":
-            if event is not None and event.line is not None and served.storage == served.resource.group_resource:
-                return event.line
-            made = wire.event_line(change.type, orjson.dumps(hub.as_version(served, change.entry.obj)))
-            if event is not None and hub.as_version(served, change.entry.obj) is change.entry.obj:
-                event.line = made
-            return made
-        obj = hub.as_version(served, change.entry.obj)
-        if form == "partial":
-            return wire.event_line(change.type, orjson.dumps(wire.partial(obj)))
+    if form == "table":
+        objects = [hub.as_version(served, entry.obj) for entry in found.entries]
         include = query.get("includeObject", "Metadata")
-        body = table(served, [obj], hub.clock.now(), include, revision=obj["metadata"]["resourceVersion"], headed=first)
-        first = False
-        return wire.event_line(change.type, orjson.dumps(body))
-
-    with watcher:
-        try:
-            for past in list(watcher.past(query.get("resourceVersion", ""), initial=initial)):
-                yield line(past)
-        except Expired as problem:
-            yield wire.event_line("ERROR", orjson.dumps(problem.as_status()))
-            return
-        if initial:
-            yield wire.event_line("BOOKMARK", orjson.dumps(bookmark(served, hub.store.revision, initial_end=True)))
-        ends = asyncio.get_running_loop().time() + seconds
-        while True:
-            left = ends - asyncio.get_running_loop().time()
-            if left <= 0:
-                if marks:
-                    yield wire.event_line("BOOKMARK", orjson.dumps(bookmark(served, hub.store.revision)))
-                return
-            async for change in watcher.changes(min(left, BOOKMARK_EVERY)):
-                if change is not None:
-                    yield line(change)
-                    if asyncio.get_running_loop().time() < ends:
-                        continue
-                elif marks:
-                    yield wire.event_line("BOOKMARK", orjson.dumps(bookmark(served, hub.store.revision)))
-                break
-            else:
-                return
+        body = table(served, objects, hub.clock.now(), include, revision=found.revision, token=found.token)
+        return Response(200, orjson.dumps(body), warnings=warnings)
+    if form == "partial":
+        items = [orjson.dumps(wire.partial(entry.obj)) for entry in found.entries]
+        kinds = ("PartialObjectMetadataList", "meta.k8s.io/v1")
+    else:
+        items = [_raw(hub, served, entry) for entry in found.entries]
+        kinds = (served.list_kind, served.kind.api_version)
+    made = wire.list_of(*kinds, items, found.revision, found.token, found.remaining)
+    return Response(200, made, warnings=warnings)
 
 
-def _object_response(
-    served: Served, request: Request, obj: Object, status: int, warnings: list[str] | tuple[str, ...]
-) -> Response:
-    return shaped(served, request.headers, request.query, obj, status, tuple(warnings))
-
-
-def shaped(
-    served: Served,
-    headers: Mapping[str, str],
-    query: Mapping[str, str],
-    obj: Object,
-    status: int,
-    warnings: tuple[str, ...],
-) -> Response:
+def _shaped(hub: Hub, served: Served, request: Request, obj: Object, status: int, warnings: list[str]) -> Response:
     """One object in the form that the client accepts."""
-    form = wire.chosen(headers.get("accept", ""))
+    accept = request.headers.get("accept", "")
+    form = wire.chosen(accept)
     if form == "table" and obj.get("kind") == served.kind.kind:
-        import time
-
-        obj = table(served, [obj], time.time(), query.get("includeObject", "Metadata"))
+        obj = table(served, [obj], hub.clock.now(), request.query.get("includeObject", "Metadata"))
     elif form == "partial" and "metadata" in obj and obj.get("kind") != "Status":
         obj = wire.partial(obj)
-    if headers.get("accept", "").startswith("application/yaml"):
-        from trueup.kube.documents import dump
-
-        return Response(status, dump(obj).encode(), "application/yaml", warnings=warnings)
-    return Response(status, orjson.dumps(obj), warnings=warnings)
+    if accept.startswith("application/yaml"):
+        return Response(status, dump(obj).encode(), "application/yaml", warnings=tuple(warnings))
+    return Response(status, orjson.dumps(obj), warnings=tuple(warnings))
 
 
 def _verb(request: Request, target: Target) -> str:
@@ -283,7 +226,7 @@ def _delete_options(request: Request) -> DeleteOptions:
     conditions = body.get("preconditions") or {}
     grace = body.get("gracePeriodSeconds")
     if grace is None and "gracePeriodSeconds" in query:
-        grace = _number(query, "gracePeriodSeconds")
+        grace = wire.number(query, "gracePeriodSeconds")
     propagation = body.get("propagationPolicy") or query.get("propagationPolicy", "")
     orphan = body.get("orphanDependents")
     if orphan is not None and not propagation:
@@ -300,13 +243,3 @@ def _deleted(served: Served, obj: Object) -> Object:
 
 def _not_allowed(served: Served) -> MethodNotAllowed:
     return MethodNotAllowed("the server does not allow this method on the requested resource")
-
-
-def _number(query: Mapping[str, str], name: str) -> int:
-    text = query.get(name, "")
-    if not text:
-        return 0
-    try:
-        return int(text)
-    except ValueError:
-        raise BadRequest(f"{name} must be a number, not {text!r}") from None

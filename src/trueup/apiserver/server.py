@@ -5,29 +5,33 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
-from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server as Engine
 
+from trueup.apiserver.asgi import Application
+
 
 class Server:
     """A running server. ``url`` is where it answers."""
 
-    def __init__(self, engine: Engine, task: asyncio.Task[None], host: str, port: int) -> None:
-        self._engine, self._task = engine, task
+    def __init__(
+        self, application: Application, engine: Engine, task: asyncio.Task[None], host: str, port: int
+    ) -> None:
+        self._application, self._engine, self._task = application, engine, task
         self.host, self.port = host, port
         shown = f"[{host}]" if ":" in host else host
         self.url = f"https://{shown}:{port}"
 
     async def stop(self) -> None:
-        """Close the door and let go of those inside."""
+        """Close the door and let go of those inside: the engine waits for answers under way, so watches are ended."""
+        self._application.hang_up()
         self._engine.stop()  # type: ignore[no-untyped-call]
         await self._task
 
 
-async def serve(application: Any, host: str, port: int, certificate: Path, key: Path) -> Server:
+async def serve(application: Application, host: str, port: int, certificate: Path, key: Path) -> Server:
     """Serve an ASGI application; port 0 takes a free one. Raises ``OSError`` when the address is taken."""
     chosen = port or _free_port(host)
     if port:
@@ -49,7 +53,7 @@ async def serve(application: Any, host: str, port: int, certificate: Path, key: 
     )
     task = asyncio.create_task(_run(engine))
     await _answers(host, chosen, task)
-    return Server(engine, task, host, chosen)
+    return Server(application, engine, task, host, chosen)
 
 
 async def _run(engine: Engine) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from trueup.apiserver.registry import Served
 from trueup.kube import documents
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, TooLarge, UnsupportedMediaType
@@ -64,14 +63,14 @@ def read_value(body: bytes, media: str) -> Any:
     )
 
 
-def list_body(served: Served, items: list[bytes], revision: str, token: str, remaining: int) -> bytes:
+def list_of(kind: str, api_version: str, items: list[bytes], revision: str, token: str, remaining: int) -> bytes:
     """A list, put together from its items' JSON."""
     meta: Object = {"resourceVersion": revision}
     if token:
         meta["continue"] = token
         if remaining:
             meta["remainingItemCount"] = remaining
-    head = orjson.dumps({"kind": served.list_kind, "apiVersion": served.kind.api_version, "metadata": meta})
+    head = orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta})
     return b"".join((head[:-1], b',"items":[', b",".join(items), b"]}"))
 
 
@@ -101,3 +100,14 @@ def chosen(accept: str) -> str:
 def partial(obj: Object) -> Object:
     """``PartialObjectMetadata``."""
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+
+
+def number(query: Mapping[str, str], name: str) -> int:
+    """A number in a query; 0 when it is not there. Raises ``BadRequest``."""
+    text = query.get(name, "")
+    if not text:
+        return 0
+    try:
+        return int(text)
+    except ValueError:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax: {name} must be a number') from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -10,16 +12,48 @@ import orjson
 from trueup.apiserver.registry import Served
 from trueup.kube import selectors
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, Expired, not_found
+from trueup.kube.problems import BadRequest, Cause, Expired, Invalid, Timeout, not_found
 from trueup.ports import Listing
-from trueup.store.state import Entry
+from trueup.store.state import Bucket, Entry, Gone
 
 if TYPE_CHECKING:
     from trueup.apiserver.hub import Hub
 
+_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
+_NOW = -1
+"""The revision in a token that goes on without consistency."""
 
-def get(hub: Hub, served: Served, namespace: str, name: str) -> Object:
-    """One object, shared."""
+
+class StaleToken(Expired):
+    """A list cannot go on as it was; ``token`` goes on as it is now."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(_TOO_OLD)
+        self.token = token
+
+    def as_status(self) -> Object:
+        return {**super().as_status(), "metadata": {"continue": self.token}}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a list found: entries, the revision that they are of, the next page's token, how many remain (if known)."""
+
+    entries: list[Entry]
+    revision: str
+    token: str = ""
+    remaining: int = 0
+
+
+def get(hub: Hub, served: Served, namespace: str, name: str, revision: str = "") -> Object:
+    """One object, shared; not older than a revision."""
+    if revision:
+        not_newer(hub, revision)
     entry = hub.store.bucket(served.storage).get(namespace, name)
     if entry is None:
         raise not_found(served.resource.group_resource, name)
@@ -27,45 +61,105 @@ def get(hub: Hub, served: Served, namespace: str, name: str) -> Object:
 
 
 def find(
-    hub: Hub, served: Served, namespace: str, *, labels: str = "", fields: str = "", limit: int = 0, page: str = ""
-) -> tuple[list[Entry], str, str, int]:
-    """Matching entries, the revision, the next page's token, how many remain."""
+    hub: Hub,
+    served: Served,
+    namespace: str,
+    *,
+    labels: str = "",
+    fields: str = "",
+    limit: int = 0,
+    page: str = "",
+    revision: str = "",
+    match: str = "",
+) -> Found:
+    """Matching entries. Raises ``Expired`` when they are asked for as they were at a revision that is forgotten."""
     by_label = selectors.labels(labels) if labels else None
     by_field = selectors.fields(fields) if fields else None
     if by_field is not None:
         check_fields(served, by_field)
-    after, revision = _position(page) if page else (("", ""), hub.store.revision)
+    bucket = hub.store.bucket(served.storage)
+    after, at = _position(page, revision) if page else (None, _exact(hub, revision, match, limit))
+    shown = hub.store.revision if at == _NOW else at
     out: list[Entry] = []
-    remaining = 0
     last = ("", "")
-    token = ""
-    for space, name, entry in hub.store.bucket(served.storage).scan(namespace):
-        if page and (space, name) <= after:
-            continue
+    for space, name, entry in _candidates(bucket, namespace, by_field, after, at):
         if by_label is not None and not by_label.matches(entry.obj["metadata"].get("labels")):
             continue
         if by_field is not None and not by_field.matches(entry.obj):
             continue
         if limit and len(out) == limit:
-            remaining += 1
-            if not token:
-                token = _token(last, revision)
-            if by_label is not None or by_field is not None:
-                break
-            continue
+            selected = by_label is not None or by_field is not None
+            remaining = 0 if selected else max(1, _remaining(bucket, namespace, last))
+            return Found(out, str(shown), _token(last, shown), remaining)
         out.append(entry)
         last = (space, name)
-    if by_label is not None or by_field is not None:
-        remaining = 0
-    return out, str(revision), token, remaining
+    return Found(out, str(shown))
+
+
+def _candidates(
+    bucket: Bucket, namespace: str, by_field: selectors.FieldSelector | None, after: tuple[str, str] | None, at: int
+) -> Iterator[tuple[str, str, Entry]]:
+    name = by_field.exact("metadata.name") if by_field is not None else None
+    if at != _NOW:
+        try:
+            yield from bucket.scan_at(at, namespace, after)
+        except Gone:
+            if after is None:
+                raise Expired("The resourceVersion for the provided list is too old.") from None
+            raise StaleToken(_token(after, _NOW)) from None
+    elif name is not None and after is None:
+        for space in [namespace] if namespace else sorted(bucket.spaces):
+            entry = bucket.get(space, name)
+            if entry is not None:
+                yield space, name, entry
+    else:
+        yield from bucket.scan(namespace, after)
+
+
+def _remaining(bucket: Bucket, namespace: str, last: tuple[str, str]) -> int:
+    """How many are behind a name now: Kubernetes calls its own count an estimate too."""
+    return sum(1 for _ in bucket.scan(namespace, last))
+
+
+def _exact(hub: Hub, revision: str, match: str, limit: int) -> int:
+    """The revision to list as it was; ``_NOW`` where the present will do. Source: ``ValidateListOptions``."""
+    if match and match not in ("Exact", "NotOlderThan"):
+        raise _forbidden(f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"', "NotSupported")
+    if match and not revision:
+        raise _forbidden("Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided")
+    if match == "Exact" and revision == "0":
+        raise _forbidden('Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+    if revision in ("", "0"):
+        return _NOW
+    asked = not_newer(hub, revision)
+    if match == "Exact" or (limit and not match):
+        return asked
+    return _NOW
+
+
+def _forbidden(text: str, reason: str = "Forbidden") -> Invalid:
+    cause = Cause(f"FieldValue{reason}", text, "resourceVersionMatch")
+    return Invalid(f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: {text}', causes=[cause])
+
+
+def not_newer(hub: Hub, revision: str) -> int:
+    """The revision as a number. Raises ``Timeout`` when this server has not seen it yet, ``BadRequest`` for nonsense."""
+    if not revision.isdigit():
+        raise BadRequest(
+            f'invalid resource version "{revision}": strconv.ParseUint: parsing "{revision}": invalid syntax'
+        )
+    if int(revision) > hub.store.revision:
+        text = f"Too large resource version: {revision}, current: {hub.store.revision}"
+        raise Timeout(text, causes=[Cause("ResourceVersionTooLarge", "Too large resource version")], retry_after=1)
+    return int(revision)
 
 
 def listing(
     hub: Hub, served: Served, namespace: str, *, labels: str = "", fields: str = "", limit: int = 0, page: str = ""
 ) -> Listing:
     """A list for a client in process; objects are shared."""
-    entries, revision, token, _ = find(hub, served, namespace, labels=labels, fields=fields, limit=limit, page=page)
-    return Listing([hub.as_version(served, entry.obj) for entry in entries], revision, token)
+    found = find(hub, served, namespace, labels=labels, fields=fields, limit=limit, page=page)
+    return Listing([hub.as_version(served, entry.obj) for entry in found.entries], found.revision, found.token)
 
 
 _EVENT_FIELDS = frozenset(
@@ -108,12 +202,14 @@ def _token(after: tuple[str, str], revision: int) -> str:
     return base64.urlsafe_b64encode(orjson.dumps({"v": revision, "a": after})).decode()
 
 
-def _position(token: str) -> tuple[tuple[str, str], int]:
+def _position(token: str, revision: str) -> tuple[tuple[str, str], int]:
+    if revision not in ("", "0"):
+        raise BadRequest("specifying resource version is not allowed when using continue")
     try:
         found = orjson.loads(base64.urlsafe_b64decode(token))
-        return (found["a"][0], found["a"][1]), int(found["v"])
+        space, name, at = found["a"][0], found["a"][1], found["v"]
     except (ValueError, KeyError, IndexError, TypeError):
         raise BadRequest(f"continue key is not valid: {token}") from None
-
-
-__all__ = ["Expired", "find", "get", "listing"]
+    if not (isinstance(space, str) and isinstance(name, str) and isinstance(at, int)):
+        raise BadRequest(f"continue key is not valid: {token}")
+    return (space, name), at

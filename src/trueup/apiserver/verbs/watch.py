@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.verbs.read import check_fields, find
 from trueup.kube import selectors
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, Expired
+from trueup.kube.problems import BadRequest, Cause, Expired, Invalid
 from trueup.store.state import Bucket, Entry, Event, Gone
 
 if TYPE_CHECKING:
@@ -36,11 +36,9 @@ class Change:
 
 
 class Watcher:
-    """One watch. Listens from its creation on; ``changes`` yields until it is closed or too slow."""
+    """One watch. Listens while it is entered; ``changes`` yields until it is too slow or its resource is served no more."""
 
-    def __init__(
-        self, hub: Hub, served: Served, namespace: str, name: str = "", labels: str = "", fields: str = ""
-    ) -> None:
+    def __init__(self, hub: Hub, served: Served, namespace: str, labels: str = "", fields: str = "") -> None:
         self.hub, self.served, self.namespace = hub, served, namespace
         self.labels = selectors.labels(labels) if labels else None
         self.fields = selectors.fields(fields) if fields else None
@@ -50,63 +48,65 @@ class Watcher:
         self.bucket: Bucket = hub.store.bucket(served.storage)
         self._queue: deque[Event] = deque()
         self._wake = asyncio.Event()
-        self._cut = False
-        self.revision = hub.store.revision
+        self._over = False
+        self._seen_revision = hub.store.revision
+
+    @property
+    def revision(self) -> int:
+        """Everything up to this revision has been yielded; a watch from here on misses nothing."""
+        return self._seen_revision if self._queue else max(self._seen_revision, self.hub.store.revision)
 
     def __enter__(self) -> Watcher:
         self.bucket.listeners.append(self._hear)
+        self.hub.registry.changed.append(self._look)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.bucket.listeners.remove(self._hear)
+        self.hub.registry.changed.remove(self._look)
 
     def _hear(self, event: Event) -> None:
         if self.namespace and event.namespace != self.namespace:
             return
         if len(self._queue) >= BACKLOG:
-            self._cut = True
+            self._over = True
             self._queue.clear()
-        if not self._cut:
+        if not self._over:
             self._queue.append(event)
         self._wake.set()
 
-    def wake(self) -> None:
-        """Make ``changes`` look up, e.g. because the resource is served no more."""
-        self._wake.set()
+    def _look(self) -> None:
+        """What is served has changed: a watch of what is served no more ends."""
+        if self.hub.registry.get(self.served.resource) is None:
+            self._over = True
+            self._wake.set()
 
-    def past(self, revision: str, *, initial: bool = False) -> Iterator[Change]:
+    def past(self, revision: str, *, initial: bool = False) -> list[Change]:
         """What comes before the first live change. Raises ``Expired`` when the revision is forgotten."""
         if initial or revision in ("", "0"):
-            entries, _, _, _ = find(
-                self.hub, self.served, self.namespace, labels=self.label_text, fields=self.field_text
-            )
-            for entry in entries:
-                yield Change("ADDED", entry)
-            return
+            found = find(self.hub, self.served, self.namespace, labels=self.label_text, fields=self.field_text)
+            return [Change("ADDED", entry) for entry in found.entries]
         if not revision.isdigit():
             raise BadRequest(f'invalid resource version "{revision}"')
+        if int(revision) > self.hub.store.revision:  # of another life of this cluster: the client has to list again
+            raise Expired(f"too large resource version: {revision}, current: {self.hub.store.revision}")
         try:
             missed = self.bucket.since(int(revision))
         except Gone:
             raise Expired(f"too old resource version: {revision} ({self.bucket.forgotten})") from None
-        if int(revision) > self.hub.store.revision + 1_000_000:
-            raise Expired(f"too large resource version: {revision}, current: {self.hub.store.revision}")
-        for event in missed:
-            if not self.namespace or event.namespace == self.namespace:
-                change = self._seen(event)
-                if change is not None:
-                    yield change
+        seen = [self._seen(event) for event in missed if not self.namespace or event.namespace == self.namespace]
+        return [change for change in seen if change is not None]
 
-    async def changes(self, idle: float) -> AsyncIterator[Change | None]:
+    async def changes(self, idle: float) -> AsyncGenerator[Change | None]:
         """Live changes; None after ``idle`` seconds without one (time for a bookmark)."""
         while True:
             while self._queue:
                 event = self._queue.popleft()
-                self.revision = event.revision
                 change = self._seen(event)
                 if change is not None:
                     yield change
-            if self._cut:
+                self._seen_revision = event.revision
+            if self._over:
                 return
             self._wake.clear()
             try:
@@ -124,8 +124,10 @@ class Watcher:
             return Change("MODIFIED", event.entry, event if event.type == "MODIFIED" else None)
         if now:
             return Change("ADDED", event.entry, event if event.type == "ADDED" else None)
+        if before and event.type == "DELETED":
+            return Change("DELETED", event.entry, event)
         if before:
-            return Change("DELETED", event.entry, event if event.type == "DELETED" else None)
+            return Change("DELETED", _left(event))
         return None
 
     def _selects(self, obj: Object) -> bool:
@@ -134,9 +136,32 @@ class Watcher:
         return self.fields is None or self.fields.matches(obj)
 
 
+def _left(event: Event) -> Entry:
+    """An object that left a selection, as it last was in it, at the revision of its leaving."""
+    assert event.before is not None
+    last = event.before.obj
+    return Entry(
+        event.revision, None, {**last, "metadata": {**last["metadata"], "resourceVersion": str(event.revision)}}
+    )
+
+
 def bookmark(served: Served, revision: int, *, initial_end: bool = False) -> Object:
     """An object that says nothing but how far the watch has come."""
     meta: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
     if initial_end:
         meta["annotations"] = {INITIAL_END: "true"}
     return {"kind": served.kind.kind, "apiVersion": served.kind.api_version, "metadata": meta}
+
+
+def check_initial(revision_match: str, initial: bool) -> None:
+    """``sendInitialEvents`` and ``resourceVersionMatch`` come together. Source: ``ValidateListOptions`` for watches."""
+    text = ""
+    if initial and revision_match != "NotOlderThan":
+        text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        if revision_match:
+            text = f'Unsupported value: "{revision_match}": supported values: "NotOlderThan"'
+    elif revision_match and not initial:
+        text = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+    if text:
+        cause = Cause("FieldValueForbidden", text, "resourceVersionMatch")
+        raise Invalid(f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: {text}', causes=[cause])

@@ -1,0 +1,127 @@
+"""A watch on the wire: lines of JSON, each encoded once for everybody who sees the object as it is stored.
+
+Called by `resources`; the events come from `verbs.watch`. Source: Kubernetes API concepts, "Efficient detection of changes".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, aclosing
+
+import orjson
+
+from trueup.apiserver import wire
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.path import Target
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Request, Response
+from trueup.apiserver.tables import table
+from trueup.apiserver.verbs.watch import BOOKMARK_EVERY, Change, Watcher, bookmark, check_initial
+from trueup.kube.problems import Expired
+
+_LONGEST = 3600
+"""Seconds, where the client names no timeout."""
+_YES = ("true", "1")
+
+
+def answer(hub: Hub, served: Served, request: Request, target: Target) -> Response:
+    """The stream of one watch; what is wrong with the request is said before it starts."""
+    query = request.query
+    fields = query.get("fieldSelector", "")
+    if target.name:
+        fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")
+    check_initial(query.get("resourceVersionMatch", ""), query.get("sendInitialEvents") in _YES)
+    seconds = wire.number(query, "timeoutSeconds") or _LONGEST
+    watcher = Watcher(hub, served, target.namespace, query.get("labelSelector", ""), fields)
+    stream = _Stream(hub, served, request, watcher, seconds)
+    warnings = (served.warning,) if served.warning else ()
+    return Response(200, stream, "application/json;stream=watch", warnings=warnings)
+
+
+class _Stream:
+    """One watch in the form that its client accepts. Listens from the beginning, not only once it is read."""
+
+    def __init__(self, hub: Hub, served: Served, request: Request, watcher: Watcher, seconds: int) -> None:
+        self._hub, self._served, self._watcher, self._query = hub, served, watcher, request.query
+        self._form = wire.chosen(request.headers.get("accept", ""))
+        self._headed = True
+        self._open = ExitStack()
+        self._open.enter_context(watcher)
+        self._started = hub.store.revision
+        try:
+            self._past = watcher.past(self._query.get("resourceVersion", ""), initial=self._initial)
+            self._lines = self._all(seconds)
+        except Expired as problem:
+            self._lines = self._expired(problem)
+        except BaseException:
+            self._open.close()
+            raise
+
+    @property
+    def _initial(self) -> bool:
+        return self._query.get("sendInitialEvents") in _YES
+
+    def __aiter__(self) -> AsyncGenerator[bytes]:
+        return self._lines
+
+    async def aclose(self) -> None:
+        """The client is gone, or the watch is over."""
+        self._open.close()
+        await self._lines.aclose()
+
+    async def _expired(self, problem: Expired) -> AsyncGenerator[bytes]:
+        yield wire.event_line("ERROR", orjson.dumps(problem.as_status()))
+
+    async def _all(self, seconds: int) -> AsyncGenerator[bytes]:
+        """Until the time is over, the watcher too slow, or the resource gone."""
+        for change in self._past:
+            yield self._line(change)
+        if self._initial:
+            yield self._bookmark(self._started, initial_end=True)
+        self._past = []
+        async with aclosing(self._live(seconds, self._query.get("allowWatchBookmarks") in _YES)) as live:
+            async for line in live:
+                yield line
+
+    async def _live(self, seconds: int, marks: bool) -> AsyncGenerator[bytes]:
+        now = asyncio.get_running_loop().time
+        ends = now() + seconds
+        while (left := ends - now()) > 0:
+            async with aclosing(self._watcher.changes(min(left, BOOKMARK_EVERY))) as changes:
+                async for change in changes:
+                    if change is not None:
+                        yield self._line(change)
+                    elif marks:
+                        yield self._bookmark(self._watcher.revision)
+                    if now() >= ends or change is None:
+                        break
+                else:
+                    return
+        if marks:
+            yield self._bookmark(self._watcher.revision)
+
+    def _bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
+        return wire.event_line("BOOKMARK", orjson.dumps(bookmark(self._served, revision, initial_end=initial_end)))
+
+    def _line(self, change: Change) -> bytes:
+        event, entry, served = change.event, change.entry, self._served
+        obj = self._hub.as_version(served, entry.obj)
+        if self._form == "object":
+            if event is None or obj is not entry.obj:
+                return wire.event_line(change.type, orjson.dumps(obj))
+            if event.line is None:
+                event.line = wire.event_line(event.type, entry.raw)
+            return event.line
+        if self._form == "partial":
+            return wire.event_line(change.type, orjson.dumps(wire.partial(obj)))
+        body = table(
+            served,
+            [obj],
+            self._hub.clock.now(),
+            self._query.get("includeObject", "Metadata"),
+            revision=obj["metadata"]["resourceVersion"],
+            headed=self._headed,
+        )
+        self._headed = False
+        return wire.event_line(change.type, orjson.dumps(body))

@@ -1,0 +1,214 @@
+"""Watches: nothing is missed, nothing comes twice, and they end when they should."""
+
+import asyncio
+
+import pytest
+
+from tests.rooms.apiserver.web import MAP, MAPS, POD, Web, config_map, pod, ref, until
+from trueup.apiserver.asgi import Application
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.inprocess import InProcessClient
+from trueup.kube.problems import Expired
+
+
+async def revision(client: InProcessClient) -> str:
+    return (await client.list(MAP, "default")).revision
+
+
+async def test_a_watch_tells_what_happens_from_a_version_on(client: InProcessClient, web: Web) -> None:
+    """Changes before the watch began and after, in order, once each."""
+    start = await revision(client)
+    await client.create(config_map("a"))
+
+    async with web.watch(MAPS, resourceVersion=start) as watch:
+        await client.patch(ref("a"), {"data": {"x": "1"}}, "merge")
+        await client.delete(ref("a"))
+
+        assert await watch.names(3) == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
+
+
+async def test_a_watch_without_a_version_starts_with_what_is_there(client: InProcessClient, web: Web) -> None:
+    """As additions, in the order of names."""
+    await client.create(config_map("b"))
+    await client.create(config_map("a"))
+
+    async with web.watch(MAPS) as watch:
+        await client.create(config_map("c"))
+
+        assert await watch.names(3) == [("ADDED", "a"), ("ADDED", "b"), ("ADDED", "c")]
+
+
+async def test_a_watch_hears_its_namespace_alone(client: InProcessClient, web: Web) -> None:
+    """What happens elsewhere is left out."""
+    async with web.watch(MAPS) as watch:
+        await client.create(config_map("other", space="kube-public"))
+        await client.create(config_map("mine"))
+
+        assert await watch.names(1) == [("ADDED", "mine")]
+
+
+async def test_one_object_can_be_watched(client: InProcessClient, web: Web) -> None:
+    """By a field selector, or by its own path."""
+    async with web.watch(MAPS, fieldSelector="metadata.name=b") as chosen, web.watch(f"{MAPS}/b") as named:
+        await client.create(config_map("a"))
+        await client.create(config_map("b"))
+
+        assert await chosen.names(1) == await named.names(1) == [("ADDED", "b")]
+
+
+async def test_objects_enter_and_leave_a_selection(client: InProcessClient, web: Web) -> None:
+    """Entering is an addition, leaving a deletion of the object as it last was in it."""
+    async with web.watch(MAPS, labelSelector="on=yes") as watch:
+        await client.create(config_map("a", {"on": "no"}))
+        await client.patch(ref("a"), {"metadata": {"labels": {"on": "yes"}}}, "merge")
+        await client.patch(ref("a"), {"data": {"x": "1"}}, "merge")
+        left = await client.patch(ref("a"), {"metadata": {"labels": {"on": "no"}}}, "merge")
+
+        assert await watch.names(2) == [("ADDED", "a"), ("MODIFIED", "a")]
+        type_, obj = await watch.next()
+        assert (type_, obj["metadata"]["labels"]) == ("DELETED", {"on": "yes"})
+        assert obj["metadata"]["resourceVersion"] == left["metadata"]["resourceVersion"]
+
+
+async def test_pods_are_watched_by_their_node(client: InProcessClient, web: Web) -> None:
+    """The field selector that a kubelet uses."""
+    async with web.watch("/api/v1/pods", fieldSelector="spec.nodeName=one") as watch:
+        await client.create(pod("a"))
+        await client.patch(ref("a", POD), {"spec": {"nodeName": "one"}}, "merge")
+
+        assert await watch.names(1) == [("ADDED", "a")]
+
+
+async def test_initial_events_end_with_a_bookmark(client: InProcessClient, web: Web) -> None:
+    """The bookmark carries the annotation and a version that misses nothing."""
+    await client.create(config_map("a"))
+
+    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+    async with web.watch(MAPS, **query) as watch:
+        assert await watch.names(1) == [("ADDED", "a")]
+        await client.create(config_map("b"))
+        type_, mark = await watch.next()
+        assert (type_, mark["kind"], mark["metadata"]["annotations"]) == (
+            "BOOKMARK", "ConfigMap", {"k8s.io/initial-events-end": "true"},
+        )  # fmt: skip
+        type_, b = await watch.next()
+        assert type_ == "ADDED"
+        assert int(mark["metadata"]["resourceVersion"]) < int(b["metadata"]["resourceVersion"])
+
+
+async def test_a_watch_says_how_far_it_came_when_its_time_is_over(client: InProcessClient, web: Web) -> None:
+    """Then it ends."""
+    start = await revision(client)
+    async with web.watch(MAPS, resourceVersion=start, allowWatchBookmarks="true", timeoutSeconds=1) as watch:
+        made = await client.create(config_map("a"))
+
+        assert await watch.names(1) == [("ADDED", "a")]
+        type_, mark = await watch.next()
+        assert (type_, mark["metadata"]["resourceVersion"]) == ("BOOKMARK", made["metadata"]["resourceVersion"])
+        await watch.ended()
+
+
+async def test_initial_events_want_their_match(web: Web) -> None:
+    """As Kubernetes asks for it."""
+    answer = await web.ask("GET", MAPS, watch="true", sendInitialEvents="true")
+
+    assert answer.status == 422
+    assert "requires setting resourceVersionMatch to NotOlderThan" in answer.json["message"]
+
+
+@pytest.mark.parametrize("version", ["1", "999999999"])
+async def test_a_version_that_is_not_known_is_expired(
+    client: InProcessClient, web: Web, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """Too old, or of another life of the cluster: an ERROR event with 410, and the watch ends."""
+    monkeypatch.setattr("trueup.store.state.WINDOW", 1)
+    for name in ("a", "b", "c"):
+        await client.create(config_map(name))
+
+    async with web.watch(MAPS, resourceVersion=version) as watch:
+        type_, status = await watch.next()
+        await watch.ended()
+
+    assert (type_, status["kind"], status["code"], status["reason"]) == ("ERROR", "Status", 410, "Expired")
+
+
+async def test_a_watch_as_tables(client: InProcessClient, web: Web) -> None:
+    """Columns come with the first event alone."""
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    async with web.watch(MAPS, headers={"accept": accept}) as watch:
+        await client.create(config_map("a"))
+        await client.create(config_map("b"))
+
+        tables = [(await watch.next())[1] for _ in range(2)]
+
+    assert [table["kind"] for table in tables] == ["Table", "Table"]
+    assert [bool(table["columnDefinitions"]) for table in tables] == [True, False]
+    assert [table["rows"][0]["cells"][0] for table in tables] == ["a", "b"]
+
+
+async def test_a_client_that_hangs_up_is_forgotten(hub: Hub, web: Web) -> None:
+    """Nothing of its watch stays behind, though nothing ever happened on it."""
+    bucket = hub.store.bucket("configmaps")
+
+    async with web.watch(MAPS):
+        await until(lambda: len(bucket.listeners) == 1)
+
+    assert bucket.listeners == []
+
+
+async def test_stopping_ends_watches(application: Application, hub: Hub, web: Web) -> None:
+    """All of them, at once."""
+    async with web.watch(MAPS) as watch, web.watch(MAPS):
+        application.hang_up()
+        await watch.ended()
+
+    assert hub.store.bucket("configmaps").listeners == []
+
+
+async def test_a_watcher_that_falls_behind_is_cut_off(
+    client: InProcessClient, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its watch ends, so that it comes back, and the server's memory stays small."""
+    monkeypatch.setattr("trueup.apiserver.verbs.watch.BACKLOG", 2)
+    watch = client.watch(MAP, "default", revision=await revision(client))
+    first = asyncio.ensure_future(anext(watch))
+    await until(lambda: bool(hub.store.bucket("configmaps").listeners))
+    for name in ("a", "b", "c", "d"):
+        await client.create(config_map(name))
+
+    with pytest.raises(StopAsyncIteration):
+        await first
+
+
+async def test_a_watch_in_process_is_cancelled_cleanly(client: InProcessClient, hub: Hub) -> None:
+    """No listener stays behind."""
+    bucket = hub.store.bucket("configmaps")
+
+    async def follow() -> None:
+        async for _ in client.watch(MAP, "default", revision="0"):
+            pass
+
+    task = asyncio.create_task(follow())
+    await until(lambda: bool(bucket.listeners))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert bucket.listeners == []
+
+
+async def test_a_watch_in_process_hears_of_an_expired_version(client: InProcessClient) -> None:
+    """As an error that its caller lists again for."""
+    with pytest.raises(Expired):
+        await anext(client.watch(MAP, "default", revision="999999999"))
+
+
+async def test_many_watches_share_the_encoding(client: InProcessClient, hub: Hub, web: Web) -> None:
+    """An event is put into words once, whoever hears it."""
+    async with web.watch(MAPS) as one, web.watch(MAPS) as other:
+        await client.create(config_map("a"))
+        await one.next()
+        line = hub.store.bucket("configmaps").events[-1].line
+        await other.next()
+
+    assert line is not None
+    assert hub.store.bucket("configmaps").events[-1].line is line
