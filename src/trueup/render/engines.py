@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
-_MOST_CHARTS = 32
+_MOST_BYTES = 32 * 1024 * 1024
 
 
 def jsonnet(job: Mapping[str, Any], ask: Ask) -> str:
@@ -44,42 +44,50 @@ def jsonnet(job: Mapping[str, Any], ask: Ask) -> str:
     return text
 
 
-class _Charts:
-    """Loaded charts by the digest of their archive; the longest unused is let go."""
+class _Archives:
+    """Packed charts by their digest; the longest unused is let go.
+
+    Not the loaded charts: the library takes disabled dependencies out of a chart that it renders, and the next render of
+    the same chart would lack them.
+    """
 
     def __init__(self) -> None:
-        self._open: OrderedDict[str, Any] = OrderedDict()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._bytes = 0
 
-    def get(self, digest: str, ask: Ask) -> Any:
-        import helm_python
-
-        known = self._open.pop(digest, None)
+    def get(self, digest: str, ask: Ask) -> bytes:
+        known = self._kept.pop(digest, None)
         if known is None:
-            known = helm_python.Chart.load_archive(ask({"archive": digest})["content"])
-        self._open[digest] = known
-        if len(self._open) > _MOST_CHARTS:
-            self._open.popitem(last=False)[1].close()
+            known = ask({"archive": digest})["content"]
+            self._bytes += len(known)
+        self._kept[digest] = known
+        while self._bytes > _MOST_BYTES and len(self._kept) > 1:
+            self._bytes -= len(self._kept.popitem(last=False)[1])
         return known
 
 
-_charts = _Charts()
+_archives = _Archives()
 
 
 def helm(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
     """The rendered templates of a chart, its CRDs and its dependencies, as Helm's library gives them."""
+    import helm_python
     from helm_python import _native
 
-    chart = _charts.get(job["digest"], ask)
-    values, options = json.dumps(job["values"]), json.dumps(job["options"])
-    # The library's Python face does not pass the Kubernetes version on; its C interface does.
-    files = _native.call_string("helm_render", chart._raw(), values, options)
-    return {"files": json.loads(files), "crds": chart.crds, "dependencies": chart.dependencies}
+    with helm_python.Chart.load_archive(_archives.get(job["digest"], ask)) as chart:
+        dependencies, crds = chart.dependencies, chart.crds
+        values, options = json.dumps(job["values"]), json.dumps(job["options"])
+        # The library's Python face does not pass the Kubernetes version on; its C interface does.
+        files = _native.call_string("helm_render", chart._raw(), values, options)
+        return {"files": json.loads(files), "crds": crds, "dependencies": dependencies}
 
 
 def helm_values(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
     """A chart's values with overrides laid over."""
-    chart = _charts.get(job["digest"], ask)
-    return {"values": chart.merge_values(job["values"])}
+    import helm_python
+
+    with helm_python.Chart.load_archive(_archives.get(job["digest"], ask)) as chart:
+        return {"values": chart.merge_values(job["values"])}
 
 
 JOBS: Mapping[str, Callable[[Mapping[str, Any], Ask], Any]] = {

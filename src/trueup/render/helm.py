@@ -18,8 +18,8 @@ from trueup.kube import semver
 from trueup.ports import Origin, RenderProblem, Target, Tree
 from trueup.render import helm_chart, helm_values
 from trueup.render.helm_chart import ChartFiles
-from trueup.render.helm_order import in_order, is_test
-from trueup.render.objects import Found, objects, read
+from trueup.render.helm_order import in_order, is_test, is_unknown
+from trueup.render.objects import Found, objects, read, what_is_missing
 from trueup.render.workers import WorkerProblem, Workers
 
 _PLACE = re.compile(
@@ -49,6 +49,7 @@ def render(
     done = _run(workers, "helm", job, chart)
     _check_dependencies(chart, done)
     found = [one for name, text in sorted(done["files"].items()) for one in _template(chart, name, text)]
+    found = [one for one in found if not is_unknown(one[0])]
     if options.get("skipTests"):
         found = [one for one in found if not is_test(one[0])]
     crds = [] if options.get("skipCrds") else list(_crds(chart, done, values, workers, job))
@@ -106,7 +107,7 @@ def _problem(text: str, chart: ChartFiles) -> RenderProblem:
     """The library's message at the template that it names; the innermost place comes last."""
     places = list(_PLACE.finditer(text))
     if places:
-        place = places[-1]
+        place = ([place for place in places if place["line"]] or places)[-1]
         return RenderProblem(text, path=_inside(chart, place["path"]), line=int(place["line"] or 0))
     return RenderProblem(text, path=chart.path)
 
@@ -124,12 +125,12 @@ def _template(chart: ChartFiles, name: str, text: str) -> Iterator[Found]:
     try:
         documents = read(text, "")
     except RenderProblem as problem:
-        raise RenderProblem(f"renders to no YAML ({problem})", path=path) from None
+        raise RenderProblem(f"what it renders to is no YAML ({problem})", path=path) from None
     for document in documents:
-        try:
-            yield from objects(document.value, Origin(path, 0, "helm"))
-        except RenderProblem as problem:
-            raise RenderProblem(f"line {document.line} of what it renders to: {problem.args[0]}", path=path) from None
+        missing = what_is_missing(document.value)
+        if missing:
+            raise RenderProblem(f"{missing} (line {document.line} of what it renders to)", path=path)
+        yield from objects(document.value, Origin(path, 0, "helm"))
 
 
 # --- custom resource definitions ---------------------------------------------------------------------------------

@@ -9,6 +9,9 @@ from trueup.kube.names import Object
 from trueup.render.objects import Found
 
 HOOK = "helm.sh/hook"
+EVENTS = frozenset(
+    f"{when}-{what}" for when in ("pre", "post") for what in ("install", "delete", "upgrade", "rollback")
+) | {"test", "test-success"}
 _KINDS = """
 PriorityClass Namespace NetworkPolicy ResourceQuota LimitRange PodSecurityPolicy PodDisruptionBudget
 ServiceAccount Secret SecretList ConfigMap StorageClass PersistentVolume PersistentVolumeClaim
@@ -31,6 +34,11 @@ def hooks(obj: Object) -> tuple[str, ...]:
 def is_test(obj: Object) -> bool:
     """Whether an object is there for ``helm test``."""
     return any(event in ("test", "test-success") for event in hooks(obj))
+
+
+def is_unknown(obj: Object) -> bool:
+    """Whether an object is a hook of an event that Helm does not have (any more): Helm leaves it out."""
+    return any(event not in EVENTS for event in hooks(obj))
 
 
 def in_order(found: list[Found]) -> list[Found]:

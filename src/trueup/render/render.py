@@ -56,8 +56,8 @@ class Render:
         """The objects of a source. Raises ``RenderProblem``; every caller gets objects of its own."""
         path = _normal(request.path)
         key = _key(request, path)
-        roots = {"": request.tree.digest(""), **{name: tree.digest("") for name, tree in request.others.items()}}
-        kept = self._cache.same_trees(key, roots) if request.lookup is None else None
+        roots = {name: _identity(tree) for name, tree in {"": request.tree, **request.others}.items()}
+        kept = self._cache.same_trees(key, roots) if request.lookup is None and all(roots.values()) else None
         if kept is None:
             kept = await self._once(key, request, path, roots)
         else:
@@ -71,7 +71,8 @@ class Render:
 
     async def _once(self, key: bytes, request: RenderRequest, path: str, roots: dict[str, str]) -> Kept:
         """Equal requests at one time share one render; a waiter's leaving does not end it for the others."""
-        same = (key, tuple(sorted(roots.items())))
+        trees = {"": request.tree, **request.others}
+        same = (key, tuple((name, roots[name] or str(id(tree))) for name, tree in sorted(trees.items())))
         task = self._running.get(same) if request.lookup is None else None
         if task is None:
             loop = asyncio.get_running_loop()
@@ -155,6 +156,11 @@ _TOOLS: Mapping[str, Callable[[_Inputs, Workers], list[Found]]] = {
 
 async def _result(work: asyncio.Future[Kept]) -> Kept:
     return await work
+
+
+def _identity(tree: Tree) -> str:
+    """The id of an immutable tree's content. A folder on disk has none: it may be huge, and different a moment later."""
+    return str(getattr(tree, "identity", ""))
 
 
 def _normal(path: str) -> str:

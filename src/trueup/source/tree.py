@@ -104,6 +104,11 @@ class GitTree(_Walked):
         self._root = pygit2.Oid(hex=tree) if isinstance(tree, str) else tree
         self._folders: dict[Parts, dict[str, tuple[int, pygit2.Oid]]] = {}
 
+    @property
+    def identity(self) -> str:
+        """The id of the whole: trees of equal identity are equal."""
+        return str(self._root)
+
     def read(self, path: str) -> bytes:
         oid = self._at(self._found(path, "file"))[1]
         blob = self._repository[oid]

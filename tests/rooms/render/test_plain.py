@@ -169,7 +169,7 @@ def test_a_worker_that_never_ends_is_ended() -> None:
     workers = Workers(1, seconds=0.5)
     inner = "std.foldl(function(b, y) b + y, std.range(1, 10000), a)"
     endless = Files({"a.jsonnet": f"std.foldl(function(a, x) {inner}, std.range(1, 1000000), 0)"})
-    with pytest.raises(RenderProblem, match="longer than 0.5 s"):
+    with pytest.raises(RenderProblem, match="was stopped"):
         jsonnet.render(endless, "a.jsonnet", "", {}, workers)
     workers.close()
 
