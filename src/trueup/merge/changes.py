@@ -1,4 +1,7 @@
-"""Two documents in, the ordered list of what differs out. Called by ``plan`` and shown by CLI and web."""
+"""What differs between two documents, field by field. Called by ``plan``; shown by CLI and web.
+
+Two documents in, an ordered list of changes out.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
+
+from trueup.kube.paths import as_dotted
 from trueup.kube.shapes import ANY, Shape
+from trueup.merge.jsonpatch import equal
 from trueup.merge.reading import key_of
 
 _ABSENT: Any = object()
@@ -14,7 +21,7 @@ _ABSENT: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field that differs. ``path`` as in ``spec.containers[name=web].image``."""
+    """One field that differs. ``path`` as in ``spec.containers[name=web].image``, ``metadata.annotations['a.b/c']``."""
 
     path: str
     old: Any
@@ -28,49 +35,65 @@ def changes(old: Any, new: Any, shape: Shape = ANY) -> tuple[FieldChange, ...]:
 
 
 def _walk(old: Any, new: Any, shape: Shape, path: str) -> Iterator[FieldChange]:
-    if old is new or (old == new and type(old) is type(new)):
+    if old is new:
         return
-    if isinstance(old, dict) and isinstance(new, dict):
+    if type(old) is dict and type(new) is dict:
         for name in sorted(old.keys() | new.keys()):
-            yield from _walk(
-                old.get(name, _ABSENT), new.get(name, _ABSENT), shape.field(name), f"{path}.{name}" if path else name
-            )
-    elif isinstance(old, list) and isinstance(new, list):
-        yield from _lists(old, new, shape, path)
+            below = _below(path, name)
+            yield from _walk(old.get(name, _ABSENT), new.get(name, _ABSENT), shape.field(name), below)
+    elif type(old) is list and type(new) is list:
+        if old != new or not equal(old, new):
+            yield from _lists(old, new, shape, path)
     elif old is _ABSENT:
         yield FieldChange(path, None, new, "add")
     elif new is _ABSENT:
         yield FieldChange(path, old, None, "remove")
-    elif not (_is_number(old) and _is_number(new) and old == new):
+    elif not equal(old, new):
         yield FieldChange(path, old, new, "change")
 
 
 def _lists(old: list[Any], new: list[Any], shape: Shape, path: str) -> Iterator[FieldChange]:
     items = shape.items or ANY
-    before, after = _named(old, shape), _named(new, shape)
+    names = _names((old, new), shape)
+    if names is None:
+        for index in range(max(len(old), len(new))):
+            before = old[index] if index < len(old) else _ABSENT
+            after = new[index] if index < len(new) else _ABSENT
+            yield from _walk(before, after, items, f"{path}[{index}]")
+        return
+    before, after = dict(zip(names[0], old, strict=True)), dict(zip(names[1], new, strict=True))
     for name in dict.fromkeys((*before, *after)):
         yield from _walk(before.get(name, _ABSENT), after.get(name, _ABSENT), items, f"{path}[{name}]")
-    if set(before) == set(after) and list(before) != list(after):
-        yield FieldChange(path, list(before), list(after), "change")
+    if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
+        # The same items in another order: say so, for nothing else shows it.
+        yield FieldChange(path, names[0], names[1], "change")
 
 
-def _named(values: list[Any], shape: Shape) -> dict[str, Any]:
-    """Items by what tells them apart: merge keys, a ``name`` when all have one, else their position."""
+def _names(lists: tuple[list[Any], list[Any]], shape: Shape) -> tuple[list[str], list[str]] | None:
+    """What tells the items of both lists apart: merge keys, values of a set, or their names; None when nothing does."""
     if shape.of == "list" and shape.list_type in ("map", "set"):
-        found = {_text(key_of(value, shape)): value for value in values}
-        if len(found) == len(values):
-            return found
-    names = [value.get("name") if isinstance(value, dict) else None for value in values]
-    if values and all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
-        return {f"name={name}": value for name, value in zip(names, values, strict=True)}
-    return {str(index): value for index, value in enumerate(values)}
+        keyed = [[_text(key_of(item, shape)) for item in items] for items in lists]
+    else:
+        named = [[item.get("name") if type(item) is dict else None for item in items] for items in lists]
+        if not all(type(name) is str for names in named for name in names):
+            return None
+        keyed = [[f"name={name}" for name in names] for names in named]
+    if any(len(set(names)) != len(names) or "" in names for names in keyed):
+        return None
+    return keyed[0], keyed[1]
 
 
 def _text(key: str | None) -> str:
+    """``name=web``, ``containerPort=80,protocol=TCP``; the value itself for an item of a set."""
     if key is None:
         return ""
-    return key[2:].strip("{}").replace('":', "=").replace('"', "")
+    found = orjson.loads(key[2:])
+    if key.startswith("k:"):
+        return ",".join(f"{name}={value}" for name, value in found.items())
+    return str(found)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _below(path: str, name: str) -> str:
+    """The path of a field; its name is quoted when it has signs of its own, as annotations have."""
+    step = as_dotted((name,))
+    return path + step if step.startswith("[") or not path else f"{path}.{step}"
