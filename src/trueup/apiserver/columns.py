@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trueup.apiserver.versions import convert
 from trueup.kube.names import Object
 from trueup.timing.rfc3339 import parse_time
 
@@ -351,6 +352,20 @@ def _event_seen(obj: Object, now: float) -> str:
     return since(last or obj["metadata"].get("creationTimestamp"), now)
 
 
+def _event_source(obj: Object, now: float) -> str:
+    source = obj.get("source") or {}
+    parts = (
+        source.get("component") or obj.get("reportingComponent"),
+        source.get("host") or obj.get("reportingInstance"),
+    )
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _as_core(cell: Cell) -> Cell:
+    """The cell of an event that is written as ``events.k8s.io`` writes it."""
+    return lambda obj, now: cell(convert(obj, "v1"), now)
+
+
 def _targets(obj: Object, now: float) -> str:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     out = []
@@ -394,6 +409,22 @@ def _default_class(obj: Object, now: float) -> bool:
     marks = obj["metadata"].get("annotations") or {}
     return marks.get("storageclass.kubernetes.io/is-default-class") == "true"
 
+
+_EVENT = (
+    _text("Last Seen", _event_seen),
+    _text("Type", _at("type")),
+    _text("Reason", _at("reason")),
+    _text("Object", _event_object),
+    _text("Subobject", _at("involvedObject.fieldPath"), wide=True),
+    _text("Source", _event_source, wide=True),
+    _text("Message", lambda obj, now: str(obj.get("message") or "").strip()),
+    _text("First Seen", lambda obj, now: since(obj.get("firstTimestamp") or obj.get("eventTime"), now), wide=True),
+    _number("Count", lambda obj, now: (obj.get("series") or {}).get("count") or obj.get("count") or 1, wide=True),
+    Column("Name", "string", "", _at("metadata.name"), "name", 1),
+)
+
+NAMELESS = frozenset({"Event"})
+"""Kinds whose columns do not begin with the name."""
 
 BUILT_IN: Mapping[tuple[str, str], Sequence[Column]] = {
     ("", "Pod"): (
@@ -566,16 +597,9 @@ BUILT_IN: Mapping[tuple[str, str], Sequence[Column]] = {
         Column("AllowVolumeExpansion", "string", "", _at("allowVolumeExpansion", False)),
         AGE,
     ),
-    ("", "Event"): (
-        _text("Last Seen", _event_seen),
-        _text("Type", _at("type")),
-        _text("Reason", _at("reason")),
-        _text("Object", _event_object),
-        _text("Subobject", _at("involvedObject.fieldPath"), wide=True),
-        _text("Source", _at("source.component"), wide=True),
-        _text("Message", lambda obj, now: str(obj.get("message") or "").strip()),
-        _text("First Seen", lambda obj, now: since(obj.get("firstTimestamp") or obj.get("eventTime"), now), wide=True),
-        _text("Count", lambda obj, now: str(obj.get("count") or 1), wide=True),
+    ("", "Event"): _EVENT,
+    ("events.k8s.io", "Event"): tuple(
+        Column(each.name, each.type, "", _as_core(each.cell), each.format, each.priority) for each in _EVENT
     ),
     ("rbac.authorization.k8s.io", "Role"): (Column("Created At", "date", "", _at("metadata.creationTimestamp")),),
     ("rbac.authorization.k8s.io", "ClusterRole"): (

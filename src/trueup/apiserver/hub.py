@@ -19,6 +19,7 @@ from trueup.apiserver.registry import Registry, Served, built_in
 from trueup.apiserver.request import Write
 from trueup.apiserver.users import User
 from trueup.apiserver.verbs import prepare
+from trueup.apiserver.versions import convert
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import Forbidden, NotFound, not_found
 from trueup.kube.types import Types
@@ -104,7 +105,8 @@ class Hub:
             return obj
         if served.crd is not None:
             crds.check_conversion(served.crd, str(obj.get("apiVersion")), served.kind.api_version)
-        return {**obj, "apiVersion": served.kind.api_version}
+            return {**obj, "apiVersion": served.kind.api_version}
+        return convert(obj, served.kind.api_version)
 
     async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """What stands between a valid request and the store; changes ``obj`` in place."""

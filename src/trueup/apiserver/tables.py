@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from trueup.apiserver.columns import BUILT_IN, Column, age
+from trueup.apiserver.columns import BUILT_IN, NAMELESS, Column, age
 from trueup.apiserver.registry import Served
 from trueup.kube.names import Object
 
@@ -74,7 +74,9 @@ def columns_of(served: Served) -> Sequence[Column]:
             return (_NAME, _AGE)
         return (_NAME, *(_custom(column) for column in served.columns))
     own = BUILT_IN.get((served.kind.group, served.kind.kind))
-    return (_NAME, *own) if own is not None else (_NAME, _AGE)
+    if own is None:
+        return (_NAME, _AGE)
+    return own if served.kind.kind in NAMELESS else (_NAME, *own)
 
 
 def _custom(raw: Any) -> Column:
