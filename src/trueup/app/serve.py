@@ -54,8 +54,6 @@ async def serving(settings: Settings, say: Say, kubeconfig_out: Path | None = No
 
 def hand_over(cluster: Embedded) -> None:
     """What families offer to the API server: lines of simulated pods."""
-    try:
-        from trueup.families.builtin.logs import pod_logs
-    except ImportError:
-        return
+    from trueup.families.builtin.logs import pod_logs
+
     cluster.hub.pod_logs = pod_logs

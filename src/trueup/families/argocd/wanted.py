@@ -159,7 +159,10 @@ def mark(obj: Object, app: str, namespace: str) -> Object:
 
 
 def owner_in(obj: Object) -> str:
-    """The instance name in a live object's tracking id, if the id is the object's own (a copy is nobody's)."""
+    """The instance name in a live object's tracking id, if the id is the object's own (a copy is nobody's).
+
+    A hook with a generated name was marked before it had one.
+    """
     annotations = (obj.get("metadata") or {}).get("annotations")
     text = annotations.get(TRACKING_ID) if annotations else None
     if not text:
@@ -167,6 +170,7 @@ def owner_in(obj: Object) -> str:
     app, _, rest = str(text).partition(":")
     group_kind, _, name = rest.rpartition(":")
     ref = Ref.of(obj)
-    if group_kind != f"{ref.kind.group}/{ref.kind.kind}" or name.rpartition("/")[2] != ref.name:
+    generated = bool((obj.get("metadata") or {}).get("generateName"))
+    if group_kind != f"{ref.kind.group}/{ref.kind.kind}" or name.rpartition("/")[2] != ("" if generated else ref.name):
         return ""
     return app if not ref.namespace or name.partition("/")[0] == ref.namespace else ""
