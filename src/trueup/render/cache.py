@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +25,27 @@ Look = tuple[str, str, str]
 _MOST_BYTES = 256 * 1024 * 1024
 _VARIANTS = 4
 """Commits of one unit kept side by side: a branch per stage is usual."""
+
+
+Lookup = Callable[[str, str, str, str], Object | None]
+LIVE = "lookup"
+"""The question about an object of the target; its answer may change without any commit."""
+
+
+class RecordingLookup:
+    """Live objects that a render looked at, noted like files."""
+
+    def __init__(self, lookup: Lookup, notes: dict[Look, str]) -> None:
+        self._lookup, self._notes = lookup, notes
+
+    def __call__(self, version: str, kind: str, namespace: str, name: str) -> Object | None:
+        found = self._lookup(version, kind, namespace, name)
+        self._notes["", LIVE, orjson.dumps([version, kind, namespace, name]).decode()] = _object_digest(found)
+        return found
+
+
+def _object_digest(found: Object | None) -> str:
+    return hashlib.sha256(orjson.dumps(found, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 class RecordingTree:
@@ -73,6 +94,11 @@ class Kept:
     notes: Mapping[Look, str]
     roots: Mapping[str, str]
 
+    @property
+    def live(self) -> bool:
+        """Whether it depends on the target's objects, too."""
+        return any(question == LIVE for _, question, _ in self.notes)
+
     def rendered(self) -> Rendered:
         """A fresh copy."""
         pairs = orjson.loads(self.body)
@@ -95,15 +121,12 @@ class Cache:
 
     def same_trees(self, key: bytes, roots: Mapping[str, str]) -> Kept | None:
         """The render of exactly these trees: no file needs to be looked at."""
-        return next((kept for kept in self._kept.get(key, ()) if kept.roots == roots), None)
+        return next((kept for kept in self._kept.get(key, ()) if kept.roots == roots and not kept.live), None)
 
-    def same_files(self, key: bytes, trees: Mapping[str, Tree]) -> Kept | None:
-        """The render whose every note still holds in these trees."""
+    def same_files(self, key: bytes, trees: Mapping[str, Tree], lookup: Lookup | None) -> Kept | None:
+        """The render whose every note still holds."""
         for kept in list(self._kept.get(key, ())):
-            if all(
-                name in trees and answer(trees[name], question, path) == said
-                for (name, question, path), said in kept.notes.items()
-            ):
+            if all(_now(trees, lookup, look) == said for look, said in kept.notes.items()):
                 return kept
         return None
 
@@ -125,6 +148,13 @@ class Cache:
         with self._guard:
             if key in self._kept:
                 self._kept.move_to_end(key)
+
+
+def _now(trees: Mapping[str, Tree], lookup: Lookup | None, look: Look) -> str:
+    name, question, path = look
+    if question == LIVE:
+        return _object_digest(lookup(*orjson.loads(path))) if lookup else ""
+    return answer(trees[name], question, path) if name in trees else ""
 
 
 def encode(objects: Sequence[Object], origins: Sequence[Origin]) -> bytes:

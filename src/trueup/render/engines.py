@@ -6,10 +6,13 @@ used, for Helm's library alone takes 85 MB.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from trueup.render.lookup_server import serving
 
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 _MOST_BYTES = 32 * 1024 * 1024
@@ -72,14 +75,26 @@ _archives = _Archives()
 def helm(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
     """The rendered templates of a chart, its CRDs and its dependencies, as Helm's library gives them."""
     import helm_python
+
+    archive = _archives.get(job["digest"], ask)
+    with helm_python.Chart.load_archive(archive) as chart:
+        dependencies, crds = chart.dependencies, chart.crds
+        if job["lookup"] and b"lookup" in gzip.decompress(archive):
+            with (
+                serving(ask) as kubeconfig,
+                helm_python.Config(kubeconfig_content=kubeconfig, storage_driver="memory") as config,
+            ):
+                files = _rendered("helm_render_with_config", job, config._raw(), chart._raw())
+        else:
+            files = _rendered("helm_render", job, chart._raw())
+        return {"files": files, "crds": crds, "dependencies": dependencies}
+
+
+def _rendered(function: str, job: Mapping[str, Any], *handles: Any) -> Any:
+    """The library's Python face does not pass the Kubernetes version on; its C interface does."""
     from helm_python import _native
 
-    with helm_python.Chart.load_archive(_archives.get(job["digest"], ask)) as chart:
-        dependencies, crds = chart.dependencies, chart.crds
-        values, options = json.dumps(job["values"]), json.dumps(job["options"])
-        # The library's Python face does not pass the Kubernetes version on; its C interface does.
-        files = _native.call_string("helm_render", chart._raw(), values, options)
-        return {"files": json.loads(files), "crds": crds, "dependencies": dependencies}
+    return json.loads(_native.call_string(function, *handles, json.dumps(job["values"]), json.dumps(job["options"])))
 
 
 def helm_values(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:

@@ -11,10 +11,13 @@ and Argo CD's repository server.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from trueup.kube import semver
+from trueup.kube.names import Object
+from trueup.kube.problems import ApiProblem
+from trueup.kube.types import load
 from trueup.ports import Origin, RenderProblem, Target, Tree
 from trueup.render import helm_chart, helm_values
 from trueup.render.helm_chart import ChartFiles
@@ -26,12 +29,19 @@ _PLACE = re.compile(
     r"(?P<chart>[\w.-]+)/(?P<path>(?:charts/[\w.-]+/)*(?:templates|crds)/[^\s:()\"]+)(?::(?P<line>\d+))?"
 )
 _LONGEST_NAME = 53
+Lookup = Callable[[str, str, str, str], Object | None]
 
 
 def render(
-    tree: Tree, path: str, options: Mapping[str, Any], target: Target, others: Mapping[str, Tree], workers: Workers
+    tree: Tree,
+    path: str,
+    options: Mapping[str, Any],
+    target: Target,
+    others: Mapping[str, Tree],
+    workers: Workers,
+    lookup: Lookup | None = None,
 ) -> list[Found]:
-    """The objects of the chart in a folder, in Helm's order."""
+    """The objects of the chart in a folder, in Helm's order. Without a ``lookup`` that function finds nothing."""
     chart = helm_chart.collect(tree, path, without_schema=bool(options.get("skipSchemaValidation")))
     values = helm_values.compose(tree, path, options, others)
     version = str(options.get("kubeVersion") or target.kubernetes_version)
@@ -39,6 +49,7 @@ def render(
     job = {
         "digest": chart.digest,
         "values": values,
+        "lookup": lookup is not None,
         "options": {
             "name": _release(options, chart),
             "namespace": str(options.get("namespace") or target.namespace or "default"),
@@ -46,7 +57,7 @@ def render(
             "api_versions": list(options.get("apiVersions") or target.api_versions),
         },
     }
-    done = _run(workers, "helm", job, chart)
+    done = _run(workers, "helm", job, chart, Questions(target, lookup) if lookup else None)
     _check_dependencies(chart, done)
     found = [one for name, text in sorted(done["files"].items()) for one in _template(chart, name, text)]
     found = [one for one in found if not is_unknown(one[0])]
@@ -93,9 +104,35 @@ def _check_dependencies(chart: ChartFiles, done: Mapping[str, Any]) -> None:
         raise RenderProblem(message, path=f"{chart.path}/Chart.yaml".lstrip("/"), field="dependencies")
 
 
-def _run(workers: Workers, name: str, job: Mapping[str, Any], chart: ChartFiles) -> Any:
+class Questions:
+    """What the library asks a cluster during one render."""
+
+    def __init__(self, target: Target, lookup: Lookup) -> None:
+        self._target, self._lookup = target, lookup
+
+    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        if "kinds" in question:
+            return {"kinds": self._kinds(str(question["kinds"]))}
+        version, kind, namespace, name = question["lookup"]
+        try:
+            return {"object": self._lookup(version, kind, namespace, name)}
+        except ApiProblem as problem:
+            return {"error": problem.message}
+
+    def _kinds(self, version: str) -> list[str]:
+        """The kinds of a group and version that the target has: the built-in ones, and those that it lists."""
+        listed = {entry[len(version) + 1 :] for entry in self._target.api_versions if entry.startswith(f"{version}/")}
+        built_in = {row.kind.kind for row in load().resources if row.kind.api_version == version}
+        return sorted(built_in | {kind for kind in listed if "/" not in kind})
+
+
+def _run(
+    workers: Workers, name: str, job: Mapping[str, Any], chart: ChartFiles, cluster: Questions | None = None
+) -> Any:
     def answer(question: dict[str, Any]) -> dict[str, Any]:
-        return {"content": chart.archive()} if "archive" in question else {"error": f"nobody answers {question}"}
+        if "archive" in question:
+            return {"content": chart.archive()}
+        return cluster.answer(question) if cluster else {"error": f"nobody answers {question}"}
 
     try:
         return workers.run(name, job, answer)

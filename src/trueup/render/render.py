@@ -19,7 +19,7 @@ import orjson
 from trueup.kube.names import Object
 from trueup.ports import Origin, Rendered, RenderProblem, RenderRequest, Tree
 from trueup.render import helm, jsonnet, kustomize, plain
-from trueup.render.cache import Cache, Kept, Look, RecordingTree, encode
+from trueup.render.cache import Cache, Kept, Look, RecordingLookup, RecordingTree, encode
 from trueup.render.choose import choose
 from trueup.render.objects import Found
 from trueup.render.workers import Workers
@@ -36,6 +36,7 @@ class _Inputs:
         self.others: dict[str, Tree] = {
             name: RecordingTree(tree, self.notes, name) for name, tree in request.others.items()
         }
+        self.lookup = RecordingLookup(request.lookup, self.notes) if request.lookup else None
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -57,7 +58,7 @@ class Render:
         path = _normal(request.path)
         key = _key(request, path)
         roots = {name: _identity(tree) for name, tree in {"": request.tree, **request.others}.items()}
-        kept = self._cache.same_trees(key, roots) if request.lookup is None and all(roots.values()) else None
+        kept = self._cache.same_trees(key, roots) if all(roots.values()) else None
         if kept is None:
             kept = await self._once(key, request, path, roots)
         else:
@@ -73,14 +74,13 @@ class Render:
         """Equal requests at one time share one render; a waiter's leaving does not end it for the others."""
         trees = {"": request.tree, **request.others}
         same = (key, tuple((name, roots[name] or str(id(tree))) for name, tree in sorted(trees.items())))
-        task = self._running.get(same) if request.lookup is None else None
+        task = self._running.get(same)
         if task is None:
             loop = asyncio.get_running_loop()
             work = loop.run_in_executor(self._threads, self._work, key, request, path, roots)
             task = asyncio.ensure_future(_result(work))
-            if request.lookup is None:
-                self._running[same] = task
-                task.add_done_callback(lambda done: self._done(same, done))
+            self._running[same] = task
+            task.add_done_callback(lambda done: self._done(same, done))
         return await asyncio.shield(task)
 
     def _done(self, same: tuple[bytes, tuple[tuple[str, str], ...]], task: asyncio.Task[Kept]) -> None:
@@ -90,19 +90,17 @@ class Render:
 
     def _work(self, key: bytes, request: RenderRequest, path: str, roots: dict[str, str]) -> Kept:
         """In a thread: answer from memory if what a former render read is unchanged, else render."""
-        if request.lookup is None:
-            known = self._cache.same_files(key, {"": request.tree, **request.others})
-            if known is not None:
-                kept = Kept(known.body, known.warnings, known.notes, roots)
-                self._cache.keep(key, kept, instead=known)
-                return kept
+        known = self._cache.same_files(key, {"": request.tree, **request.others}, request.lookup)
+        if known is not None:
+            kept = Kept(known.body, known.warnings, known.notes, roots)
+            self._cache.keep(key, kept, instead=known)
+            return kept
         inputs = _Inputs(request, path)
         found = self._found(inputs)
         objects: list[Object] = [one[0] for one in found]
         origins: list[Origin] = [one[1] for one in found]
         kept = Kept(encode(objects, origins), tuple(inputs.warnings), inputs.notes, roots)
-        if request.lookup is None:
-            self._cache.keep(key, kept)
+        self._cache.keep(key, kept)
         return kept
 
     def _found(self, inputs: _Inputs) -> list[Found]:
@@ -137,7 +135,8 @@ def _directory(inputs: _Inputs, workers: Workers) -> list[Found]:
 
 
 def _helm(inputs: _Inputs, workers: Workers) -> list[Found]:
-    return helm.render(inputs.tree, inputs.path, inputs.options, inputs.request.target, inputs.others, workers)
+    target = inputs.request.target
+    return helm.render(inputs.tree, inputs.path, inputs.options, target, inputs.others, workers, inputs.lookup)
 
 
 def _kustomize(inputs: _Inputs, workers: Workers) -> list[Found]:
@@ -180,6 +179,7 @@ def _key(request: RenderRequest, path: str) -> bytes:
         request.options,
         [target.kubernetes_version, list(target.api_versions), target.namespace],
         sorted(request.others),
+        request.lookup is not None,
     ]
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS, default=dict)).digest()
 

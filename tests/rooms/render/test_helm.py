@@ -242,3 +242,39 @@ async def test_ignored_files_are_no_part_of_the_chart(shared_renderer: Render) -
     }
     files["charts/web/drafts/templates/x.yaml"] = "a: {{ fail `read` }}"
     assert len(await objects(shared_renderer, files)) == 1
+
+
+LOOKUP = """
+{{- $found := lookup "v1" "Secret" "shop" "password" }}
+apiVersion: v1
+kind: Secret
+metadata: {name: password}
+data: {{ if $found }}{{ $found.data | toJson }}{{ else }}{new: bmV3}{{ end }}
+count: {{ len (lookup "shop.example.com/v1" "Order" "" "").items | default 0 }}
+"""
+
+
+async def test_lookup_is_answered_by_the_target(fresh_renderer: Render) -> None:
+    """Objects and lists of built-in and listed kinds; the render is remembered until an answer changes."""
+    asked: list[tuple[str, str, str, str]] = []
+    live: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "password"}, "data": {"old": "b2xk"}}
+
+    def lookup(version: str, kind: str, namespace: str, name: str) -> Object | None:
+        asked.append((version, kind, namespace, name))
+        return {**live} if kind == "Secret" else {"apiVersion": version, "kind": "OrderList", "items": [live, live]}
+
+    base = request({**CHART, "charts/web/templates/map.yaml": LOOKUP}, "charts/web")
+    versions = ("shop.example.com/v1", "shop.example.com/v1/Order")
+    full = replace(base, lookup=lookup, target=replace(base.target, api_versions=versions))
+    first = (await fresh_renderer.render(full)).objects[0]
+    assert (first["data"], first["count"]) == ({"old": "b2xk"}, 2)
+    assert set(asked) == {("v1", "Secret", "shop", "password"), ("shop.example.com/v1", "Order", "", "")}
+    live["data"] = {"now": "bm93"}
+    assert (await fresh_renderer.render(full)).objects[0]["data"] == {"now": "bm93"}
+
+
+async def test_lookup_finds_nothing_without_a_target(shared_renderer: Render) -> None:
+    """As ``helm template`` and Argo CD: an empty answer."""
+    files = {**CHART, "charts/web/templates/map.yaml": LOOKUP.replace(".items", "")}
+    found = (await objects(shared_renderer, files))[0]
+    assert (found["data"], found["count"]) == ({"new": "bmV3"}, 0)
