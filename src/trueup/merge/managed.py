@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from trueup.kube.names import Object
+from trueup.kube.shapes import ANY, Shape
 from trueup.merge.fields import FieldSet, union
+from trueup.merge.reading import as_schema_has_it
 
 ManagerKey = tuple[str, str, str, str]
 """Manager, operation, API version of an update (empty for an apply), subresource: who an entry belongs to."""
@@ -57,8 +59,11 @@ class Entry:
 Entries = dict[ManagerKey, Entry]
 
 
-def entries_of(obj: Object | None) -> Entries:
-    """The entries of an object; none when one of them cannot be read, as the API server has it."""
+def entries_of(obj: Object | None, shape: Shape = ANY) -> Entries:
+    """The entries of an object; none when one of them cannot be read, as the API server has it.
+
+    ``shape``: sets follow when the schema made a field atomic since they were written.
+    """
     out: Entries = {}
     for raw in ((obj or {}).get("metadata") or {}).get("managedFields") or ():
         fields = raw.get("fieldsV1") or {}
@@ -76,7 +81,8 @@ def entries_of(obj: Object | None) -> Entries:
             raw.get("time") or "",
             raw,
         )
-        out[entry.key] = entry
+        settled = fields if shape is ANY else as_schema_has_it(fields, shape)
+        out[entry.key] = entry if settled is fields else entry.with_fields(settled)
     return out
 
 

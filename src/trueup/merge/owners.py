@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from trueup.kube.empty import empty_object, with_parts
 from trueup.kube.names import Object
 from trueup.kube.problems import ApiProblem, BadRequest
-from trueup.kube.shapes import Shape
+from trueup.kube.shapes import ANY, Shape
 from trueup.merge.combine import combine
 from trueup.merge.compare import compare
 from trueup.merge.conflicts import Contested, refusal
@@ -89,7 +89,7 @@ class _Apply:
 
     def run(self, mine: Entry, *, force: bool) -> Object:
         key = mine.key
-        entries = entries_of(self.live)
+        entries = entries_of(self.live, _changing(self.shape, self.applied))
         if not entries:
             _own_before_first_apply(entries, self.live, self.shape, mine, self.reset)
         last = entries.get(key)
@@ -218,10 +218,11 @@ def track_update(
     versions: Versions | None = None,
 ) -> Object:
     """``new`` with managed fields that say what ``manager`` changed by this update, patch or create."""
+    moving = _changing(shape, new)
     if not subresource and gives_up(new):
         entries: Entries = {}
     else:
-        entries = (entries_of(new) if not subresource else {}) or entries_of(old)
+        entries = (entries_of(new, moving) if not subresource else {}) or entries_of(old, moving)
     if old is not None and not entries:
         # Tracking starts with an object's creation or its first apply, not in between.
         return with_entries(new, entries)
@@ -259,6 +260,11 @@ def _own_before_first_apply(
         entries, empty, with_parts(live, empty), shape, BEFORE_FIRST_APPLY, mine.subresource, mine.api_version,
         mine.time, reset, None,
     )  # fmt: skip
+
+
+def _changing(shape: Shape, obj: Object) -> Shape:
+    """The shape, where it may have changed since managed fields were written: custom groups, which all have a dot."""
+    return shape if "." in str(obj.get("apiVersion") or "").rpartition("/")[0] else ANY
 
 
 def _title(obj: Object) -> str:

@@ -131,6 +131,30 @@ def _why(item: Any, shape: Shape) -> str:
     )
 
 
+def as_schema_has_it(fields: FieldSet, shape: Shape) -> FieldSet:
+    """The set with what the schema made atomic since it was written as one member; itself when nothing is to do.
+
+    The other way round, from atomic to granular, a set stays as it is. Source: structured-merge-diff
+    ``ReconcileFieldSetWithSchema``.
+    """
+    out: FieldSet | None = None
+    known, values, items = shape.fields, shape.values, shape.items
+    for key, below in fields.items():
+        if not below:
+            continue
+        sub = (known.get(key[2:]) or values) if key[0] == "f" else items
+        if sub is None or sub.of == "scalar" or (sub.of == "any" and sub.map_type != "atomic"):
+            # Nothing below is known; what is known to be a scalar has nothing below.
+            continue
+        atomic = sub.list_type == "atomic" if sub.of == "list" else sub.map_type == "atomic"
+        inner = MEMBER if atomic else as_schema_has_it(below, sub)
+        if inner is not below:
+            if out is None:
+                out = dict(fields)
+            out[key] = inner
+    return fields if out is None else out
+
+
 def named_members(fields: FieldSet, shape: Shape) -> FieldSet:
     """The set with the struct fields on the way to its members as members (``EnsureNamedFieldsAreMembers``)."""
     out: FieldSet = {}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from trueup.kube.names import Kind
 from trueup.kube.problems import ApiProblem, BadRequest, Conflict
-from trueup.kube.shapes import ANY
+from trueup.kube.shapes import ANY, Shape
 from trueup.kube.types import load
 from trueup.merge.owners import apply, managers, strip, track_update
 
@@ -336,6 +336,20 @@ def test_items_with_the_same_key_are_refused() -> None:
         "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): "
         '.spec.template.spec.containers: duplicate entries for key [name="web"]'
     )
+
+
+def test_sets_follow_a_custom_schema_that_made_a_field_atomic() -> None:
+    """Who owned parts owns the whole, and so another's change of it is a conflict."""
+    parts = Shape("map", make=lambda: ({}, ANY, None))
+    atom = Shape("map", map_type="atomic", make=lambda: ({}, ANY, None))
+
+    def schema(spec: Shape) -> Shape:
+        return Shape("map", make=lambda: ({"spec": spec}, ANY, None))
+
+    thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "x"}, "spec": {"a": 1}}
+    live = apply(None, thing, schema(parts), manager="one", now=T1)
+    with pytest.raises(Conflict, match=r'conflict with "one": \.spec'):
+        apply(live, {**thing, "spec": {"b": 2}}, schema(atom), manager="two", now=T2)
 
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

@@ -13,7 +13,7 @@ from trueup.merge.combine import combine
 from trueup.merge.compare import compare
 from trueup.merge.fields import FieldSet, difference, without
 from trueup.merge.pruning import remove
-from trueup.merge.reading import field_set
+from trueup.merge.reading import as_schema_has_it, field_set
 
 ATOMIC = Shape("any", map_type="atomic")
 
@@ -155,3 +155,15 @@ def test_differences_of_sets() -> None:
         outcomes.append((row, have, (_normal(row["expectDifference"]), _normal(row["expectRecursiveDifference"]))))
 
     assert _report("TestSetDifference", outcomes) == []
+
+
+def test_following_a_schema_that_changed() -> None:
+    """What became atomic is one member; what became granular stays as it was."""
+    outcomes = []
+    for row, _ in _rows("TestReconcileFieldSetWithSchema"):
+        shape = Schema(row["newSchema"]).shape({"namedType": row["rootTypeName"]})
+        have = as_schema_has_it(row["oldFields"] or {}, shape)
+        # The recording has no fixed set where nothing is to do.
+        outcomes.append((row, _normal(have), _normal(row["fixedFields"] or row["oldFields"])))
+
+    assert _report("TestReconcileFieldSetWithSchema", outcomes) == []
