@@ -29,6 +29,8 @@ class Schema:
         if name in ("__untyped_atomic_", "__untyped_deduced_"):
             return ATOMIC if name == "__untyped_atomic_" else ANY
         atom = self.types[name] if name else ref
+        if "list" in atom and "map" in atom:
+            return ANY
         if "list" in atom:
             return self._list(atom["list"], ref.get("elementRelationship"))
         if "map" in atom:
