@@ -3,8 +3,8 @@
 Called through `documents`. JSON values come in, text leaves.
 
 Source of the rules: go-yaml v2's encoder and emitter as sigs.k8s.io/yaml carries them: keys in natural order, lists not
-indented under their key, no line folding, literal blocks for text with line breaks, double quotes for what would be read
-as something else, single quotes for what cannot stand plain.
+indented under their key, literal blocks for text with line breaks, double quotes for what would be read
+as something else, single quotes for what cannot stand plain. Lines break at the first space past 80 columns.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from trueup.kube.yaml_scalars import go_float, needs_quotes
 _SIMPLE = re.compile(r"[A-Za-z_/][A-Za-z0-9_./=+-]*")
 """Text that no rule of the emitter minds; most keys and values are such."""
 _LONGEST_KEY = 128
+_WIDTH = 80
+"""The emitter looks for a space to break at once a line is longer."""
 _ESCAPES = {
     "\0": "0",
     "\a": "a",
@@ -35,6 +37,7 @@ _ESCAPES = {
     "\u2028": "L",
     "\u2029": "P",
 }
+_LONE_SPACE = re.compile("(?<! ) (?! )")
 _BREAKS = "\n\r\x85\u2028\u2029"
 _NOT_PRINTABLE = re.compile("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 
@@ -49,7 +52,7 @@ def dump(value: Any) -> str:
         out = []
         _sequence(value, 0, out, "")
         return "".join(out)
-    return _inline(value, 0) + "\n"
+    return _inline(value, 2, 0) + "\n"
 
 
 def dump_all(values: Iterable[Any]) -> str:
@@ -64,7 +67,8 @@ def _mapping(value: dict[str, Any], indent: int, out: list[str], first: str) -> 
     for key in sorted_keys(value):
         text = _key(key)
         if text is None:
-            out.append(f"{lead}? {_scalar(key, indent + 2)}\n{pad}:")
+            text = ""
+            out.append(f"{lead}? {_scalar(key, indent + 2, indent + 2)}\n{pad}:")
         else:
             out.append(f"{lead}{text}:")
         lead = pad
@@ -76,7 +80,7 @@ def _mapping(value: dict[str, Any], indent: int, out: list[str], first: str) -> 
             out.append("\n")
             _sequence(item, indent, out, "")
         else:
-            out.append(f" {_inline(item, indent + 2)}\n")
+            out.append(f" {_inline(item, indent + 2, indent + len(text) + 2)}\n")
 
 
 def _sequence(value: list[Any], indent: int, out: list[str], first: str) -> None:
@@ -87,13 +91,14 @@ def _sequence(value: list[Any], indent: int, out: list[str], first: str) -> None
         elif isinstance(item, list) and item:
             _sequence(item, indent + 2, out, f"{lead}- ")
         else:
-            out.append(f"{lead}- {_inline(item, indent + 2)}\n")
+            out.append(f"{lead}- {_inline(item, indent + 2, indent + 2)}\n")
         lead = " " * indent
 
 
-def _inline(value: Any, indent: int) -> str:
+def _inline(value: Any, indent: int, column: int) -> str:
+    """``column`` is where the value begins; ``indent`` where its further lines do."""
     if isinstance(value, str):
-        return _scalar(value, indent)
+        return _scalar(value, indent, column)
     if value is None:
         return "null"
     if value is True:
@@ -120,22 +125,63 @@ def _key(key: str) -> str | None:
     return "''" if not key and not needs_quotes(key) else _one_line(key)
 
 
-def _scalar(text: str, indent: int) -> str:
+def _scalar(text: str, indent: int, column: int) -> str:
     if _SIMPLE.fullmatch(text) and not needs_quotes(text):
         return text
     if "\n" in text and _block_allowed(text):
         return _literal(text, indent)
-    if "\n" in text:
-        return _double(text)
-    return _one_line(text)
+    if _needs_double(text):
+        double = _double(text)
+        fits = column + len(double) < _WIDTH or " " not in text
+        return double if fits else _double_folded(text, indent, column + 1)
+    if _plain_allowed(text):
+        return text if column + len(text) < _WIDTH else _folded(text, indent, column, whole=True)
+    quoted = text.replace("'", "''")
+    return f"'{quoted}'" if column + len(quoted) < _WIDTH else f"'{_folded(quoted, indent, column + 1, whole=False)}'"
 
 
 def _one_line(text: str) -> str:
-    if needs_quotes(text):
-        return _double(text)
-    if _NOT_PRINTABLE.search(text) or any(mark in text for mark in _BREAKS):
+    if _needs_double(text):
         return _double(text)
     return text if _plain_allowed(text) else "'" + text.replace("'", "''") + "'"
+
+
+def _needs_double(text: str) -> bool:
+    return needs_quotes(text) or bool(_NOT_PRINTABLE.search(text)) or any(mark in text for mark in _BREAKS)
+
+
+def _folded(text: str, indent: int, column: int, *, whole: bool) -> str:
+    """Text with breaks in place of single spaces past the width; quoted text keeps its first and last character."""
+    pad = "\n" + " " * indent
+    out: list[str] = []
+    start = 0
+    for space in _LONE_SPACE.finditer(text):
+        at = space.start()
+        if column + at - start > _WIDTH and (whole or 0 < at < len(text) - 1):
+            out.append(text[start:at])
+            start, column = at + 1, indent
+    out.append(text[start:])
+    return pad.join(out)
+
+
+def _double_folded(text: str, indent: int, column: int) -> str:
+    """Double-quoted text may break at the first of several spaces, too: a backslash keeps the next one."""
+    pad = "\n" + " " * indent
+    out: list[str] = []
+    after_space = False
+    for at, char in enumerate(text):
+        if char == " " and not after_space and column > _WIDTH and 0 < at < len(text) - 1:
+            out.append(pad)
+            column = indent
+            if text[at + 1] == " ":
+                out.append("\\")
+                column += 1
+        else:
+            written = _escaped(char)
+            out.append(written)
+            column += len(written)
+        after_space = char == " "
+    return '"' + "".join(out) + '"'
 
 
 def _plain_allowed(text: str) -> bool:

@@ -182,6 +182,15 @@ def test_objects_are_printed_as_kubectl_prints_them() -> None:
     assert "".join([lines[1], lines[0], *lines[2:]]) == dump(value)
 
 
+def test_what_kustomize_printed_is_printed_again() -> None:
+    """Real manifests of many repositories come out byte for byte as the same printer in Go wrote them."""
+    lines = corpus("extracted/kustomize_realworld.jsonl").read_text().splitlines()
+    texts = {case["dir"]: case["yaml"] for case in map(json.loads, lines) if case["yaml"].strip()}
+    wrong = [folder for folder, text in texts.items() if dump_all(document.value for document in parse(text)) != text]
+    print(f"{len(texts) - len(wrong)} of {len(texts)}")
+    assert wrong == []
+
+
 def test_what_is_printed_is_read_back() -> None:
     """Every snippet that reads well is the same after printing and reading."""
     values = [value for case in cases() if (value := outcome(str(case["yaml"]))) not in ("an error", None)]
@@ -192,6 +201,13 @@ def test_keys_stand_in_natural_order() -> None:
     """Numbers inside keys count by value, letters come after other signs."""
     keys = ["b", "a10", "a2", "a-1", "a", "A", "a/b", "ab"]
     assert list(parse_one(dump(dict.fromkeys(keys, 1)))) == ["A", "a", "a-1", "a/b", "a2", "a10", "ab", "b"]
+
+
+def test_long_text_is_folded() -> None:
+    """Past 80 columns a line breaks at a single space; quoted text may break at the first of several."""
+    assert dump({"a": " ".join(["word"] * 20)}) == f"a: {' '.join(['word'] * 16)}\n  word word word word\n"
+    assert dump(["it's: " + "y " * 40 + "z"]) == f"- 'it''s: {'y ' * 35}y\n  y y y y z'\n"
+    assert dump({"t": "\t" + "ab  " * 20 + "z"}) == f't: "\\t{"ab  " * 19}ab\n  \\ z"\n'
 
 
 def test_several_documents_have_separators_between() -> None:
