@@ -51,17 +51,29 @@ def _maps(live: dict[str, Any], config: dict[str, Any], shape: Shape) -> dict[st
         before = live.get(name, _ABSENT)
         if before is value:
             continue
-        merged = value if before is _ABSENT else combine(before, value, fields.get(name) or values)
-        if merged is not before:
-            if out is None:
-                out = dict(live)
-            out[name] = merged
+        kind = type(value)
+        if before is _ABSENT:
+            merged = value
+        elif kind is dict or kind is list or value is None:
+            merged = combine(before, value, fields.get(name) or values)
+            if merged is before:
+                continue
+        elif before == value and type(before) is kind:
+            continue
+        else:
+            merged = value
+        if out is None:
+            out = dict(live)
+        out[name] = merged
     return live if out is None else out
 
 
 def _lists(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
     """Items of both, in an order that keeps the configuration's and, where it says nothing, the live one."""
     items = shape.items or ANY
+    if _alike(live, config, shape):
+        out = [combine(a, b, items) for a, b in zip(live, config, strict=True)]
+        return live if all(a is b for a, b in zip(out, live, strict=True)) else out
     left = [key_of(item, shape) for item in live]
     right = [key_of(item, shape) for item in config]
     if left == right and len(set(left)) == len(left):
@@ -69,6 +81,21 @@ def _lists(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
     else:
         out = _interleave(live, config, left, right, items)
     return live if len(out) == len(live) and all(a is b for a, b in zip(out, live, strict=True)) else out
+
+
+def _alike(live: list[Any], config: list[Any], shape: Shape) -> bool:
+    """Whether both have the same items in the same order, as far as a single key of texts says so at a glance."""
+    keys = shape.map_keys
+    if len(keys) != 1 or len(live) != len(config):
+        return False
+    key = keys[0]
+    seen: set[str] = set()
+    for a, b in zip(live, config, strict=True):
+        name = a.get(key) if type(a) is dict else None
+        if type(name) is not str or type(b) is not dict or b.get(key) != name:
+            return False
+        seen.add(name)
+    return len(seen) == len(live)
 
 
 def _interleave(
