@@ -77,7 +77,7 @@ class Transport:
         open_watches[0] += 1
         try:
             request = client.request(call.method, self._prefix + call.path).headers(headers)
-            async with request.build_streamed() as response:
+            async with request.streamed_read_buffer_limit(0).build_streamed() as response:
                 yield response
         except PyreqwestError as error:
             raise self._wrap(error) from error

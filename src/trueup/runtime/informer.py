@@ -16,7 +16,7 @@ from typing import Literal
 
 from trueup.kube.names import Key, Kind, Object
 from trueup.kube.problems import ApiProblem, Expired, MethodNotAllowed, NotFound
-from trueup.ports import Client, Clock
+from trueup.ports import Client, Clock, WatchEvent
 from trueup.runtime.metrics import Metrics
 from trueup.timing.backoff import Backoff
 
@@ -182,19 +182,28 @@ class Informer:
     async def _watch(self) -> None:
         """One watch to its end; servers end them now and then."""
         started, events = self._clock.now(), 0
-        async for event in self._client.watch(self.kind, self._namespace, revision=self._revision):
-            if event.type == "BOOKMARK":
-                self._revision = str(event.object["metadata"]["resourceVersion"])
-                self._seen = max(self._seen, _revision_number(self._revision))
-            else:
-                self._take(event.type, event.object)
-            events += 1
-            if self._failures or self.problem:
-                self._stand(None)
+        stream = self._client.watch(self.kind, self._namespace, revision=self._revision)
+        try:
+            async for event in stream:
+                self._hear(event)
+                events += 1
+        finally:  # here and now, not when the garbage collector comes by
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
         self._count("ended")
         if not events and self._clock.now() - started < 1.0:
             # A server that ends watches at once would be asked without end.
             await self._pause(ApiProblem(f"the watch of {self.kind} ended at once"), quiet=True)
+
+    def _hear(self, event: WatchEvent) -> None:
+        if event.type == "BOOKMARK":
+            self._revision = str(event.object["metadata"]["resourceVersion"])
+            self._seen = max(self._seen, _revision_number(self._revision))
+        else:
+            self._take(event.type, event.object)
+        if self._failures or self.problem:
+            self._stand(None)
 
     def _take(self, type: Literal["ADDED", "MODIFIED", "DELETED"], obj: Object) -> None:
         key = Key.of(obj)
