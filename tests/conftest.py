@@ -1,0 +1,8 @@
+"""Options of the whole suite."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--kubeconfig FILE``: run the suites that can also against a genuine Kubernetes, in namespaces of their own."""
+    parser.addoption("--kubeconfig", default="", help="kubeconfig of a genuine Kubernetes to test against as well")
