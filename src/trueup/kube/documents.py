@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ from trueup.kube import yaml_scalars
 from trueup.kube.yaml_printing import dump, dump_all
 from trueup.kube.yaml_scalars import ScalarProblem
 
-__all__ = ["Document", "Duplicate", "YamlProblem", "dump", "dump_all", "line_of", "parse", "parse_one"]
+__all__ = ["Dialect", "Document", "Duplicate", "YamlProblem", "dump", "dump_all", "line_of", "parse", "parse_one"]
 
 _DEEPEST = 5_000
 """Nesting levels; what is deeper could not be walked by anything that reads it."""
@@ -66,11 +66,25 @@ class Document:
     duplicates: tuple[Duplicate, ...] = ()
 
 
-def parse(data: bytes | str, path: str = "", *, strict: bool = False) -> list[Document]:
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Another reading of scalars than that of Kubernetes: kustomize reads YAML 1.2. A key that a merge brought gives way
+    to one that is written out, wherever that stands."""
+
+    plain: Callable[[str], Any]
+    """The value of an unquoted scalar."""
+    key: Callable[[str], Any]
+    """The same where it is a key."""
+    folded: Callable[[str], str]
+    """The value of a scalar in folded style."""
+
+
+def parse(data: bytes | str, path: str = "", *, strict: bool = False, dialect: Dialect | None = None) -> list[Document]:
     """The documents of a file, empty ones left out. Raises `YamlProblem`; when strict, for a duplicate key too."""
     documents = _json(data, path, strict)
     if documents is None:
-        documents = [document for document in _Reader(data, path).documents() if document.value is not None]
+        reader = _Reader(data, path, dialect=dialect)
+        documents = [document for document in reader.documents() if document.value is not None]
     if strict:
         for document in documents:
             for twice in document.duplicates:
@@ -160,11 +174,13 @@ _NO_KEY = object()
 class _Frame:
     """One open collection: ``into`` is the dict or list, ``key`` the key that waits for its value."""
 
-    __slots__ = ("anchor", "count", "into", "is_map", "key", "odd", "where")
+    __slots__ = ("anchor", "count", "into", "is_map", "key", "merged", "odd", "where")
 
     def __init__(self, into: Any, is_map: bool, anchor: str | None, count: int, where: tuple[str | int, ...]) -> None:
         self.into, self.is_map, self.anchor, self.count, self.where = into, is_map, anchor, count, where
         self.key: Any = _NO_KEY
+        self.merged: set[str] | None = None
+        """Keys that ``<<`` brought; noted for a dialect only."""
         self.odd: dict[str, type] | None = None
         """The types of keys that were no strings: ``1`` and ``"1"`` are two keys to a strict reader."""
 
@@ -172,8 +188,10 @@ class _Frame:
 class _Reader:
     """Builds documents from libyaml's events with an explicit stack: deep nesting costs no recursion."""
 
-    def __init__(self, data: bytes | str, path: str, *, marks: bool = False) -> None:
-        self.path, self.marks = path, marks
+    def __init__(self, data: bytes | str, path: str, *, marks: bool = False, dialect: Dialect | None = None) -> None:
+        self.path, self.marks, self.dialect = path, marks, dialect
+        self.plain = dialect.plain if dialect else yaml_scalars.plain
+        self.key = dialect.key if dialect else yaml_scalars.plain
         self.lines: list[dict[tuple[str | int, ...], int]] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.open: set[str] = set()
@@ -255,9 +273,9 @@ class _Reader:
     def _scalar(self, event: Any) -> Any:
         try:
             if event.implicit[0]:
-                value = yaml_scalars.plain(event.value)
+                value = self.plain(event.value)
             elif event.tag is None:
-                return event.value
+                return self.dialect.folded(event.value) if self.dialect and event.style == ">" else event.value
             else:
                 value = yaml_scalars.tagged(event.tag, event.value)
             return yaml_scalars.number(value) if type(value) is float else value
@@ -270,7 +288,7 @@ class _Reader:
                 if event.value == "<<":
                     frame.key = _MERGE
                     return
-                value = yaml_scalars.plain(event.value)
+                value = self.key(event.value)
             else:
                 value = event.value if event.tag is None else yaml_scalars.tagged(event.tag, event.value)
             if event.anchor:
@@ -283,7 +301,9 @@ class _Reader:
         key = value if type(value) is str else yaml_scalars.key(value)
         kind = type(value)
         before = (frame.odd or {}).get(key, str)
-        if key in frame.into and before is kind:
+        if frame.merged is not None and key in frame.merged:
+            frame.merged.discard(key)
+        elif key in frame.into and before is kind:
             self.duplicates.append(Duplicate(key, event.start_mark.line + 1))
         if kind is not str:
             frame.odd = {**(frame.odd or {}), key: kind}
@@ -310,7 +330,12 @@ class _Reader:
             raise self._wrong(event, "map merge requires map or sequence of maps as the value")
         for source in sources:
             for key, item in source.items():
-                if key in frame.into:
+                if self.dialect:
+                    frame.merged = frame.merged or set()
+                    if key in frame.into and key not in frame.merged:
+                        continue
+                    frame.merged.add(key)
+                elif key in frame.into:
                     self.duplicates.append(Duplicate(key, event.start_mark.line + 1))
                 frame.into[key] = item
 

@@ -1,0 +1,168 @@
+"""Strategic merge and JSON patches. Called by `build` and `plugins`.
+
+A patch is read once (`read`), then applied to what it names or what a selector finds. Source: kustomize's patch
+transformers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trueup.kube.documents import YamlProblem, parse_one
+from trueup.kustomize.merge import merge
+from trueup.kustomize.merge_keys import Schemas
+from trueup.kustomize.problem import KustomizeProblem, within
+from trueup.kustomize.reading import resources as read_resources
+from trueup.kustomize.resource import Resource
+from trueup.kustomize.resources import Resources, Selector
+from trueup.kustomize.scalars import copy, settle, unsettle
+from trueup.merge.jsonpatch import PatchProblem, json_patch
+
+_OPERATIONS = frozenset({"add", "remove", "replace", "move", "copy", "test"})
+
+
+@dataclass(slots=True)
+class Patch:
+    """One entry of ``patches``, read."""
+
+    source: str
+    merges: list[Resource] = field(default_factory=list)
+    operations: list[Any] | None = None
+    target: Selector | None = None
+
+
+def read(text: bytes, source: str, target: Mapping[str, Any] | None, options: Mapping[str, Any] | None) -> Patch:
+    """A patch of either kind; text that is both, or neither, is refused."""
+    merges: list[Resource] | None = None
+    operations: list[Any] | None = None
+    try:
+        merges = read_resources(text)
+    except KustomizeProblem:
+        merges = None
+    operations = _operations(text)
+    if merges and operations:
+        raise KustomizeProblem(f"illegally qualifies as both an SM and JSON patch: {source}")
+    if merges is None and operations is None:
+        raise KustomizeProblem(f"unable to parse SM or JSON patch from {source}")
+    selector = Selector.of(target) if target is not None else None
+    if merges is None:
+        return Patch(source, [], operations, selector)
+    for patch in merges:
+        patch.allow_name_change = bool((options or {}).get("allowNameChange"))
+        patch.allow_kind_change = bool((options or {}).get("allowKindChange"))
+    return Patch(source, merges, None, selector)
+
+
+def read_operations(text: bytes) -> list[Any]:
+    """The operations of a JSON patch in JSON or YAML."""
+    try:
+        value = parse_one(text)
+    except YamlProblem as problem:
+        raise KustomizeProblem(f"error converting YAML to JSON: {problem.message}", line=problem.line) from None
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise KustomizeProblem("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+    return value
+
+
+def _operations(text: bytes) -> list[Any] | None:
+    if not text:
+        return None
+    try:
+        return read_operations(text)
+    except KustomizeProblem:
+        return None
+
+
+def apply(resources: Resources, patch: Patch, schemas: Schemas) -> None:
+    """Carries out one entry of ``patches``."""
+    if patch.operations is not None:
+        if patch.target is None:
+            raise KustomizeProblem(f"must specify a target for JSON patch {patch.source}")
+        for resource in resources.select(patch.target):
+            resource.remember_id()
+            apply_operations(resource, patch.operations)
+        return
+    if not patch.merges:
+        return
+    if patch.target is not None:
+        if len(patch.merges) > 1:
+            raise KustomizeProblem(
+                "Multiple Strategic-Merge Patches in one `patches` entry is not allowed to set `patches.target` field: "
+                f"{patch.source}"
+            )
+        apply_to(resources, resources.select(patch.target), patch.merges[0], schemas)
+        return
+    for one in patch.merges:
+        id = one.original_id
+        with within(f'no resource matches strategic merge patch "{id}"'):
+            target = resources.only(id)
+        merge_into(target, one, copy(one.body), schemas)
+
+
+def apply_to(resources: Resources, selected: list[Resource], patch: Resource, schemas: Schemas) -> None:
+    """One strategic merge patch on several objects, whatever their kind."""
+    keys = {resource.id.key for resource in selected}
+    for resource in resources:
+        if resource.id.key not in keys:
+            continue
+        body = copy(patch.body)
+        for marks in ("labels", "annotations"):
+            _as_text(patch, body, marks)
+        if "apiVersion" in resource.body:
+            body["apiVersion"] = resource.body["apiVersion"]
+        else:
+            body.pop("apiVersion", None)
+        merge_into(resource, patch, body, schemas)
+    items = [resource for resource in resources if not resource.gone]
+    resources.items = []
+    resources.append_all(items)
+
+
+def _as_text(patch: Resource, body: dict[str, Any], marks: str) -> None:
+    """Labels and annotations of a patch with a target go through text: a null in them is the word."""
+    metadata = body.get("metadata")
+    if not isinstance(metadata, dict):
+        return
+    metadata.pop(marks, None)
+    texts = patch.texts(marks)
+    if texts:
+        metadata[marks] = texts
+
+
+def merge_into(resource: Resource, patch: Resource, body: dict[str, Any], schemas: Schemas) -> None:
+    """A strategic merge patch on one object; its name, namespace and kind stay unless the patch may change them."""
+    before = resource.body
+    name, namespace, kind = resource.name, resource.namespace, before.get("kind")
+    if patch.allow_name_change or patch.allow_kind_change:
+        resource.remember_id()
+    schema = schemas.of(resource.api_version, resource.kind)
+    resource.obj = merge(before, body, schema)
+    if resource.gone:
+        return
+    if not patch.allow_kind_change:
+        resource.body["kind"] = kind
+    if not patch.allow_name_change:
+        resource.set_name(name)
+    resource.set_namespace(namespace)
+
+
+def apply_operations(resource: Resource, operations: list[Any]) -> None:
+    """A JSON patch on one object."""
+    try:
+        patched = json_patch(settle(resource.body), copy(operations))
+    except PatchProblem as problem:
+        raise KustomizeProblem(str(problem), field="patches") from None
+    if not isinstance(patched, dict):
+        raise KustomizeProblem(f"a JSON patch left {type(patched).__name__} of {resource.id}", field="patches")
+    resource.obj = unsettle(patched)
+
+
+def quote(text: str) -> str:
+    """As Go's ``%q``."""
+    escaped = (
+        text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    )
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'

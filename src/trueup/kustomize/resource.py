@@ -1,0 +1,192 @@
+"""One object on its way through a build, with what has to be remembered about it.
+
+Made by `reading` and `generators`, changed by the filters, turned into JSON at the end of `build`. Kustomize keeps these
+notes in annotations of the object; here they are fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trueup.kube.names import Object
+from trueup.kustomize.ids import Gvk, Id, current_id, previous_id, split_version
+from trueup.kustomize.scalars import copy, is_empty, is_null, text_of
+
+ORIGIN = "config.kubernetes.io/origin"
+TRANSFORMATIONS = "alpha.config.kubernetes.io/transformations"
+LOCAL_CONFIG = "config.kubernetes.io/local-config"
+_INTERNAL = "internal.config.kubernetes.io/"
+BUILD_ANNOTATIONS = frozenset({
+    *(_INTERNAL + name for name in (
+        "previousKinds", "previousNames", "prefixes", "suffixes", "previousNamespaces", "allowNameChange",
+        "allowKindChange", "refBy", "generatorBehavior", "needsHashSuffix", "path", "index", "seqindent", "id",
+        "annotations-migration-resource-id",
+    )),
+    "config.kubernetes.io/path", "config.kubernetes.io/index", "config.k8s.io/id",
+    "internal.config.kubernetes.io/helm-generated",
+})  # fmt: skip
+"""Annotations that kustomize uses for its own notes and takes away at the end."""
+
+
+class Resource:
+    """One object and its history."""
+
+    __slots__ = (
+        "allow_kind_change", "allow_name_change", "behavior", "file", "hash_suffix", "helm", "line", "obj", "origin",
+        "prefixes", "previous", "referred_by", "suffixes", "transformations", "variables",
+    )  # fmt: skip
+
+    def __init__(self, obj: Object, file: str = "", line: int = 0) -> None:
+        self.obj: Object | None = obj
+        self.file, self.line = file, line
+        self.previous: list[tuple[str, str, str]] = []
+        """Kind, name and effective namespace that it had before, oldest first."""
+        self.prefixes: list[str] = []
+        self.suffixes: list[str] = []
+        self.variables: list[str] = []
+        self.referred_by: list[Id] = []
+        self.behavior = ""
+        self.hash_suffix = self.allow_name_change = self.allow_kind_change = self.helm = False
+        self.origin: dict[str, Any] | None = None
+        self.transformations: list[dict[str, Any]] = []
+
+    def copy(self) -> Resource:
+        """A resource of its own."""
+        other = Resource(copy(self.obj), self.file, self.line)
+        other.previous, other.prefixes, other.suffixes = [*self.previous], [*self.prefixes], [*self.suffixes]
+        other.variables, other.referred_by = [*self.variables], [*self.referred_by]
+        other.behavior, other.hash_suffix, other.helm = self.behavior, self.hash_suffix, self.helm
+        other.allow_name_change, other.allow_kind_change = self.allow_name_change, self.allow_kind_change
+        other.origin, other.transformations = self.origin, [*self.transformations]
+        return other
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    @property
+    def body(self) -> Object:
+        """The object; an empty one when it was deleted."""
+        return self.obj if self.obj is not None else {}
+
+    @property
+    def gone(self) -> bool:
+        """Whether a patch left nothing of it."""
+        return not self.obj
+
+    @property
+    def kind(self) -> str:
+        return text_of(self.body.get("kind"))
+
+    @property
+    def api_version(self) -> str:
+        return text_of(self.body.get("apiVersion"))
+
+    @property
+    def gvk(self) -> Gvk:
+        return Gvk(*split_version(self.api_version), self.kind)
+
+    @property
+    def name(self) -> str:
+        return self._meta_text("name")
+
+    @property
+    def namespace(self) -> str:
+        return self._meta_text("namespace")
+
+    def _meta_text(self, field: str) -> str:
+        metadata = self.body.get("metadata")
+        return text_of(metadata.get(field)) if isinstance(metadata, dict) else ""
+
+    def texts(self, field: str) -> dict[str, str]:
+        """Labels or annotations as text."""
+        metadata = self.body.get("metadata")
+        found = metadata.get(field) if isinstance(metadata, dict) else None
+        return {key: text_of(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+    @property
+    def id(self) -> Id:
+        """The id it has now."""
+        obj = self.body
+        metadata = obj.get("metadata")
+        if not isinstance(metadata, dict):
+            metadata = {}
+        return current_id(
+            text_of(obj.get("apiVersion")),
+            text_of(obj.get("kind")),
+            text_of(metadata.get("name")),
+            text_of(metadata.get("namespace")),
+        )
+
+    @property
+    def previous_ids(self) -> list[Id]:
+        """The ids it had, under the group and version it has now; oldest first."""
+        if not self.previous:
+            return []
+        group, version = split_version(self.api_version)
+        return [previous_id(group, version, kind, name, namespace) for kind, name, namespace in self.previous]
+
+    @property
+    def original_id(self) -> Id:
+        """The first id it had."""
+        return self.previous_ids[0] if self.previous else self.id
+
+    # --- changing --------------------------------------------------------------------------------------------------
+
+    def remember_id(self) -> None:
+        """Notes the current id as a previous one."""
+        now = self.id
+        self.previous.append((now.kind, now.name, now.effective))
+
+    def metadata(self) -> dict[str, Any]:
+        """The metadata, made if there is none."""
+        obj = self.body
+        found = obj.get("metadata")
+        if not isinstance(found, dict):
+            found = obj["metadata"] = {}
+        return found
+
+    def set_name(self, name: str) -> None:
+        self.metadata()["name"] = name
+
+    def set_namespace(self, namespace: str) -> None:
+        """An empty one drops the field."""
+        if namespace:
+            self.metadata()["namespace"] = namespace
+        else:
+            self.metadata().pop("namespace", None)
+
+    def set_texts(self, field: str, values: Mapping[str, str]) -> None:
+        """Labels or annotations; none drops the field."""
+        if values:
+            self.metadata()[field] = {key: values[key] for key in sorted(values)}
+        else:
+            self.metadata().pop(field, None)
+
+    def take_metadata_from(self, other: Resource) -> None:
+        """What a generated object keeps of the one that it replaces or merges into."""
+        self.set_texts("labels", {**other.texts("labels"), **self.texts("labels")})
+        self.set_texts("annotations", {**other.texts("annotations"), **self.texts("annotations")})
+        self.set_name(other.name)
+        self.set_namespace(other.namespace)
+        self.previous, self.prefixes, self.suffixes = [*other.previous], [*other.prefixes], [*other.suffixes]
+        self.referred_by, self.variables = [*other.referred_by], [*other.variables]
+        self.behavior = other.behavior
+        self.hash_suffix = self.hash_suffix and other.hash_suffix
+        self.allow_name_change, self.allow_kind_change = other.allow_name_change, other.allow_kind_change
+        if self.origin is None:
+            self.origin = other.origin
+        self.file = self.file or other.file
+
+    def finish_annotations(self) -> None:
+        """Annotations are text at the end, without kustomize's own, and none is no field."""
+        metadata = self.body.get("metadata")
+        if not isinstance(metadata, dict) or "annotations" not in metadata:
+            return
+        found = metadata["annotations"]
+        if is_null(found) or is_empty(found) or not isinstance(found, dict):
+            del metadata["annotations"]
+            return
+        kept = {key: text_of(value) for key, value in found.items() if key not in BUILD_ANNOTATIONS}
+        kept.pop(ORIGIN, None)
+        kept.pop(TRANSFORMATIONS, None)
+        self.set_texts("annotations", kept)

@@ -1,0 +1,207 @@
+"""Scalars as kustomize reads them: YAML 1.2 with a few relics, every value remembering how it was written.
+
+Called by `reading` and by the filters that compare or rewrite the text of a value. Kustomize works on YAML nodes, so the
+text counts (``1.0`` put into an annotation stays ``1.0``) and a written ``null`` is not the same as nothing. Most values
+are plain JSON here; the odd ones are `Odd` or `NULL` until `settle` turns an object into JSON for good.
+
+Source: ``resolve.go`` of go-yaml v3 as kyaml carries it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from trueup.kube import yaml_scalars
+from trueup.kube.documents import Dialect
+
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_NOT_TEXT = frozenset("~nNtTfF.+-0123456789")
+_TIMESTAMP = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})(?:(?:[Tt](\d{1,2}):(\d{1,2}):(\d{1,2})(\.\d+)?(Z|[-+]\d\d:\d\d))"
+    r"|(?: (\d{1,2}):(\d{1,2}):(\d{1,2})(\.\d+)?))?"
+)
+
+
+class _Null:
+    """A null that was written out: kept where nothing removes it, while an empty value goes when a patch passes."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "null"
+
+
+NULL = _Null()
+
+
+class Odd:
+    """A scalar whose canonical form differs from what stands in the file: ``1.0``, ``0x1f``, ``True``, a date."""
+
+    __slots__ = ("text", "value")
+
+    def __init__(self, value: Any, text: str) -> None:
+        self.value, self.text = value, text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Odd) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+def plain(text: str) -> Any:
+    """The value of an unquoted scalar."""
+    if not text:
+        return None
+    if text[0] not in _NOT_TEXT:
+        return text
+    if text in _BOOLEANS:
+        value: Any = _BOOLEANS[text]
+        return value if text in ("true", "false") else Odd(value, text)
+    read = yaml_scalars.plain(text)
+    if read is None:
+        return NULL
+    if isinstance(read, bool):
+        return text  # "yes", "on" and their like are text in YAML 1.2
+    if isinstance(read, str):
+        return _timestamp(text)
+    if isinstance(read, float):
+        read = yaml_scalars.number(read)
+    canonical = str(read) if isinstance(read, int) else yaml_scalars.go_float(read)
+    return read if canonical == text else Odd(read, text)
+
+
+def _timestamp(text: str) -> Any:
+    if not text[0].isdigit():
+        return text
+    found = _TIMESTAMP.fullmatch(text)
+    if not found:
+        return text
+    year, month, day = found[1], int(found[2]), int(found[3])
+    hour, minute, second = (int(found[at] or found[at + 5] or 0) for at in (4, 5, 6))
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 60):
+        return text
+    fraction = (found[7] or found[12] or "").rstrip("0").rstrip(".")
+    zone = found[8] or "Z"
+    zone = "Z" if zone[1:] == "00:00" else zone
+    return Odd(f"{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}", text)
+
+
+_BREAKS = re.compile(r"\n+")
+
+
+def folded(text: str) -> str:
+    """A text in folded style as it comes out of kustomize's printing and reading it once more.
+
+    Its emitter doubles the line break at the end of a line that does not begin with a blank, which folding takes back only
+    when the next line does not begin with one either: an indented line is set off by an empty one.
+    """
+    if "\n " not in text and "\n\t" not in text:
+        return text
+
+    def doubled(found: re.Match[str]) -> str:
+        line = text.rfind("\n", 0, found.start()) + 1
+        before_blank = text[found.end() : found.end() + 1] in (" ", "\t")
+        return found[0] + ("\n" if before_blank and text[line : line + 1] not in (" ", "\t") else "")
+
+    return _BREAKS.sub(doubled, text)
+
+
+DIALECT = Dialect(plain, str, folded)
+"""How kustomize reads YAML."""
+
+
+def text_of(value: Any) -> str:
+    """A scalar as it is written; collections have no text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Odd):
+        return value.text
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return yaml_scalars.go_float(value)
+    return "null" if value is NULL else ""
+
+
+def is_null(value: Any) -> bool:
+    """Nothing, or a null that was written."""
+    return value is None or value is NULL
+
+
+def is_scalar(value: Any) -> bool:
+    """Neither null nor a collection."""
+    return not isinstance(value, (dict, list)) and not is_null(value)
+
+
+def is_empty(value: Any) -> bool:
+    """Null, or a collection with nothing in it, or empty text."""
+    return is_null(value) or value == {} or value == [] or value == ""
+
+
+def copy(value: Any) -> Any:
+    """A copy of its own, down to the scalars."""
+    if isinstance(value, dict):
+        return {key: item if type(item) is str else copy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [item if type(item) is str else copy(item) for item in value]
+    return value
+
+
+def settle(value: Any) -> Any:
+    """A value as JSON has it; collections are changed in place."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if type(item) is not str:
+                value[key] = settle(item)
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            if type(item) is not str:
+                value[at] = settle(item)
+    elif isinstance(value, Odd):
+        return value.value
+    elif value is NULL:
+        return None
+    return value
+
+
+def unsettle(value: Any) -> Any:
+    """A value that went through JSON: its nulls are written ones from now on."""
+    if isinstance(value, dict):
+        return {key: unsettle(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unsettle(item) for item in value]
+    return NULL if value is None else value
+
+
+class Misfit(ValueError):
+    """A text that is not of the type of the value it should replace."""
+
+
+def retyped(text: str, before: Any) -> Any:
+    """``text`` in the place of a scalar that keeps its type, as when only the text of a YAML node is changed."""
+    if isinstance(before, str):
+        return text
+    value = plain(text)
+    have, want = type(_bare(value)), type(_bare(before))
+    if have is want or (want is float and have is int):
+        return value
+    raise Misfit(f"cannot decode {_tag(value)} `{text}` as a {_tag(before)}")
+
+
+def _bare(value: Any) -> Any:
+    return value.value if isinstance(value, Odd) else None if value is NULL else value
+
+
+def _tag(value: Any) -> str:
+    bare = _bare(value)
+    names = {bool: "!!bool", int: "!!int", float: "!!float", str: "!!str"}
+    return names.get(type(bare), "!!null")
