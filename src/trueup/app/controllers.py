@@ -62,9 +62,10 @@ def controllers(
     of: Sequence[Family],
     *,
     durable: bool,
+    metrics: Metrics | None = None,
 ) -> Controllers:
-    """Everything wired; nothing runs before ``manager.run()``."""
-    metrics = Metrics()
+    """Everything wired; nothing runs before ``manager.run()``. ``metrics``: those that the client is counted in already."""
+    metrics = metrics or Metrics()
     manager = Manager(client, clock, workers=settings.workers, metrics=metrics)
     fetcher = GitFetcher(folder / "mirrors", mapping=settings.mapping, clock=clock)
     renderer = Render(folder / "render")
@@ -72,7 +73,7 @@ def controllers(
     local = Cluster("in-cluster", client, manager.live)
 
     async def connect(name: str, access: Access) -> Cluster:
-        remote = await HttpClient.connect(_remote(access))
+        remote = await HttpClient.connect(_remote(access), clock=clock, observe=metrics.called)
         live = LiveCache(remote, clock, metrics=metrics)
         manager.observe(live)
         return Cluster(name, remote, live)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
 from collections.abc import Sequence
@@ -60,15 +61,44 @@ def definitions(of: Sequence[Family]) -> list[Object]:
 
 
 async def install(client: Client, of: Sequence[Family], *, ours: bool) -> None:
-    """Serve the families' kinds. In a cluster of our own definitions are kept up to date; elsewhere, what is there stays."""
+    """Serve the families' kinds. In a cluster of our own definitions are kept up to date; elsewhere, what is there stays.
+
+    Elsewhere a definition takes a moment to be served: raises ``TimeoutError`` when that takes longer than a minute.
+    """
+    created: set[str] = set()
     for definition in definitions(of):
         if ours:
             await client.apply(definition, manager="trueup")
             continue
+        name = definition["metadata"]["name"]
         try:
-            await client.get(Ref(CRD, "", definition["metadata"]["name"]))
+            await client.get(Ref(CRD, "", name))
         except NotFound:
             try:
                 await client.create(definition, manager="trueup")
             except AlreadyExists:
                 continue
+            created.add(name)
+    if created:
+        await _established(client, created)
+
+
+async def _established(client: Client, names: set[str]) -> None:
+    """Waits until the definitions of these names are served."""
+    listing = await client.list(CRD)
+    missing = names - {obj["metadata"]["name"] for obj in listing.items if established(obj)}
+    async with asyncio.timeout(60):
+        while missing:
+            async for event in client.watch(CRD, revision=listing.revision):
+                if event.type == "MODIFIED" and established(event.object):
+                    missing.discard(event.object["metadata"]["name"])
+                    if not missing:
+                        return
+            listing = await client.list(CRD)  # the watch ended early
+            missing -= {obj["metadata"]["name"] for obj in listing.items if established(obj)}
+
+
+def established(definition: Object) -> bool:
+    """Whether a CustomResourceDefinition says that its kind is served."""
+    conditions = (definition.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Established" and c.get("status") == "True" for c in conditions)
