@@ -123,10 +123,11 @@ class Hub:
 
     def _built_in(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         kind = served.kind
-        if kind.kind == "Service" and not kind.group and not write.dry_run and write.subresource == "":
+        if served.storage == "services" and write.subresource == "":
             self.addresses.give(obj, old)
-        elif kind.kind == "Namespace" and not kind.group and operation == "CREATE":
-            obj["spec"] = {**(obj.get("spec") or {}), "finalizers": ["kubernetes"]}
+        elif served.storage == "namespaces" and write.subresource == "":
+            kept = ((old or {}).get("spec") or {}).get("finalizers") if old is not None else ["kubernetes"]
+            obj["spec"] = {**(obj.get("spec") or {}), "finalizers": kept or []}
         elif kind.kind == "Pod" and not kind.group and operation == "CREATE":
             spec = obj["spec"]
             for name in ("serviceAccountName", "serviceAccount"):
@@ -167,10 +168,13 @@ class Hub:
         if name in _ADMIN_NAMESPACES - {"kube-node-lease"}:
             raise Forbidden(f'namespaces "{name}" is forbidden: this namespace may not be deleted')
 
-    def release(self, served: Served, obj: Object) -> None:
-        """The object is gone (or was never stored): what it held is free again."""
-        if served.kind.kind == "Service" and not served.kind.group:
-            self.addresses.take_back(obj)
+    def settle(self, served: Served, obj: Object) -> None:
+        """A write of the object succeeded or failed: what it reserved and does not hold now is free again."""
+        if served.storage == "services":
+            meta = obj["metadata"]
+            entry = self.store.bucket("services").newest(meta.get("namespace") or "", str(meta.get("name")))
+            there = entry.obj if entry is not None and entry.obj["metadata"]["uid"] == meta.get("uid") else None
+            self.addresses.settle(str(meta.get("uid")), there)
 
     def authenticate_token(self, token: str) -> User | None:
         """Whose token it is, for token reviews."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from trueup.apiserver import subresources, virtual, watching, wire
+from trueup.apiserver import options, subresources, virtual, watching, wire
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.path import Target
 from trueup.apiserver.rbac import Attributes, Authorizer
@@ -17,12 +17,12 @@ from trueup.apiserver.request import Request, Response, Write
 from trueup.apiserver.tables import table
 from trueup.apiserver.verbs import read
 from trueup.apiserver.verbs.create import create
-from trueup.apiserver.verbs.delete import DeleteOptions, delete
+from trueup.apiserver.verbs.delete import delete
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
 from trueup.kube.documents import dump
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
+from trueup.kube.problems import MethodNotAllowed, NotFound, UnsupportedMediaType
 from trueup.store.state import Entry
 
 _AT_ONCE = 100
@@ -44,7 +44,7 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     )
     authorizer.authorize(request.user, attributes)
     warnings = [served.warning] if served.warning else []
-    write = _write(request, target, warnings)
+    write = options.write_of(request, target, warnings)
     if target.subresource:
         if target.subresource not in served.subresources:
             raise NotFound("the server could not find the requested resource")
@@ -81,7 +81,8 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
         obj = await patch(hub, served, namespace, name, body, how, write)
         status = 200 if existed else 201
     elif verb == "delete":
-        obj, gone = await delete(hub, served, namespace, name, _delete_options(request), write)
+        meant, write = options.deletion(request, write)
+        obj, gone = await delete(hub, served, namespace, name, meant, write)
         if gone and served.kind.kind != "Pod":
             return Response(200, orjson.dumps(_deleted(served, obj)), warnings=tuple(write.warnings))
     else:
@@ -91,11 +92,11 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
 
 async def _delete_collection(hub: Hub, served: Served, request: Request, target: Target, write: Write) -> Response:
     found = _find(hub, served, request.query, target)
-    options = _delete_options(request)
+    meant, write = options.deletion(request, write)
 
     async def one(meta: Object) -> Object | None:
         try:
-            return (await delete(hub, served, meta.get("namespace") or "", meta["name"], options, write))[0]
+            return (await delete(hub, served, meta.get("namespace") or "", meta["name"], meant, write))[0]
         except NotFound:
             return None
 
@@ -180,31 +181,6 @@ def _verb(request: Request, target: Target) -> str:
     raise MethodNotAllowed("the server does not allow this method on the requested resource")
 
 
-def _write(request: Request, target: Target, warnings: list[str]) -> Write:
-    query = request.query
-    dry_run = query.get("dryRun", "")
-    if dry_run not in ("", "All"):
-        raise BadRequest(f'Invalid value: "{dry_run}": dryRun: Unsupported value: supported values: "All"')
-    validation = query.get("fieldValidation") or "Warn"
-    if validation not in ("Strict", "Warn", "Ignore"):
-        raise BadRequest(f"invalid fieldValidation: {validation}: Strict, Warn or Ignore is expected")
-    manager = query.get("fieldManager", "")
-    if not manager and wire.media_type(request.headers) not in (
-        "application/apply-patch+yaml",
-        "application/apply-patch+json",
-    ):
-        manager = request.headers.get("user-agent", "").partition("/")[0] or "unknown"
-    return Write(
-        user=request.user,
-        manager=manager,
-        dry_run=dry_run == "All",
-        validation=validation,
-        force=query.get("force") in ("true", "1"),
-        subresource=target.subresource,
-        warnings=warnings,
-    )
-
-
 def _object(request: Request) -> Object:
     return wire.read_object(request.body, wire.media_type(request.headers))
 
@@ -218,20 +194,6 @@ def _patch(request: Request) -> tuple[Any, Any]:
             + ", ".join(name for name, known in wire.PATCHES.items() if known)
         )
     return wire.read_value(request.body, "application/yaml" if media.endswith("yaml") else "application/json"), how
-
-
-def _delete_options(request: Request) -> DeleteOptions:
-    query = request.query
-    body = _object(request) if request.body.strip() else {}
-    conditions = body.get("preconditions") or {}
-    grace = body.get("gracePeriodSeconds")
-    if grace is None and "gracePeriodSeconds" in query:
-        grace = wire.number(query, "gracePeriodSeconds")
-    propagation = body.get("propagationPolicy") or query.get("propagationPolicy", "")
-    orphan = body.get("orphanDependents")
-    if orphan is not None and not propagation:
-        propagation = "Orphan" if orphan else "Background"
-    return DeleteOptions(propagation, grace, conditions.get("uid") or "", conditions.get("resourceVersion") or "")
 
 
 def _deleted(served: Served, obj: Object) -> Object:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from trueup.apiserver import wire
+from trueup.apiserver import options, wire
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.path import Target
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Request, Write
 from trueup.apiserver.verbs import prepare, read
-from trueup.apiserver.verbs.delete import DeleteOptions, delete
+from trueup.apiserver.verbs.delete import delete
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import change, update
 from trueup.kube.names import Object
@@ -40,8 +40,9 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
     if name == "log":
         return await _log(hub, served, request, target)
     if name == "eviction":
-        options = DeleteOptions()
-        await delete(hub, served, target.namespace, target.name, options, write)
+        body = wire.read_object(request.body, wire.media_type(request.headers)) if request.body else {}
+        meant, write = options.delete_options(body.get("deleteOptions") or {}, request.query, write)
+        await delete(hub, served, target.namespace, target.name, meant, write)
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201, _JSON
     if name == "binding":
         return await _bind(hub, served, request, target, write)

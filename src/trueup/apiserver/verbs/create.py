@@ -37,26 +37,32 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
     prepare.default(served, obj)
     if served.has_generation:
         meta["generation"] = 1
-    await hub.admit(served, "CREATE", obj, None, write)
-    prepare.check(served, obj)
-    if own:
-        obj = owners.track_update(
-            None, obj, served.shape, manager=write.manager, now=hub.now(), subresource=write.subresource
-        )
+    try:
+        await hub.admit(served, "CREATE", obj, None, write)
+        prepare.check(served, obj)
+        if own:
+            obj = owners.track_update(
+                None, obj, served.shape, manager=write.manager, now=hub.now(), subresource=write.subresource
+            )
+        return await _store(hub, served, obj, write, generated=generated)
+    finally:
+        hub.settle(served, obj)
+
+
+async def _store(hub: Hub, served: Served, obj: Object, write: Write, *, generated: bool) -> Object:
+    bucket, meta = hub.store.bucket(served.storage), obj["metadata"]
+    space, name = meta.get("namespace") or "", meta["name"]
     if write.dry_run:
-        bucket = hub.store.bucket(served.storage)
-        if bucket.newest(meta.get("namespace") or "", meta["name"]) is not None:
-            raise already_exists(served, meta["name"])
+        if bucket.newest(space, name) is not None:
+            raise already_exists(served, name)
         return obj
     try:
-        entry = await hub.store.put(hub.store.bucket(served.storage), meta.get("namespace") or "", meta["name"], obj, 0)
+        return (await hub.store.put(bucket, space, name, obj, 0)).obj
     except Stale:
-        hub.release(served, obj)
         if generated:
             why = "the server was not able to generate a unique name"
-            raise AlreadyExists(f'{served.resource.group_resource} "{meta["name"]}" already exists, {why}') from None
-        raise already_exists(served, meta["name"]) from None
-    return entry.obj
+            raise AlreadyExists(f'{served.resource.group_resource} "{name}" already exists, {why}') from None
+        raise already_exists(served, name) from None
 
 
 _KEEPS_STATUS = frozenset({"Namespace", "Node", "Service"})

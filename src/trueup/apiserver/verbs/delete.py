@@ -49,7 +49,7 @@ async def delete(
         try:
             if _may_go(served, new):
                 gone = await hub.store.remove(bucket, namespace, name, entry.revision, new)
-                hub.release(served, gone.obj)
+                hub.settle(served, stored)
                 return hub.as_version(served, gone.obj), True
             if new["metadata"] == stored["metadata"] and new.get("status") == stored.get("status"):
                 return hub.as_version(served, stored), False

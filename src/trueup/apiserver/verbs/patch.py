@@ -8,9 +8,9 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
-from trueup.apiserver.verbs.update import change
+from trueup.apiserver.verbs.update import change, conflict
 from trueup.kube.names import Object
-from trueup.kube.problems import AlreadyExists, BadRequest, Invalid, UnsupportedMediaType
+from trueup.kube.problems import AlreadyExists, BadRequest, Invalid, UnsupportedMediaType, not_found
 from trueup.merge import owners
 from trueup.merge.fields import FieldSet
 from trueup.merge.jsonpatch import PatchProblem, json_patch, merge_patch
@@ -58,8 +58,6 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
 def _same_identity(stored: Object, new: Object, served: Served, name: str) -> None:
     version = (new.get("metadata") or {}).get("resourceVersion")
     if version and version != stored["metadata"]["resourceVersion"]:
-        from trueup.apiserver.verbs.update import conflict
-
         raise conflict(served, name)
     prepare.identify(served, new, stored["metadata"].get("namespace") or "", name)
 
@@ -84,8 +82,6 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
 
     def applied_to(stored: Object) -> tuple[Object, bool]:
         if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
-            from trueup.apiserver.verbs.update import conflict
-
             raise conflict(served, name)
         merged = owners.apply(
             stored,
@@ -103,8 +99,6 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         if bucket.newest(namespace, name) is not None:
             return await change(hub, served, namespace, name, applied_to, write)
         if write.subresource:
-            from trueup.kube.problems import not_found
-
             raise not_found(served.resource.group_resource, name)
         new = owners.apply(
             None, applied, served.shape, manager=write.manager, now=hub.now(), reset=_reset(served, write)

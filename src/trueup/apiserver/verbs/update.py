@@ -9,7 +9,7 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.kube.names import Object
-from trueup.kube.problems import Conflict, NotFound, not_found
+from trueup.kube.problems import Cause, Conflict, NotFound, not_found
 from trueup.merge import owners
 from trueup.merge.fields import FieldSet
 from trueup.store.state import Entry, Stale
@@ -55,16 +55,18 @@ async def change(
             raise not_found(served.resource.group_resource, name)
         stored = hub.as_version(served, entry.obj)
         new, settled = make(stored)
-        new = await _prepared(hub, served, stored, new, write, settled=settled)
-        if prepare.same_but_bookkeeping(new, stored):
-            return hub.as_version(served, entry.obj)
-        if write.dry_run:
-            return new
         try:
+            new = await _prepared(hub, served, stored, new, write, settled=settled)
+            if prepare.same_but_bookkeeping(new, stored):
+                return stored
+            if write.dry_run:
+                return new
             return hub.as_version(served, (await _store(hub, served, entry, new)).obj)
         except Stale as stale:
             if stale.current is None:
                 raise not_found(served.resource.group_resource, name) from None
+        finally:
+            hub.settle(served, stored)
     raise conflict(served, name)
 
 
@@ -75,9 +77,7 @@ async def _store(hub: Hub, served: Served, entry: Entry, new: Object) -> Entry:
     waits = served.kind.kind == "Namespace" and not served.kind.group and (new.get("spec") or {}).get("finalizers")
     graceful = served.kind.kind == "Pod" and not served.kind.group and meta.get("deletionGracePeriodSeconds")
     if meta.get("deletionTimestamp") and not meta.get("finalizers") and not waits and not graceful:
-        gone = await hub.store.remove(bucket, space, name, entry.revision, new)
-        hub.release(served, gone.obj)
-        return gone
+        return await hub.store.remove(bucket, space, name, entry.revision, new)
     return await hub.store.put(bucket, space, name, new, entry.revision)
 
 
@@ -95,9 +95,7 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
         meta.setdefault("namespace", old_meta["namespace"])
     meta["resourceVersion"] = old_meta["resourceVersion"]
     if write.subresource == "status":
-        new = {**stored, "metadata": _status_metadata(served, old_meta, meta), "status": new.get("status")}
-        if new["status"] is None:
-            new.pop("status")
+        new = _status_alone(served, stored, new)
     elif write.subresource in ("", "scale"):
         if served.has_status:
             if "status" in stored:
@@ -135,17 +133,25 @@ def _says_nothing_new(new: Object, stored: Object) -> bool:
     return prepare.same_but_bookkeeping(new, stored)
 
 
-def _status_metadata(served: Served, old: Object, new: Object) -> Object:
-    """A status write leaves metadata alone, but for managed fields (and, for custom resources, nothing else)."""
-    return {**old, **({"managedFields": new["managedFields"]} if new.get("managedFields") else {})}
+def _status_alone(served: Served, stored: Object, new: Object) -> Object:
+    """What a status write may change: status; metadata too, but for custom resources managed fields alone.
+
+    Source: the ``statusStrategy`` of built-in kinds, and of apiextensions-apiserver's ``customresource``.
+    """
+    out = {name: prepare.copy(part) for name, part in stored.items() if name not in ("metadata", "status")}
+    meta = new["metadata"]
+    if served.custom:
+        meta = {**stored["metadata"], **({"managedFields": meta["managedFields"]} if "managedFields" in meta else {})}
+    out["metadata"] = meta
+    if new.get("status") is not None:
+        out["status"] = new["status"]
+    return out
 
 
 def _no_new_finalizers(served: Served, old: Object, new: Object) -> None:
     added = set(new.get("finalizers") or ()) - set(old.get("finalizers") or ())
     if added:
         text = "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers "
-        from trueup.kube.problems import Cause
-
         shown = "[]string{" + ", ".join(f'"{name}"' for name in sorted(added)) + "}"
         raise prepare.invalid(served, old["name"], [Cause("FieldValueForbidden", text + shown, "metadata.finalizers")])
 
