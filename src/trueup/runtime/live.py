@@ -14,11 +14,14 @@ from trueup.ports import Client, Clock, WatchEvent
 from trueup.runtime.informer import Change, Informer
 from trueup.runtime.metrics import Metrics
 from trueup.runtime.tasks import Tasks
+from trueup.timing.backoff import Backoff
 
 log = logging.getLogger("trueup.runtime.live")
 
 _CRD = Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
 _LOOK_AGAIN, _LOOK_ANYWAY = 60.0, 3600.0
+_LOOK_SOON = Backoff(base=0.2, cap=60.0)
+"""For a kind whose definition is there: discovery follows a definition's conditions by a moment."""
 
 
 class LiveCache:
@@ -100,6 +103,7 @@ class LiveCache:
 
     async def _run(self, informer: Informer) -> None:
         """Until its kind is not served; a kind that somebody keeps is looked for again when its definition comes."""
+        misses = 0
         try:
             while True:
                 await informer.run()
@@ -107,6 +111,10 @@ class LiveCache:
                     return
                 log.info("%s is not served; waiting for its definition", informer.kind)
                 definitions = self.informer(_CRD) if informer.kind != _CRD else informer
+                misses = misses + 1 if _defines(definitions, informer.kind) else 0
+                if misses:
+                    await informer.pause(_LOOK_SOON.delay(misses))
+                    continue
                 # Without sight of definitions only asking again now and then is left.
                 await informer.pause(_LOOK_AGAIN if definitions.problem else _LOOK_ANYWAY)
         finally:
@@ -129,10 +137,8 @@ class LiveCache:
 
     def _defined(self, crd: Object) -> None:
         """A definition came or changed: informers that stand for its kind look again."""
-        spec = crd.get("spec") or {}
-        name = ((spec.get("names") or {}).get("kind"), spec.get("group"))
         for kind, informer in list(self._informers.items()):
-            if (kind.kind, kind.group) == name and not informer.synced:
+            if _names(crd, kind) and not informer.synced:
                 informer.nudge()
 
     def _own(self, obj: Object) -> None:
@@ -148,3 +154,23 @@ class LiveCache:
                 children.pop(own, None)
                 if not children:
                     del self._owned[uid]
+
+
+def _names(crd: Object, kind: Kind) -> bool:
+    """Whether a definition is that of a kind, in whatever version."""
+    spec = crd.get("spec") or {}
+    return ((spec.get("names") or {}).get("kind"), spec.get("group")) == (kind.kind, kind.group)
+
+
+def _defines(definitions: Informer, kind: Kind) -> bool:
+    """Whether one of the definitions says that this kind and version is served."""
+    for crd in definitions.list():
+        versions = (crd.get("spec") or {}).get("versions") or ()
+        conditions = (crd.get("status") or {}).get("conditions") or ()
+        if (
+            _names(crd, kind)
+            and any(version.get("name") == kind.version and version.get("served") for version in versions)
+            and any(c.get("type") == "Established" and c.get("status") == "True" for c in conditions)
+        ):
+            return True
+    return False

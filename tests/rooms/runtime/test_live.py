@@ -75,6 +75,27 @@ async def test_a_kept_kind_is_watched_as_soon_as_its_definition_comes(cluster: S
     assert informer.synced
 
 
+async def test_a_kind_that_is_served_later_than_defined_is_found(cluster: SmallCluster) -> None:
+    """Discovery lags behind the definition: it is asked again soon, for no further event will come."""
+    clock = VirtualClock()
+    live = LiveCache(cluster, clock)
+    spec = {"group": "example.com", "names": {"kind": "Thing"}, "versions": [{"name": "v1", "served": True}]}
+    definition = {"apiVersion": CRD.api_version, "kind": CRD.kind, "metadata": {"name": "things.example.com"}}
+    established = {"conditions": [{"type": "Established", "status": "True"}]}
+    await live.list(CRD)
+    informer = live.informer(THING)
+    with pytest.raises(NotFound):
+        await informer.wait()
+    cluster.put({**definition, "spec": spec, "status": established})
+    await until(lambda: cluster.calls.count("list Thing") >= 2)
+    cluster.served.add(THING)
+    cluster.put(thing("t"))
+    began = clock.now()
+    await until(lambda: len(informer) == 1)
+    assert clock.now() - began < 60
+    await live.close()
+
+
 async def test_a_dead_cluster_fails_fast(cluster: SmallCluster, live: LiveCache) -> None:
     """While the listing is retried, questions get the problem instead of waiting."""
     cluster.problems["list"] = [Unavailable("down")] * 3
