@@ -134,7 +134,8 @@ class Transport:
         causes = [cause["message"] for cause in details.get("causes") or ()]
         why = causes[-1] if causes else error.message
         message = f"{self._access.server}: {why}"
-        if isinstance(error, ConnectError):
+        # pyreqwest calls a reset in the middle of an exchange a connect error too; its cause tells them apart.
+        if isinstance(error, ConnectError) and "client error (Connect)" in causes:
             return NotSent(message)
         if isinstance(error, RequestTimeoutError):
             return Timeout(f"{self._access.server}: no answer in time ({why})")
