@@ -5,8 +5,13 @@ bases through callables; nothing is fetched and no program is run.
 """
 
 from trueup.kustomize.build import build
+from trueup.kustomize.edits import build_with, generate_kustomization
 from trueup.kustomize.loading import Files
 from trueup.kustomize.options import Built, HelmChart, Options
 from trueup.kustomize.problem import KustomizeProblem
+from trueup.kustomize.substitute import substitute
 
-__all__ = ["Built", "Files", "HelmChart", "KustomizeProblem", "Options", "build"]
+__all__ = [
+    "Built", "Files", "HelmChart", "KustomizeProblem", "Options", "build", "build_with", "generate_kustomization",
+    "substitute",
+]  # fmt: skip

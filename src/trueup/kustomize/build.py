@@ -34,9 +34,18 @@ _VERSION = "kustomize-v5.8.1"
 _OWN_LABELS: Specs = (FieldSpec("metadata/labels", create=True),)
 
 
-def build(files: Files, path: str, options: Options | None = None, given: Mapping[str, Any] | None = None) -> Built:
-    """The objects of the kustomization in a folder. ``given`` stands in for its file. Raises `KustomizeProblem`."""
-    return _Build(files, path.strip("/").removeprefix("./"), options or Options(), given).run()
+def build(
+    files: Files,
+    path: str,
+    options: Options | None = None,
+    *,
+    given: Mapping[str, Any] | None = None,
+    given_path: str = "",
+) -> Built:
+    """The objects of the kustomization in a folder. ``given`` stands in for what its file holds. Raises `KustomizeProblem`."""
+    root = "/".join(part for part in path.split("/") if part not in ("", "."))
+    file = kustomization.of_value(dict(given), given_path, root) if given is not None else None
+    return _Build(files, root, options or Options(), file).run()
 
 
 class _Accumulator:
@@ -58,17 +67,16 @@ class _Accumulator:
 class _Build:
     """One build from its first folder on: what all its targets share."""
 
-    def __init__(self, files: Files, root: str, options: Options, given: Mapping[str, Any] | None) -> None:
-        self.options, self.given = options, given
-        self.root = "" if root == "." else root
-        confirm_folder(files, self.root, "must build at directory")
-        self.loader = Loader(files, self.root, restricted=options.restrict, remote=options.remote)
+    def __init__(self, files: Files, root: str, options: Options, file: Kustomization | None) -> None:
+        self.options, self.file = options, file
+        confirm_folder(files, root, "must build at directory")
+        self.loader = Loader(files, root, restricted=options.restrict, remote=options.remote)
         self.schemas = Schemas()
         self.schema_set = False
         self.warnings: list[str] = []
 
     def run(self) -> Built:
-        target = _Target(self, self.loader, given=self.given)
+        target = _Target(self, self.loader, file=self.file)
         self.set_schema(target)
         metadata = target.file.items("buildMetadata")
         target.origin = {} if metadata else None
@@ -142,16 +150,14 @@ class _Target:
     """One kustomization of a build."""
 
     def __init__(
-        self, build: _Build, loader: Loader, *, origin: Origin | None = None, given: Mapping[str, Any] | None = None
+        self, build: _Build, loader: Loader, *, origin: Origin | None = None, file: Kustomization | None = None
     ) -> None:
         self.build, self.loader, self.origin = build, loader, origin
         self.helm_namespace = ""
-        path = f"{loader.root}/kustomization.yaml".lstrip("/")
-        if given is not None:
-            self.file = kustomization.of_value(dict(given), path, loader.root)
-        else:
+        if file is None:
             path = kustomization.find(loader.files, loader.root)
-            self.file = kustomization.read(loader.read(path), path, loader.root)
+            file = kustomization.read(loader.read(path), path, loader.root)
+        self.file = file
         build.warnings += self.file.warnings
         self.shop = Workshop(loader, build.schemas, self._render_chart)
 
