@@ -19,6 +19,8 @@ class Write:
     """``fieldValidation``: ``Strict``, ``Warn`` or ``Ignore``."""
     force: bool = False
     subresource: str = ""
+    duplicates: list[str] = field(default_factory=list)
+    """Fields that the body gave more than once."""
     warnings: list[str] = field(default_factory=list)
     """Warnings to send back with the answer; verbs add to it."""
 

@@ -55,7 +55,7 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     if virtual.is_virtual(served):
         if verb != "create":
             raise _not_allowed(served)
-        made = await virtual.create(hub, authorizer, served, namespace, _object(request), request.user)
+        made = await virtual.create(hub, authorizer, served, namespace, _object(request, write), request.user)
         return _shaped(hub, served, request, made, 201, warnings)
     if verb not in served.verbs:
         raise _not_allowed(served)
@@ -72,9 +72,9 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
     if verb == "get":
         obj = read.get(hub, served, namespace, name, request.query.get("resourceVersion", "0"))
     elif verb == "create":
-        obj, status = await create(hub, served, namespace, _object(request), write), 201
+        obj, status = await create(hub, served, namespace, _object(request, write), write), 201
     elif verb == "update":
-        obj = await update(hub, served, namespace, name, _object(request), write)
+        obj = await update(hub, served, namespace, name, _object(request, write), write)
     elif verb == "patch":
         existed = hub.store.bucket(served.storage).newest(namespace, name) is not None
         body, how = _patch(request)
@@ -181,8 +181,12 @@ def _verb(request: Request, target: Target) -> str:
     raise MethodNotAllowed("the server does not allow this method on the requested resource")
 
 
-def _object(request: Request) -> Object:
-    return wire.read_object(request.body, wire.media_type(request.headers))
+def _object(request: Request, write: Write) -> Object:
+    media = wire.media_type(request.headers)
+    obj = wire.read_object(request.body, media)
+    if media.endswith("json") and write.validation != "Ignore":
+        write.duplicates.extend(wire.duplicates(request.body, obj))
+    return obj
 
 
 def _patch(request: Request) -> tuple[Any, Any]:

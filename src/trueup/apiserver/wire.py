@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,6 +62,41 @@ def read_value(body: bytes, media: str) -> Any:
         f"the body of the request was in an unknown format - accepted media types include: application/json, "
         f"application/yaml, {PROTOBUF}"
     )
+
+
+class _Pairs(dict[str, Any]):
+    """A JSON object that remembers the names that came more than once."""
+
+    twice: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> _Pairs:
+        made = cls(pairs)
+        if len(made) != len(pairs):
+            seen: set[str] = set()
+            twice = [name for name, _ in pairs if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+            made.twice = tuple(dict.fromkeys(twice))
+        return made
+
+
+def duplicates(body: bytes, value: Any) -> list[str]:
+    """The paths of fields that a JSON body, read as ``value``, gives more than once."""
+    if body.count(b'"') == orjson.dumps(value).count(b'"'):
+        return []  # a field that is dropped takes its quotes along; this is so on nearly every request
+    out: list[str] = []
+    _find_twice(json.loads(body, object_pairs_hook=_Pairs.of), "", out)
+    return out
+
+
+def _find_twice(value: Any, path: str, out: list[str]) -> None:
+    if isinstance(value, _Pairs):
+        lead = f"{path}." if path else ""
+        out += [lead + name for name in value.twice]
+        for name, below in value.items():
+            _find_twice(below, lead + name, out)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _find_twice(item, f"{path}[{index}]", out)
 
 
 def list_of(kind: str, api_version: str, items: list[bytes], revision: str, token: str, remaining: int) -> bytes:

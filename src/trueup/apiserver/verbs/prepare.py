@@ -88,9 +88,10 @@ def decode(served: Served, obj: Object, write: Write) -> None:
         return
     else:
         gone = prune_unknown(obj, served.shape)
-    if not gone or write.validation == "Ignore":
+    if not (gone or write.duplicates) or write.validation == "Ignore":
         return
     texts = [f'unknown field "{path}"' for path in gone]
+    texts += [f'duplicate field "{path}"' for path in write.duplicates if path not in gone]
     if write.validation == "Strict":
         raise BadRequest(f"strict decoding error: {', '.join(texts)}")
     write.warnings.extend(texts)
@@ -124,12 +125,18 @@ def default(served: Served, obj: Object) -> None:
 def check(served: Served, obj: Object, old: Object | None = None) -> None:
     """Raises ``Invalid`` with everything that is wrong."""
     causes = list(validation.metadata(served.kind, obj))
-    if served.validate is not None:
+    if served.validate is not None and not (old is not None and not served.custom and _only_status_differs(obj, old)):
         causes += served.validate(obj)
     if old is not None and served.validate_update is not None:
         causes += served.validate_update(obj, old)
     if causes:
         raise invalid(served, str(obj["metadata"].get("name") or ""), causes)
+
+
+def _only_status_differs(new: Object, old: Object) -> bool:
+    """Whether a built-in object says what it said: its rules are about all but metadata and status."""
+    beside = ("metadata", "status")
+    return all(new.get(part) == old.get(part) for part in new.keys() | old.keys() if part not in beside)
 
 
 def invalid(served: Served, name: str, causes: Iterable[Cause]) -> Invalid:
