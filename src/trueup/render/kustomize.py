@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from trueup import kustomize
 from trueup.kube.documents import dump, dump_all
-from trueup.kube.names import Object
 from trueup.kustomize import HelmChart, KustomizeProblem, Options
 from trueup.ports import Origin, RenderProblem, Target, Tree
 from trueup.render import helm
@@ -23,9 +22,6 @@ from trueup.render.helm_order import hooks
 from trueup.render.helm_values import merged
 from trueup.render.objects import Found, read
 from trueup.render.workers import Workers
-
-_KEPT_OUT = "kustomize.toolkit.fluxcd.io/substitute"
-"""An object with this label or annotation ``disabled`` is not substituted in."""
 
 
 def render(
@@ -36,36 +32,17 @@ def render(
     choices = Options(restrict=not flux, order="none" if flux else "legacy", helm=_charts(target, workers))
     try:
         files = _generated(tree, path) if options.get("generate") else tree
-        edits = options.get("edits")
-        built = _engine("build_with")(files, path, edits, choices) if edits else kustomize.build(files, path, choices)
+        built = kustomize.build_with(files, path, options.get("edits") or {}, choices)
         objects = built.objects
         if options.get("substitute") is not None:
             variables = {str(name): str(value) for name, value in options["substitute"].items()}
-            objects = [_substituted(obj, variables, bool(options.get("substituteStrict"))) for obj in objects]
+            objects = [kustomize.substitute(obj, variables, bool(options.get("substituteStrict"))) for obj in objects]
     except KustomizeProblem as problem:
         raise RenderProblem(
             problem.message, path=problem.path or path, line=problem.line, field=problem.field
         ) from None
     origins = [Origin(place, line, "kustomize") for place, line in built.origins]
     return list(zip(objects, origins, strict=True)), built.warnings
-
-
-def _engine(name: str) -> Callable[..., Any]:
-    """A part of the engine that comes with a later step of its own."""
-    found: Callable[..., Any] | None = getattr(kustomize, name, None)
-    if found is None:
-        raise RenderProblem(f"kustomizations: {name} is not part of this version yet")
-    return found
-
-
-def _substituted(obj: Object, variables: Mapping[str, str], strict: bool) -> Object:
-    meta = obj.get("metadata") or {}
-    for marks in (meta.get("labels"), meta.get("annotations")):
-        if isinstance(marks, dict) and marks.get(_KEPT_OUT) == "disabled":
-            return obj
-    done = _engine("substitute")(obj, variables, strict)
-    assert isinstance(done, dict)
-    return done
 
 
 # --- a folder without a kustomization ------------------------------------------------------------------------------
@@ -76,7 +53,7 @@ def _generated(tree: Tree, path: str) -> Tree:
     if any(tree.kind(posixpath.join(path, name)) == "file" for name in KUSTOMIZATIONS):
         return tree
     return _With(
-        tree, posixpath.join(path, KUSTOMIZATIONS[0]), dump(_engine("generate_kustomization")(tree, path)).encode()
+        tree, posixpath.join(path, KUSTOMIZATIONS[0]), dump(kustomize.generate_kustomization(tree, path)).encode()
     )
 
 
