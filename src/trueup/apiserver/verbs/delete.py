@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
-_ORPHANED_BY_DEFAULT: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,9 @@ def _grace(served: Served, stored: Object, options: DeleteOptions) -> int:
     finished = (stored.get("status") or {}).get("phase") in ("Succeeded", "Failed")
     if not spec.get("nodeName") or finished:
         return 0
-    return options.grace if options.grace is not None else int(spec.get("terminationGracePeriodSeconds") or 30)
+    wanted = spec.get("terminationGracePeriodSeconds", 30)
+    grace = options.grace if options.grace is not None else int(wanted)
+    return grace if grace >= 0 else 1  # as Kubernetes reads a negative one
 
 
 def _may_go(served: Served, new: Object) -> bool:

@@ -1,0 +1,114 @@
+"""Services: cluster addresses and node ports are given once, held, and free again when their holder is gone."""
+
+import pytest
+
+from tests.rooms.apiserver.web import SERVICE, Clock, ref, service
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.inprocess import InProcessClient
+from trueup.kube.names import Object
+from trueup.kube.problems import AlreadyExists, Invalid
+from trueup.kube.types import load
+
+
+def ports(obj: Object) -> list[int | None]:
+    return [port.get("nodePort") for port in obj["spec"]["ports"]]
+
+
+async def test_each_service_has_an_address_of_its_own(client: InProcessClient) -> None:
+    """In the cluster's network, as address and as list."""
+    one, other = [(await client.create(service(name)))["spec"] for name in ("one", "other")]
+
+    assert (one["clusterIP"], one["clusterIPs"]) == ("10.96.1.0", ["10.96.1.0"])
+    assert other["clusterIP"] == "10.96.1.1"
+    assert (one["ipFamilies"], one["ipFamilyPolicy"], one["type"]) == (["IPv4"], "SingleStack", "ClusterIP")
+
+
+@pytest.mark.parametrize(
+    ("spec", "address"),
+    [({"clusterIP": "None"}, "None"), ({"clusterIP": "10.96.0.10"}, "10.96.0.10"),
+     ({"type": "ExternalName", "externalName": "example.com"}, None)],
+)  # fmt: skip
+async def test_addresses_that_are_asked_for(client: InProcessClient, spec: Object, address: str | None) -> None:
+    """Headless, by number, and none for a name outside."""
+    made = await client.create(service("a", **spec))
+
+    assert made["spec"].get("clusterIP") == address
+
+
+async def test_an_address_stays_through_updates(client: InProcessClient) -> None:
+    """Whether the update knows of it or not; it cannot be changed."""
+    made = await client.create(service("a"))
+
+    updated = await client.update(service("a", ports=[{"port": 81}]))
+    with pytest.raises(Invalid, match="may not change once set"):
+        await client.update(service("a", clusterIP="10.96.7.7"))
+
+    assert updated["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+
+
+async def test_an_address_is_held_by_one(client: InProcessClient) -> None:
+    """A second is refused, and the refusal does not free it."""
+    await client.create(service("a", clusterIP="10.96.0.10"))
+
+    for name in ("b", "c"):
+        with pytest.raises(Invalid, match="provided IP is already allocated"):
+            await client.create(service(name, clusterIP="10.96.0.10"))
+
+
+async def test_an_address_is_free_when_its_holder_is_gone(client: InProcessClient) -> None:
+    """By deletion, or because it never came to be."""
+    await client.create(service("a", clusterIP="10.96.0.10"))
+    await client.delete(ref("a", SERVICE))
+    with pytest.raises(Invalid):
+        await client.create(service("Not A Name", clusterIP="10.96.0.10"))
+    await client.create(service("b"))
+    with pytest.raises(AlreadyExists):
+        await client.create(service("b", clusterIP="10.96.0.10"))
+    await client.create(service("c", clusterIP="10.96.0.10"), dry_run=True)
+
+    assert (await client.create(service("d", clusterIP="10.96.0.10")))["spec"]["clusterIP"] == "10.96.0.10"
+
+
+async def test_node_ports_are_given_kept_and_freed(client: InProcessClient) -> None:
+    """As the type asks for them; a port keeps its node port by name, number and protocol."""
+    both = [{"name": "a", "port": 80}, {"name": "b", "port": 81}]
+    made = await client.create(service("web", type="NodePort", ports=both))
+    fewer = await client.update(service("web", type="NodePort", ports=both[1:]))
+    taken = await client.create(service("other", type="NodePort", ports=[{"port": 1, "nodePort": ports(made)[0]}]))
+    none = await client.update(service("web", ports=both))
+
+    first, second = ports(made)
+    assert first != second
+    assert (ports(fewer), ports(taken), ports(none)) == ([second], [first], [None, None])
+
+
+async def test_a_node_port_is_held_by_one(client: InProcessClient) -> None:
+    """The refusal names the port's place."""
+    await client.create(service("a", type="NodePort", ports=[{"port": 1, "nodePort": 30500}]))
+
+    with pytest.raises(Invalid, match="provided port is already allocated") as refused:
+        await client.create(service("b", type="NodePort", ports=[{"port": 1, "nodePort": 30500}]))
+
+    assert [cause.field for cause in refused.value.causes] == ["spec.ports[0].nodePort"]
+
+
+async def test_a_load_balancer_may_do_without_node_ports(client: InProcessClient) -> None:
+    """And gets a port for its health checks where traffic stays local."""
+    without = await client.create(service("a", type="LoadBalancer", allocateLoadBalancerNodePorts=False))
+    local = await client.create(service("b", type="LoadBalancer", externalTrafficPolicy="Local"))
+
+    assert ports(without) == [None]
+    assert local["spec"]["healthCheckNodePort"] not in (None, *ports(local))
+
+
+async def test_what_is_held_is_known_after_a_restart(client: InProcessClient, hub: Hub, clock: Clock) -> None:
+    """It is read from the stored Services."""
+    await client.create(service("a", type="NodePort", clusterIP="10.96.0.10", ports=[{"port": 1, "nodePort": 30500}]))
+    other = await Hub.open(hub.store, load(), clock)
+    again = InProcessClient(other)
+
+    with pytest.raises(Invalid, match="provided IP is already allocated"):
+        await again.create(service("b", clusterIP="10.96.0.10"))
+    with pytest.raises(Invalid, match="provided port is already allocated"):
+        await again.create(service("b", type="NodePort", ports=[{"port": 1, "nodePort": 30500}]))
+    await other.close()
