@@ -117,23 +117,12 @@ def built_in(types: Types) -> Iterator[Served]:
     for row in types.resources:
         kind = row.kind
         struct = types.struct(kind)
-        definition = types.definitions[types.definition_name(kind)]
-
-        def check(obj: Object, kind: Kind = kind, definition: Mapping[str, Any] = definition) -> Iterator[Cause]:
-            yield from validation.required(obj, definition, resolve)
-            yield from validation.rules(kind, obj)
-
-        def check_update(new: Object, old: Object, kind: Kind = kind) -> Iterator[Cause]:
-            yield from validation.immutable(kind, new, old)
+        rules = validation.Rules(kind, types.definition_name(kind), types.definitions)
 
         def fill(obj: Object, kind: Kind = kind, struct: Struct | None = struct) -> None:
             if struct is not None:
                 struct.settle(obj)
             apply_defaults(kind, obj)
-
-        def resolve(ref: str) -> Mapping[str, Any]:
-            found: Mapping[str, Any] = types.definitions[ref.rpartition("/")[2]]
-            return found
 
         yield Served(
             resource=row.resource,
@@ -150,6 +139,6 @@ def built_in(types: Types) -> Iterator[Served]:
             has_generation=kind.kind not in _NO_GENERATION,
             struct=struct,
             default=fill,
-            validate=check,
-            validate_update=check_update,
+            validate=rules.check,
+            validate_update=rules.check_update,
         )

@@ -1,0 +1,89 @@
+"""Rules that Kubernetes checks beyond an object's types: names, labels, selectors, ports, what may not change.
+
+Called by the API server on every write. Objects that `reading` settled and `defaults` filled in come in, causes worded as
+Kubernetes words them go out. Source: ``pkg/apis/*/validation``; apimachinery ``validation``. A kind without rules of its own
+is held to what its definition calls required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trueup.kube.names import Kind, Object
+from trueup.kube.validation import core, others, pods, workloads
+from trueup.kube.validation.causes import Causes
+from trueup.kube.validation.needs import Needs, missing, needs_of
+from trueup.kube.validation.object_meta import metadata, name_problems, unchanged
+from trueup.kube.validation.updates import update_rules
+
+__all__ = ["Rules", "metadata", "name_problems", "unchanged"]
+
+
+class Rules:
+    """The rules of one built-in kind."""
+
+    __slots__ = ("_definition", "_definitions", "_needs", "_rule", "_update")
+
+    def __init__(self, kind: Kind, definition: str, definitions: Mapping[str, Any]) -> None:
+        self._rule = _RULES.get((kind.group, kind.kind))
+        self._update = update_rules(kind)
+        self._definition = definition
+        self._definitions = definitions
+        self._needs: Needs | None = None
+
+    def check(self, obj: Object) -> Causes:
+        """What is wrong with an object, but for its metadata."""
+        if self._rule is not None:
+            # The rule looks at the kind as a whole: nothing is asked twice.
+            yield from self._rule(obj)
+            return
+        if self._needs is None:
+            self._needs = needs_of(self._definition, self._definitions)
+        yield from missing(obj, self._needs)
+
+    def check_update(self, new: Object, old: Object) -> Causes:
+        """What an update changes that it may not."""
+        yield from unchanged(new, old)
+        if self._update is not None:
+            yield from self._update(new, old)
+
+
+_RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
+    ("", "ConfigMap"): core.config_map,
+    ("", "Endpoints"): core.endpoints,
+    ("", "LimitRange"): core.limit_range,
+    ("", "Namespace"): core.namespace,
+    ("", "PersistentVolume"): core.volume,
+    ("", "PersistentVolumeClaim"): core.claim,
+    ("", "Pod"): pods.pod,
+    ("", "PodTemplate"): lambda obj: pods.template(obj.get("template"), "template"),
+    ("", "ReplicationController"): workloads.replication_controller,
+    ("", "ResourceQuota"): core.quota,
+    ("", "Secret"): core.secret,
+    ("", "Service"): core.service,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): others.webhooks,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): others.webhooks,
+    ("apps", "DaemonSet"): workloads.daemon_set,
+    ("apps", "Deployment"): workloads.deployment,
+    ("apps", "ReplicaSet"): workloads.replica_set,
+    ("apps", "StatefulSet"): workloads.stateful_set,
+    ("autoscaling", "HorizontalPodAutoscaler"): workloads.autoscaler,
+    ("batch", "CronJob"): workloads.cron_job,
+    ("batch", "Job"): workloads.job,
+    ("certificates.k8s.io", "CertificateSigningRequest"): others.signing_request,
+    ("coordination.k8s.io", "Lease"): others.lease,
+    ("discovery.k8s.io", "EndpointSlice"): others.endpoint_slice,
+    ("networking.k8s.io", "Ingress"): others.ingress,
+    ("networking.k8s.io", "IngressClass"): others.ingress_class,
+    ("networking.k8s.io", "NetworkPolicy"): others.network_policy,
+    ("node.k8s.io", "RuntimeClass"): others.runtime_class,
+    ("policy", "PodDisruptionBudget"): workloads.disruption_budget,
+    ("rbac.authorization.k8s.io", "ClusterRole"): others.cluster_role,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): others.cluster_role_binding,
+    ("rbac.authorization.k8s.io", "Role"): others.role,
+    ("rbac.authorization.k8s.io", "RoleBinding"): others.role_binding,
+    ("scheduling.k8s.io", "PriorityClass"): others.priority_class,
+    ("storage.k8s.io", "StorageClass"): others.storage_class,
+}
+"""By group and kind: versions of a kind share their rules."""

@@ -1,0 +1,129 @@
+"""Rules of every object's metadata: names, labels, annotations, owners, finalizers.
+
+Source: apimachinery ``api/validation/objectmeta.go``; the kinds' own name rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trueup.kube.names import Kind, Object
+from trueup.kube.validation import formats
+from trueup.kube.validation.causes import Causes, each_invalid, forbidden, invalid, required, too_long
+
+MOST_ANNOTATIONS = 256 * 1024
+_PATH_SEGMENTS = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
+_CRON_JOB_NAME = 52
+"""A job's name is its cron job's with eleven letters more."""
+
+
+def metadata(kind: Kind, obj: Object) -> Causes:
+    """What is wrong with an object's metadata."""
+    meta = obj["metadata"]
+    problems = _name_rule(kind)
+    generated = meta.get("generateName")
+    if generated:
+        # A trailing hyphen is fine there: letters follow.
+        yield from each_invalid(
+            "metadata.generateName", generated, problems(generated[:-1] + "a" if generated.endswith("-") else generated)
+        )
+    name = str(meta.get("name") or "")
+    if not name:
+        yield required("metadata.name", "name or generateName is required")
+    else:
+        yield from each_invalid("metadata.name", name, problems(name))
+        if kind.kind == "CronJob" and len(name) > _CRON_JOB_NAME and kind.group == "batch":
+            yield invalid("metadata.name", name, f"must be no more than {_CRON_JOB_NAME} characters")
+    yield from labels(meta.get("labels"), "metadata.labels")
+    yield from annotation_keys(meta.get("annotations"), "metadata.annotations")
+    if meta.get("ownerReferences"):
+        yield from _owners(meta["ownerReferences"])
+    if meta.get("finalizers"):
+        yield from _finalizers(kind, meta["finalizers"])
+
+
+def labels(found: Any, path: str) -> Causes:
+    """Keys and values of labels."""
+    for key, value in (found or {}).items():
+        yield from each_invalid(path, key, formats.qualified(key))
+        yield from each_invalid(path, value, formats.label_value(str(value)))
+
+
+def annotation_keys(found: Any, path: str) -> Causes:
+    """Keys of annotations, whose letters' case does not matter, and their size."""
+    if not found:
+        return
+    size = 0
+    for key, value in found.items():
+        size += len(key) + len(str(value))
+        yield from each_invalid(path, key, formats.qualified(key.lower()))
+    if size > MOST_ANNOTATIONS:
+        yield too_long(path, MOST_ANNOTATIONS)
+
+
+def name_problems(kind: Kind, name: str) -> formats.Problems:
+    """Why a name is not allowed."""
+    return _name_rule(kind)(name)
+
+
+def _name_rule(kind: Kind) -> Callable[[str], formats.Problems]:
+    if kind.group == "rbac.authorization.k8s.io" and kind.kind in _PATH_SEGMENTS:
+        return formats.path_segment
+    if not kind.group and kind.kind in ("Namespace", "Service"):
+        return formats.label if kind.kind == "Namespace" else formats.dns1035
+    return formats.subdomain
+
+
+def _owners(owners: Any) -> Causes:
+    controller = ""
+    for index, owner in enumerate(owners):
+        path = f"metadata.ownerReferences[{index}]"
+        for name in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(name):
+                yield required(f"{path}.{name}", "must not be empty")
+        if owner.get("apiVersion") == "v1" and owner.get("kind") == "Event":
+            yield invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner")
+        if owner.get("controller"):
+            this = f"{owner.get('kind')}/{owner.get('name')}"
+            if controller:
+                text = 'Only one reference can have Controller set to true. Found "true" in references for'
+                yield invalid("metadata.ownerReferences", owners, f"{text} {controller} and {this}")
+            controller = controller or this
+
+
+def _finalizers(kind: Kind, finalizers: Any) -> Causes:
+    for name in finalizers:
+        yield from each_invalid("metadata.finalizers", name, formats.qualified(str(name)))
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        text = "finalizer orphan and foregroundDeletion cannot be both set"
+        yield invalid("metadata.finalizers", finalizers, text)
+
+
+def unchanged(new: Object, old: Object) -> Causes:
+    """What an update may not touch."""
+    was, now = old["metadata"], new["metadata"]
+    for name in ("name", "namespace", "uid", "creationTimestamp"):
+        if was.get(name) != now.get(name):
+            yield invalid(f"metadata.{name}", now.get(name), "field is immutable")
+
+
+def selector(found: Any, path: str) -> Causes:
+    """A label selector. Source: apimachinery ``apis/meta/v1/validation``."""
+    if not isinstance(found, Mapping):
+        return
+    yield from labels(found.get("matchLabels"), f"{path}.matchLabels")
+    for index, wish in enumerate(found.get("matchExpressions") or ()):
+        at = f"{path}.matchExpressions[{index}]"
+        operator, values = wish.get("operator"), wish.get("values") or []
+        if operator in ("In", "NotIn"):
+            if not values:
+                yield required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'")
+        elif operator in ("Exists", "DoesNotExist"):
+            if values:
+                yield forbidden(f"{at}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+        else:
+            yield invalid(f"{at}.operator", operator or "", "not a valid selector operator")
+        yield from each_invalid(f"{at}.key", wish.get("key") or "", formats.qualified(wish.get("key") or ""))
+        for number, value in enumerate(values):
+            yield from each_invalid(f"{at}.values[{number}]", value, formats.label_value(str(value)))
