@@ -37,8 +37,15 @@ class Controllers:
     manager: Manager
     delivery: Delivery
     fetcher: GitFetcher
+    renderer: Render
     ledger: MemoryLedger | SqliteLedger
     tools: DeliveryTools
+
+    async def close(self) -> None:
+        """Let go of files, processes and connections, after the manager has stopped."""
+        self.renderer.close()
+        await self.fetcher.close()
+        await self.ledger.close()
 
     def news(self, url: str) -> int:
         """A source has changed: ask it anew, requeue whatever follows it; how many objects that are."""
@@ -85,7 +92,7 @@ def controllers(
     for family in of:
         for controller in family.controllers:
             manager.add(controller, tools)
-    return Controllers(manager, delivery, fetcher, ledger, tools)
+    return Controllers(manager, delivery, fetcher, renderer, ledger, tools)
 
 
 def _remote(access: Access) -> ClusterAccess:

@@ -44,7 +44,7 @@ async def looking(
             yield client, parts
         finally:
             await parts.manager.live.close()
-            await parts.fetcher.close()
+            await parts.close()
 
 
 async def _listed(live: LiveCache) -> None:
@@ -78,7 +78,10 @@ async def render_folder(folder: Path, target: Target, tool: str = "") -> Rendere
     with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
         renderer = Render(Path(temporary))
         options = {"releaseName": name, "namespace": target.namespace}
-        return await renderer.render(RenderRequest(DirTree(root), path, target, tool=tool, options=options))
+        try:
+            return await renderer.render(RenderRequest(DirTree(root), path, target, tool=tool, options=options))
+        finally:
+            renderer.close()
 
 
 def _placed(folder: Path) -> tuple[Path, str, str]:

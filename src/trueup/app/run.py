@@ -72,5 +72,4 @@ async def _at_work(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await parts.ledger.close()
-            await parts.fetcher.close()
+            await parts.close()

@@ -70,5 +70,4 @@ async def running(settings: Settings, say: Say, kubeconfig_out: Path | None = No
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await parts.ledger.close()
-            await parts.fetcher.close()
+            await parts.close()

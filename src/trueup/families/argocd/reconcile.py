@@ -127,7 +127,7 @@ class Run:
         """The next steps of an operation, new or under way; the plan as it is afterwards."""
         sources = rules.sources_of(self.app, operation)
         pins = rules.pinned(operation, len(sources))
-        progress = status.progress_of(state) if state else Progress(started=format_time(self.now))
+        progress = self.progress(state) if state else Progress(started=format_time(self.now))
         try:
             known = [s.raw for s in sources] == [s.raw for s in self.app.sources]
             if not known or any(pin and pin != at for pin, at in zip(pins, desired.revisions, strict=False)):
@@ -154,7 +154,10 @@ class Run:
         self.status["operationState"] = status.operation_state(
             operation, outcome, sources, self.app.several, desired.revisions, self.tools.clock.now()
         )
-        if outcome.final:
+        if not outcome.final:
+            self.tools.progress[self.ref] = outcome.progress
+        else:
+            self.tools.progress.pop(self.ref, None)
             self.status["history"] = status.history(self.app, self.status["operationState"])
             self.tell(outcome)
         if outcome.changed:
@@ -163,6 +166,13 @@ class Run:
             )
             plan = await self.tools.delivery.plan(compare)
         return plan, outcome
+
+    def progress(self, state: Object) -> Progress:
+        """How far the operation of the status has come: as remembered, which knows since when it waits, else as written."""
+        written = status.progress_of(state)
+        known = self.tools.progress.get(self.ref)
+        same = known is not None and (known.started, known.attempt) == (written.started, written.attempt)
+        return known if known is not None and same else written
 
     async def delete(self) -> Result:
         """Deleted Applications with the finalizer take their resources along; without it they just go."""

@@ -234,7 +234,7 @@ class Run:
             if why:
                 raise NotYet(
                     "DependencyNotReady",
-                    f"dependency '{key}' is {why}".replace("is revision", "revision"),
+                    f"dependency '{key}' {why}",
                     DEPENDENCY_RETRY,
                 )
 
