@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trueup.apiserver.registry import Served
+from trueup.kube import formats, structural
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import Cause, InternalError, MethodNotAllowed
 from trueup.kube.schema import validate
@@ -234,6 +235,7 @@ def not_carried_out(spec: Mapping[str, Any]) -> str:
         found.append("conversion by webhook")
     if _has_rules(spec):
         found.append("x-kubernetes-validations")
+    found += [f"pattern {each}" for each in dict.fromkeys(_patterns(spec)) if formats.pattern(each) is None]
     return f"not carried out by this version of trueup: {', '.join(found)}" if found else ""
 
 
@@ -241,6 +243,18 @@ def _has_rules(value: Any) -> bool:
     if isinstance(value, dict):
         return "x-kubernetes-validations" in value or any(map(_has_rules, value.values()))
     return isinstance(value, list) and any(map(_has_rules, value))
+
+
+def _patterns(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        found = value.get("pattern")
+        if isinstance(found, str):
+            yield found
+        for below in value.values():
+            yield from _patterns(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _patterns(below)
 
 
 def wrong(definition: Object) -> Iterator[Cause]:
@@ -259,6 +273,9 @@ def wrong(definition: Object) -> Iterator[Cause]:
             "spec.versions",
         )
     for index, version in enumerate(versions):
-        if not (version.get("schema") or {}).get("openAPIV3Schema"):
-            field = f"spec.versions[{index}].schema.openAPIV3Schema"
+        field = f"spec.versions[{index}].schema.openAPIV3Schema"
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+        if not schema:
             yield Cause("FieldValueRequired", "Required value: schemas are required", field)
+        elif not spec.get("preserveUnknownFields"):
+            yield from structural.problems(schema, field)

@@ -6,11 +6,10 @@ definitions) and custom ones (structural schemas). Sources: apiextensions-apiser
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
+from trueup.kube import formats
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause
 from trueup.kube.shapes import Shape
@@ -55,25 +54,36 @@ def _prune(value: Any, shape: Shape, path: str, gone: list[str]) -> None:
 
 
 def fill_defaults(value: Any, schema: Mapping[str, Any]) -> None:
-    """Fill in a structural schema's defaults, in place. Null where a default exists and null is not allowed goes first."""
+    """Fill in a structural schema's defaults, in place; a null that may not stand is taken for nothing.
+
+    Source: Kubernetes documentation, "Defaulting and Nullable".
+    """
     if isinstance(value, dict):
-        for name, below in (schema.get("properties") or {}).items():
-            if "default" in below and (name not in value or (value[name] is None and not below.get("nullable"))):
+        known = schema.get("properties") or {}
+        for name, below in known.items():
+            if name in value and value[name] is None and not _may_be_null(below):
+                del value[name]
+            if name not in value and "default" in below:
                 value[name] = _copy(below["default"])
             if isinstance(value.get(name), (dict, list)):
                 fill_defaults(value[name], below)
         further = schema.get("additionalProperties")
         if isinstance(further, Mapping):
-            known = schema.get("properties") or {}
-            for name, item in value.items():
-                if name not in known and isinstance(item, (dict, list)):
-                    fill_defaults(item, further)
+            for name in [each for each in value if each not in known]:
+                if value[name] is None and not _may_be_null(further):
+                    del value[name]
+                elif isinstance(value[name], (dict, list)):
+                    fill_defaults(value[name], further)
     elif isinstance(value, list):
         items = schema.get("items")
         if isinstance(items, Mapping):
             for item in value:
                 if isinstance(item, (dict, list)):
                     fill_defaults(item, items)
+
+
+def _may_be_null(schema: Mapping[str, Any]) -> bool:
+    return bool(schema.get("nullable")) or ("type" not in schema and "x-kubernetes-int-or-string" not in schema)
 
 
 def check_types(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
@@ -137,17 +147,16 @@ def validate(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[
         if schema.get("nullable") or (schema.get("x-kubernetes-preserve-unknown-fields") and "type" not in schema):
             return
         if "type" in schema:
-            yield _invalid(path, "null", f'{path} in body must be of type {schema["type"]}: "null"')
+            yield _wrong_type(path, schema["type"], "null")
         return
     kind = schema.get("type")
     if schema.get("x-kubernetes-int-or-string"):
         if isinstance(value, bool) or not isinstance(value, (int, str)):
-            yield _invalid(path, _text(value), f"{path} in body must be of type integer,string: {_quoted(value)}")
+            yield _wrong_type(path, "integer,string", _json_type(value))
         yield from _limits(value, schema, path)
         return
     if kind and not _matches(value, str(kind)):
-        word = _json_type(value)
-        yield _invalid(path, f'"{word}"', f'{path} in body must be of type {kind}: "{word}"')
+        yield _wrong_type(path, kind, _json_type(value))
         return
     if isinstance(value, dict):
         yield from _object(value, schema, path)
@@ -159,6 +168,10 @@ def validate(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[
 
 def _object(value: Object, schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
     properties = schema.get("properties") or {}
+    if schema.get("x-kubernetes-embedded-resource"):
+        for name in ("apiVersion", "kind"):
+            if not value.get(name):
+                yield Cause("FieldValueRequired", "Required value: must not be empty", f"{path}.{name}")
     for name in schema.get("required") or ():
         if name not in value:
             yield Cause("FieldValueRequired", "Required value", f"{path}.{name}" if path else name)
@@ -214,11 +227,12 @@ def _limits(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Cause]
         if "minLength" in schema and len(value) < schema["minLength"]:
             least = schema["minLength"]
             yield _invalid(path, _text(value), f"{path} in body should be at least {least} chars long")
-        if "pattern" in schema and not _pattern(schema["pattern"]).search(value):
+        if "pattern" in schema and not formats.matches(value, schema["pattern"]):
             yield _invalid(path, _text(value), f"{path} in body should match '{schema['pattern']}'")
         form = schema.get("format")
-        if form and not _formatted(value, form):
-            yield _invalid(path, _text(value), f"{path} in body must be of type {form}: {_text(value)}")
+        if form and not formats.is_of_format(value, form):
+            text = f"Invalid value: {_text(value)}: {path} in body must be of type {form}: {_text(value)}"
+            yield Cause("FieldValueTypeInvalid", text, path)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield from _numbers(value, schema, path)
 
@@ -261,25 +275,9 @@ def _matches(value: Any, kind: str) -> bool:
     return isinstance(value, _TYPES.get(kind, (object,)))
 
 
-def _formatted(value: str, form: str) -> bool:
-    if form == "date-time":
-        return bool(_DATE_TIME.match(value))
-    if form == "byte":
-        return bool(re.fullmatch(r"[A-Za-z0-9+/\s]*={0,2}", value))
-    if form == "ipv4":
-        return bool(re.fullmatch(r"(\d{1,3}\.){3}\d{1,3}", value))
-    if form == "uuid":
-        return bool(re.fullmatch(r"(?i)[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", value))
-    return True
-
-
-_DATE_TIME = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$")
-
-
-@lru_cache(maxsize=512)
-def _pattern(text: str) -> re.Pattern[str]:
-    """Go's regular expressions are close to Python's; what differs in spelling is put right."""
-    return re.compile(text.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[A-Za-z0-9]"))
+def _wrong_type(path: str, wanted: Any, found: str) -> Cause:
+    text = f'Invalid value: "{found}": {path or "<nil>"} in body must be of type {wanted}: "{found}"'
+    return Cause("FieldValueTypeInvalid", text, path)
 
 
 def _invalid(path: str, shown: str, detail: str) -> Cause:
@@ -298,10 +296,6 @@ def _text(value: Any) -> str:
     import json
 
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def _quoted(value: Any) -> str:
-    return f'"{_json_type(value)}"'
 
 
 def _copy(value: Any) -> Any:

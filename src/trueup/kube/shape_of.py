@@ -84,6 +84,8 @@ def _map(schema: Mapping[str, Any], resolve: Callable[[str], Shape], builtin: bo
     def make() -> tuple[Mapping[str, Shape], Shape | None, Shape | None]:
         fields = {name: _shape(below, resolve, builtin=builtin) for name, below in properties.items()}
         if schema.get("x-kubernetes-embedded-resource"):
+            fields = {"apiVersion": SCALAR, "kind": SCALAR, "metadata": ANY, **fields}
+        if schema.get("x-kubernetes-embedded-resource"):
             fields = {**_EMBEDDED, **fields}
             fields["metadata"] = _EMBEDDED["metadata"]
         if isinstance(further, Mapping):

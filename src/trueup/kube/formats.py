@@ -1,0 +1,132 @@
+"""Formats and patterns of strings, as the API server checks them in custom objects. Pure; called by `kube.schema`.
+
+A string and the format's name or the pattern's text in, a verdict out. Formats that Kubernetes does not know are not
+checked. Patterns are Go's (RE2); what Python spells differently is translated. Source: ``kube-openapi/pkg/validation/
+strfmt``; Go ``regexp/syntax``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+_HOST = re.compile(
+    r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?)*\.?"
+)
+_UUID = r"(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?%s[0-9a-f]{3}-?%s[0-9a-f]{3}-?[0-9a-f]{12}"
+
+
+def _full(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern)
+    return lambda text: compiled.fullmatch(text) is not None
+
+
+def _address(version: int) -> Callable[[str], bool]:
+    def check(text: str) -> bool:
+        try:
+            return ipaddress.ip_address(text).version == version
+        except ValueError:
+            return False
+
+    return check
+
+
+def _network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return "/" in text
+
+
+def _uri(text: str) -> bool:
+    """Go's ``url.ParseRequestURI``: absolute, or an absolute path."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.scheme or text.startswith("/")) and " " not in text
+
+
+def _host(text: str) -> bool:
+    return 0 < len(text) <= 255 and _HOST.fullmatch(text) is not None
+
+
+def _email(text: str) -> bool:
+    name, _, host = text.rpartition("@")
+    return bool(name) and " " not in name and _host(host)
+
+
+_FORMATS: Mapping[str, Callable[[str], bool]] = {
+    "date-time": _full(
+        r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
+        r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
+    ),
+    "date": _full(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"),
+    "duration": _full(
+        r"[+-]?(?:0|(?:\s*\d+(?:\.\d*)?\s*(?:ns|nanos?|us|µs|micros?|ms|millis?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?"
+        r"|hours?|d|days?|w|wks?|weeks?)\s*)+)"
+    ),
+    "byte": _full(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"),
+    "ipv4": _address(4),
+    "ipv6": _address(6),
+    "cidr": _network,
+    "mac": _full(r"(?i)(?:[0-9a-f]{2}[:-]){5}(?:[0-9a-f]{2})(?:(?:[:-][0-9a-f]{2}){2})?"),
+    "uri": _uri,
+    "hostname": _host,
+    "email": _email,
+    "uuid": _full(_UUID % ("[0-9a-f]", "[0-9a-f]")),
+    "uuid3": _full(_UUID % ("3", "[0-9a-f]")),
+    "uuid4": _full(_UUID % ("4", "[89ab]")),
+    "uuid5": _full(_UUID % ("5", "[89ab]")),
+    "hexcolor": _full(r"#?(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})"),
+    "k8s-short-name": lambda text: len(text) <= 63 and bool(re.fullmatch(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?", text)),
+    "k8s-long-name": lambda text: (
+        len(text) <= 253
+        and bool(re.fullmatch(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*", text))
+    ),
+}
+
+
+def is_of_format(text: str, form: str) -> bool:
+    """Whether a string is of a format; true for a format that nobody knows."""
+    check = _FORMATS.get(form.replace("datetime", "date-time"))
+    return check is None or check(text)
+
+
+_CLASSES = {
+    "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "digit": "0-9", "lower": "a-z", "upper": "A-Z", "word": "0-9A-Za-z_",
+    "xdigit": "0-9A-Fa-f", "space": r"\t\n\v\f\r ", "blank": r"\t ", "punct": r"!-/:-@\[-`{-~", "print": " -~",
+    "graph": "!-~", "cntrl": r"\x00-\x1f\x7f", "ascii": r"\x00-\x7f",
+}  # fmt: skip
+_TOKEN = re.compile(r"\\Q(?P<quoted>.*?)(?:\\E|\Z)|\\(?P<escaped>.)|\[:(?P<class>\w+):\]|(?P<one>.)", re.DOTALL)
+
+
+@lru_cache(maxsize=2048)
+def pattern(text: str) -> re.Pattern[str] | None:
+    """A Go pattern as Python's; None where Python has no way to say it."""
+    out: list[str] = []
+    inside = False
+    for token in _TOKEN.finditer(text):
+        if token["quoted"] is not None:
+            out.append(re.escape(token["quoted"]))
+        elif token["class"] is not None:
+            out.append(_CLASSES.get(token["class"], token[0]) if inside else token[0])
+        elif token["escaped"] is not None:
+            out.append(r"\Z" if token["escaped"] == "z" else token[0])
+        else:
+            inside = token["one"] == "[" or (inside and token["one"] != "]")
+            out.append(r"\Z" if token["one"] == "$" and not inside else token["one"])
+    try:
+        return re.compile("".join(out), re.ASCII)
+    except re.error:
+        return None
+
+
+def matches(text: str, go_pattern: str) -> bool:
+    """Whether a pattern is found in a string; true where the pattern cannot be translated (definitions say so)."""
+    compiled = pattern(go_pattern)
+    return compiled is None or compiled.search(text) is not None
