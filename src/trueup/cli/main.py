@@ -66,9 +66,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point. Known failures become one line on stderr; a bug keeps its traceback."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        code = cli.main(standalone_mode=False)  # answers the code of click's Exit
     except click.UsageError as problem:
         problem.show()
         sys.exit(2)
@@ -84,6 +82,7 @@ def main() -> None:
     except ApiProblem as problem:
         click.echo(f"error: {problem.message} ({problem.reason})", err=True)
         sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":
