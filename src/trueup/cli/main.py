@@ -10,6 +10,7 @@ import sys
 
 import click
 
+from trueup.client.access import AccessProblem
 from trueup.kube.problems import ApiProblem
 from trueup.ports import RenderProblem, SourceProblem
 
@@ -76,7 +77,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except (SourceProblem, RenderProblem) as problem:
+    except (SourceProblem, RenderProblem, AccessProblem) as problem:
         click.echo(f"error: {problem}", err=True)
         sys.exit(2)
     except ApiProblem as problem:
