@@ -73,6 +73,10 @@ class Runner:
             if self._mine(self.controller, key):
                 self.queue.add(key)
 
+    def strays(self) -> int:
+        """Keys being worked on that are another replica's by now."""
+        return sum(not self._mine(self.controller, key) for key in self.queue.under_way)
+
     def add_all(self) -> None:
         """Requeue every object of its kind: what this replica works on has changed."""
         if self._own is not None:
@@ -98,6 +102,10 @@ class Runner:
 
     async def work(self, key: Key) -> None:
         """Reconcile one key; whatever it raises concerns this key alone."""
+        if not self._mine(self.controller, key):  # another replica's since it was queued
+            self.queue.forget(key)
+            self.queue.done(key)
+            return
         started = self._clock.now()
         result, level = "error", logging.WARNING
         problem: Exception | None = None

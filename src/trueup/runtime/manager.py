@@ -97,6 +97,10 @@ class Manager:
         for runner in self._runners.values():
             runner.add_all()
 
+    def strays(self) -> int:
+        """How many keys are being worked on that are another replica's by now."""
+        return sum(runner.strays() for runner in self._turn)
+
     @property
     def controllers(self) -> list[Controller]:
         """The controllers that it runs."""

@@ -113,6 +113,11 @@ class Queue(Generic[K]):
         return len(self._working)
 
     @property
+    def under_way(self) -> frozenset[K]:
+        """The keys that are being worked on."""
+        return frozenset(self._working)
+
+    @property
     def delayed(self) -> int:
         """How many keys wait for their time."""
         return len(self._delayed)
