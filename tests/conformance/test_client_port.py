@@ -166,6 +166,7 @@ async def test_a_dry_run_leaves_nothing(client: Client, space: str) -> None:
     await client.create(config_map(space, "a", x="1"))
     would = await client.apply(config_map(space, "a", x="2"), manager=ME, dry_run=True)
     assert would["data"] == {"x": "2"}
+    await client.delete(ref(space, "a"), dry_run=True)
     assert (await client.get(ref(space, "a")))["data"] == {"x": "1"}
 
 
