@@ -6,11 +6,10 @@ from pathlib import Path
 
 from trueup.client.http import HttpClient
 from trueup.client.kubeconfig import load
-from trueup.ports import Client
 
 
-async def connect(state: Path, kubeconfig: Path | None, context: str) -> Client:
-    """A client of the cluster that the options name. Raises ``ApiProblem`` or ``ValueError`` saying what is missing."""
+async def connect(state: Path, kubeconfig: Path | None, context: str) -> HttpClient:
+    """A client of the cluster that the options name, to be closed. Raises ``ApiProblem`` or ``AccessProblem``."""
     own = state / "kubeconfig"
     path = kubeconfig if kubeconfig is not None else own if own.exists() and not context else None
     return await HttpClient.connect(load(path, context))

@@ -45,6 +45,7 @@ async def looking(
         finally:
             await parts.manager.live.close()
             await parts.close()
+            await client.close()
 
 
 async def _listed(live: LiveCache) -> None:

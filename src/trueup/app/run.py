@@ -73,3 +73,4 @@ async def _at_work(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await parts.close()
+            await client.close()

@@ -9,14 +9,17 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trueup.ports import Client
 
-T = TypeVar("T")
-Verb = Callable[..., Awaitable[int | None]]
+if TYPE_CHECKING:
+    from trueup.client.http import HttpClient
+
+_opened: list[HttpClient] = []
+"""Clients of the running verb, closed at its end: their threads must not outlive the interpreter."""
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,11 +50,17 @@ def asynchronous(verb: Callable[..., Awaitable[int | None]]) -> Callable[..., No
 
 
 async def _main(work: Awaitable[int | None]) -> int | None:
-    return await work
+    try:
+        return await work
+    finally:
+        while _opened:
+            await _opened.pop().close()
 
 
 async def client_for(state: Path, kubeconfig: Path | None, context: str) -> Client:
     """The client of the cluster that the options name."""
     from trueup.app.connect import connect
 
-    return await connect(state, kubeconfig, context)
+    client = await connect(state, kubeconfig, context)
+    _opened.append(client)
+    return client

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import click
 
-from trueup.cli.connect import client_for
 from trueup.cli.output import paint
 from trueup.cli.wait import wait_for_all
 from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, Settings, parse_listen, parse_mapping
@@ -135,4 +134,10 @@ def _detached(state: Path, wait: bool, timeout: float) -> int:
 
 
 async def _wait(state: Path, timeout: float) -> int:
-    return await wait_for_all(await client_for(state, None, ""), timeout=timeout)
+    from trueup.app.connect import connect
+
+    client = await connect(state, None, "")
+    try:
+        return await wait_for_all(client, timeout=timeout)
+    finally:
+        await client.close()
