@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -18,12 +18,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from trueup.apiserver.users import User
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, Unauthorized
+from trueup.kube.problems import Cause, Invalid, Unauthorized
 from trueup.store.state import Bucket
 from trueup.timing.rfc3339 import format_time
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-_SHORTEST, _LONGEST = 600, 24 * 3600
+AUDIENCES = (ISSUER,)
+"""Whom a token has to be for, to open anything here."""
+_SHORTEST, _LONGEST = 600, 1 << 32
 
 
 class Tokens:
@@ -35,11 +37,13 @@ class Tokens:
     def request(self, account: Object, wanted: Object, now: float) -> Object:
         """Answer a TokenRequest."""
         spec = dict(wanted.get("spec") or {})
-        seconds = int(spec.get("expirationSeconds") or 3600)
-        if seconds < _SHORTEST:
-            raise BadRequest("spec.expirationSeconds: may not specify a duration less than 10 minutes")
-        seconds = min(seconds, _LONGEST)
-        audiences = list(spec.get("audiences") or [ISSUER])
+        seconds = spec.get("expirationSeconds")
+        seconds = 3600 if seconds is None else seconds
+        causes = list(_wrong(spec, seconds))
+        if causes:
+            text = ", ".join(f"{cause.field}: {cause.message}" for cause in causes)
+            raise Invalid(f'TokenRequest.authentication.k8s.io "" is invalid: {text}', causes=causes)
+        audiences = list(spec.get("audiences") or AUDIENCES)
         meta = account["metadata"]
         claims = {
             "aud": audiences,
@@ -72,16 +76,22 @@ class Tokens:
         return f"{text}.{_b64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
     def user(self, token: str, now: float) -> User | None:
-        """Whose token it is; None when it is no valid token of a service account that exists."""
+        """Whose token it is; None when it is no valid token, for this cluster, of a service account that exists."""
+        found = self.review(token, now, AUDIENCES)
+        return found[0] if found is not None else None
+
+    def review(self, token: str, now: float, audiences: Sequence[str]) -> tuple[User, list[str]] | None:
+        """Whose token it is, and which of the audiences it is for."""
         claims = self._claims(token)
         if claims is None or claims.get("iss") != ISSUER or not claims.get("nbf", 0) - 5 <= now < claims.get("exp", 0):
             return None
+        matching = [each for each in audiences if each in (claims.get("aud") or ())]
         held = claims.get("kubernetes.io") or {}
         namespace, account = held.get("namespace") or "", held.get("serviceaccount") or {}
         entry = self._accounts.get(namespace, account.get("name") or "")
-        if entry is None or entry.obj["metadata"]["uid"] != account.get("uid"):
+        if not matching or entry is None or entry.obj["metadata"]["uid"] != account.get("uid"):
             return None
-        return service_account_user(namespace, account["name"], account["uid"])
+        return service_account_user(namespace, account["name"], account["uid"]), matching
 
     def _claims(self, token: str) -> dict[str, Any] | None:
         parts = token.split(".")
@@ -96,6 +106,21 @@ class Tokens:
         except (InvalidSignature, ValueError):
             return None
         return found if isinstance(found, dict) else None
+
+
+def _wrong(spec: Object, seconds: Any) -> Iterator[Cause]:
+    field = "spec.expirationSeconds"
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        yield Cause("FieldValueInvalid", f"Invalid value: {seconds!r}: must be a whole number", field)
+    elif seconds < _SHORTEST:
+        text = f"Invalid value: {seconds}: may not specify a duration less than 10 minutes"
+        yield Cause("FieldValueInvalid", text, field)
+    elif seconds > _LONGEST:
+        text = f"Invalid value: {seconds}: may not specify a duration larger than 2^32 seconds"
+        yield Cause("FieldValueInvalid", text, field)
+    if spec.get("boundObjectRef"):
+        text = "Forbidden: tokens that end with a pod, a node or a secret are not issued by this version of trueup"
+        yield Cause("FieldValueForbidden", text, "spec.boundObjectRef")
 
 
 def service_account_user(namespace: str, name: str, uid: str = "") -> User:
@@ -125,6 +150,14 @@ class Authenticator:
             if hmac.compare_digest(known.encode(), token.encode()):
                 return user
         return self._tokens.user(token, self._now()) if self._tokens is not None else None
+
+    def review(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None:
+        """Whose token it is, and which of the audiences it is for. Static tokens are for this cluster alone."""
+        wanted = audiences or AUDIENCES
+        user = self.user(token) if ISSUER in wanted else None
+        if user is not None:
+            return user, [ISSUER]
+        return self._tokens.review(token, self._now(), wanted) if self._tokens is not None else None
 
 
 def _b64(data: bytes) -> str:

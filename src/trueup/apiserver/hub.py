@@ -17,7 +17,6 @@ from trueup.apiserver.escalation import Escalation
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.registry import Registry, Served, built_in
 from trueup.apiserver.request import Write
-from trueup.apiserver.users import User
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.versions import convert
 from trueup.kube.names import Kind, Object, Resource
@@ -175,10 +174,6 @@ class Hub:
             entry = self.store.bucket("services").newest(meta.get("namespace") or "", str(meta.get("name")))
             there = entry.obj if entry is not None and entry.obj["metadata"]["uid"] == meta.get("uid") else None
             self.addresses.settle(str(meta.get("uid")), there)
-
-    def authenticate_token(self, token: str) -> User | None:
-        """Whose token it is, for token reviews."""
-        return self.authenticator.user(token) if self.authenticator is not None else None
 
     async def close(self) -> None:
         """Finish what is on its way to the store and let it go."""

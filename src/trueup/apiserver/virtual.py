@@ -5,14 +5,13 @@ Source: authorization.k8s.io/v1, authentication.k8s.io/v1.
 
 from __future__ import annotations
 
-from typing import Any
-
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.rbac import Attributes, Authorizer
 from trueup.apiserver.registry import Served
 from trueup.apiserver.users import User
+from trueup.apiserver.verbs.prepare import invalid
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, MethodNotAllowed
+from trueup.kube.problems import Cause, MethodNotAllowed
 
 _GROUPS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
 
@@ -31,54 +30,72 @@ async def create(hub: Hub, authorizer: Authorizer, served: Served, namespace: st
     spec = obj.get("spec") or {}
     match served.kind.kind:
         case "SelfSubjectAccessReview":
-            obj["status"] = _review(authorizer, user, spec)
+            obj["status"] = _review(authorizer, user, spec, served)
         case "SubjectAccessReview" | "LocalSubjectAccessReview":
+            _check_subject(served, spec, namespace)
             other = User(str(spec.get("user") or ""), tuple(spec.get("groups") or ()), str(spec.get("uid") or ""))
-            obj["status"] = _review(authorizer, other, spec)
+            obj["status"] = _review(authorizer, other, spec, served)
         case "SelfSubjectRulesReview":
             obj["status"] = _rules(authorizer, user, str(spec.get("namespace") or ""))
         case "SelfSubjectReview":
             obj["status"] = {"userInfo": _info(user)}
         case "TokenReview":
-            found = hub.authenticate_token(str(spec.get("token") or ""))
-            obj["status"] = (
-                {"authenticated": True, "user": _info(found), "audiences": spec.get("audiences")}
-                if found is not None
-                else {"authenticated": False, "error": "invalid bearer token"}
-            )
+            obj["status"] = _token(hub, spec)
         case _:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
     return obj
 
 
-def _review(authorizer: Authorizer, user: User, spec: Object) -> Object:
+def _token(hub: Hub, spec: Object) -> Object:
+    text, audiences = str(spec.get("token") or ""), list(spec.get("audiences") or ())
+    found = hub.authenticator.review(text, audiences) if hub.authenticator is not None else None
+    if found is None:
+        return {
+            "user": {},
+            "authenticated": False,
+            "error": "[invalid bearer token, token is for nobody that is known]",
+        }
+    return {"authenticated": True, "user": _info(found[0]), "audiences": found[1]}
+
+
+def _check_subject(served: Served, spec: Object, namespace: str) -> None:
+    """Whose rights are asked for, and that a local review stays in its namespace."""
+    if not spec.get("user") and not spec.get("groups"):
+        text = 'Invalid value: "": at least one of user or group must be specified'
+        raise invalid(served, "", [Cause("FieldValueInvalid", text, "spec.user")])
+    if served.kind.kind == "LocalSubjectAccessReview":
+        asked = str((spec.get("resourceAttributes") or {}).get("namespace") or "")
+        if asked != namespace:
+            text = f'Invalid value: "{asked}": must match metadata.namespace'
+            raise invalid(served, "", [Cause("FieldValueInvalid", text, "spec.resourceAttributes.namespace")])
+
+
+def _review(authorizer: Authorizer, user: User, spec: Object, served: Served) -> Object:
     resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if not resource and not other:
-        raise BadRequest("exactly one of nonResourceAttributes or resourceAttributes must be specified")
-    wanted = (
-        Attributes(
-            verb=str(resource.get("verb") or ""),
-            group=str(resource.get("group") or ""),
-            resource=str(resource.get("resource") or ""),
-            subresource=str(resource.get("subresource") or ""),
-            namespace=str(resource.get("namespace") or ""),
-            name=str(resource.get("name") or ""),
-        )
-        if resource
-        else Attributes(verb=str((other or {}).get("verb") or ""), path=str((other or {}).get("path") or ""))
-    )
-    allowed = authorizer.allows(user, wanted)
+    if bool(resource) == bool(other):
+        text = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        raise invalid(served, "", [Cause("FieldValueInvalid", text, "spec.resourceAttributes")])
+    allowed = authorizer.allows(user, _wanted(resource) if resource else _wanted_path(other or {}))
     return {"allowed": allowed, **({} if allowed else {"reason": ""})}
 
 
+def _wanted(resource: Object) -> Attributes:
+    return Attributes(
+        verb=str(resource.get("verb") or ""),
+        group=str(resource.get("group") or ""),
+        resource=str(resource.get("resource") or ""),
+        subresource=str(resource.get("subresource") or ""),
+        namespace=str(resource.get("namespace") or ""),
+        name=str(resource.get("name") or ""),
+    )
+
+
+def _wanted_path(other: Object) -> Attributes:
+    return Attributes(verb=str(other.get("verb") or ""), path=str(other.get("path") or ""))
+
+
 def _rules(authorizer: Authorizer, user: User, namespace: str) -> Object:
-    everything: list[Any] = []
-    if "system:masters" in user.groups:
-        everything = [
-            {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
-            {"nonResourceURLs": ["*"], "verbs": ["*"]},
-        ]
-    rules = [*everything, *authorizer.rules(user, namespace)]
+    rules = authorizer.rules(user, namespace)
     return {
         "resourceRules": [rule for rule in rules if rule.get("resources")],
         "nonResourceRules": [rule for rule in rules if rule.get("nonResourceURLs")],
@@ -90,4 +107,6 @@ def _info(user: User) -> Object:
     out: Object = {"username": user.name, "groups": list(user.groups)}
     if user.uid:
         out["uid"] = user.uid
+    if user.extra:
+        out["extra"] = {key: list(values) for key, values in user.extra.items()}
     return out
