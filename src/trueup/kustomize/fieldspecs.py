@@ -7,7 +7,7 @@ kustomize's API, in our own arrangement.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -113,6 +113,15 @@ class Config:
 def _sorted(specs: Specs) -> Specs:
     """By kind, those for every kind last: what is merged next finds the narrow ones first."""
     return tuple(sorted(specs, key=lambda spec: _rank(spec.gvk)))
+
+
+def _all_sorted(config: Config) -> Config:
+    changes: dict[str, Any] = {
+        item.name: _sorted(getattr(config, item.name))
+        for item in fields(config)
+        if item.name not in ("name_reference", "with_defaults")
+    }
+    return replace(config, **changes)
 
 
 def _rank(gvk: Gvk) -> tuple[int, str]:
@@ -343,29 +352,33 @@ def _var_references() -> Specs:
 
 
 EMPTY = Config()
-DEFAULTS = Config(
-    name_prefix=(_at("metadata/name"),),
-    name_suffix=(_at("metadata/name"),),
-    namespace=(
-        _at("metadata/name", "Namespace", create=True),
-        _at("spec/service/namespace", "APIService", "apiregistration.k8s.io", create=True),
-        _at(
-            "spec/conversion/webhook/clientConfig/service/namespace", "CustomResourceDefinition", "apiextensions.k8s.io"
+DEFAULTS = _all_sorted(
+    Config(
+        name_prefix=(_at("metadata/name"),),
+        name_suffix=(_at("metadata/name"),),
+        namespace=(
+            _at("metadata/name", "Namespace", create=True),
+            _at("spec/service/namespace", "APIService", "apiregistration.k8s.io", create=True),
+            _at(
+                "spec/conversion/webhook/clientConfig/service/namespace",
+                "CustomResourceDefinition",
+                "apiextensions.k8s.io",
+            ),
         ),
-    ),
-    common_labels=(*_selectors(), *_metadata("labels")),
-    template_labels=_metadata("labels"),
-    common_annotations=_metadata("annotations"),
-    name_reference=_name_references(),
-    var_reference=_var_references(),
-    images=tuple(
-        _at(f"{where}/{path}", create=True)
-        for where in ("spec", "spec/template/spec")
-        for path in ("containers[]/image", "initContainers[]/image", "volumes[]/image/reference")
-    ),
-    replicas=tuple(
-        _at("spec/replicas", kind, create=True)
-        for kind in ("Deployment", "ReplicationController", "ReplicaSet", "StatefulSet")
-    ),
-    with_defaults=True,
+        common_labels=(*_selectors(), *_metadata("labels")),
+        template_labels=_metadata("labels"),
+        common_annotations=_metadata("annotations"),
+        name_reference=_name_references(),
+        var_reference=_var_references(),
+        images=tuple(
+            _at(f"{where}/{path}", create=True)
+            for where in ("spec", "spec/template/spec")
+            for path in ("containers[]/image", "initContainers[]/image", "volumes[]/image/reference")
+        ),
+        replicas=tuple(
+            _at("spec/replicas", kind, create=True)
+            for kind in ("Deployment", "ReplicationController", "ReplicaSet", "StatefulSet")
+        ),
+        with_defaults=True,
+    )
 )

@@ -83,6 +83,8 @@ class Loader:
         """The path of a file that may be loaded. Raises `KustomizeProblem`."""
         if is_remote_file(path):
             raise KustomizeProblem(f"the remote file '{path}' cannot be loaded here", path=path)
+        if path.startswith("/"):
+            raise KustomizeProblem(f"'{path}' doesn't exist", path=path)
         full = join(self.root, path)
         if full is None:
             raise KustomizeProblem(f"security; file '{path}' leads out of the source", path=path)
@@ -99,7 +101,10 @@ class Loader:
         return full
 
     def load(self, path: str) -> bytes:
-        """The content of a file."""
+        """The content of a file, wherever it is."""
+        if is_remote_file(path) and self.remote is not None:
+            files, inside = self.remote(path)
+            return files.read(inside)
         return self.read(self.path(path))
 
     def read(self, full: str) -> bytes:

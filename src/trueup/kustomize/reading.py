@@ -45,6 +45,7 @@ def _documents(data: bytes, path: str, digest: str, cache: Cache | None) -> list
             return known
     if b"\r\n" in data:
         data = data.replace(b"\r\n", b"\n")
+    _check_separators(data, path)
     try:
         documents = parse(data, path, dialect=DIALECT)
     except YamlProblem as problem:
@@ -52,11 +53,24 @@ def _documents(data: bytes, path: str, digest: str, cache: Cache | None) -> list
     for document in documents:
         for twice in document.duplicates:
             raise KustomizeProblem(
-                f"mapping key {_quoted(twice.key)} already defined at line {twice.line}", path=path, line=twice.line
+                f"yaml: line {twice.line}: mapping key {_quoted(twice.key)} already defined",
+                path=path,
+                line=twice.line,
+                malformed=True,
             )
     if cache is not None and digest:
         cache[digest] = documents
     return documents
+
+
+def _check_separators(data: bytes, path: str) -> None:
+    """Behind the dashes of a separator only a comment may stand."""
+    if b"\n---" not in data:
+        return
+    for found in _SEPARATOR.finditer(data.decode("utf-8", "replace")):
+        rest = found[0][4:].strip()
+        if rest and not rest.startswith("#"):
+            raise KustomizeProblem(f"invalid document separator: {found[0].strip()}", path=path)
 
 
 def _quoted(text: str) -> str:
@@ -66,21 +80,28 @@ def _quoted(text: str) -> str:
 def _malformed(data: bytes, path: str, problem: YamlProblem) -> KustomizeProblem:
     """With the line that go-yaml would name: within its document, and where the trouble began."""
     for part in _SEPARATOR.split(data.decode("utf-8", "replace")):
-        try:
-            parser = CParser(part)
-            while type(parser.get_event()) is not StreamEndEvent:
-                pass
-        except yaml.YAMLError as error:
-            context, mark = getattr(error, "context_mark", None), getattr(error, "problem_mark", None)
-            line = (context.line if context else 0) or (mark.line if mark else 0)
-            if isinstance(error, yaml.scanner.ScannerError) and line:
-                line += 1
-            where = f"line {line}: " if line else ""
-            text = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-            message = f"MalformedYAMLError: yaml: {where}{text}"
-            return KustomizeProblem(message, path=path, line=problem.line, malformed=True)
+        text = go_yaml_error(part, context_first=True)
+        if text:
+            return KustomizeProblem(f"MalformedYAMLError: {text}", path=path, line=problem.line, malformed=True)
     message = f"MalformedYAMLError: yaml: line {problem.line}: {problem.message}"
     return KustomizeProblem(message, path=path, line=problem.line, malformed=True)
+
+
+def go_yaml_error(data: bytes | str, *, context_first: bool = False) -> str:
+    """A syntax error as go-yaml words it, with its idea of the line; empty when there is none."""
+    try:
+        parser = CParser(data)
+        while type(parser.get_event()) is not StreamEndEvent:
+            pass
+    except yaml.YAMLError as error:
+        marks = [getattr(error, "problem_mark", None), getattr(error, "context_mark", None)]
+        lines = [mark.line for mark in (reversed(marks) if context_first else marks) if mark and mark.line]
+        line = lines[0] if lines else 0
+        if isinstance(error, yaml.scanner.ScannerError) and line:
+            line += 1
+        text = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        return f"yaml: line {line}: {text}" if line else f"yaml: {text}"
+    return ""
 
 
 def _unwrapped(documents: list[Document]) -> list[tuple[Any, Document]]:

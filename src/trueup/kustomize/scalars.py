@@ -92,21 +92,29 @@ def _timestamp(text: str) -> Any:
 
 
 _BREAKS = re.compile(r"\n+")
+_SPECIAL = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 def folded(text: str) -> str:
     """A text in folded style as it comes out of kustomize's printing and reading it once more.
 
     Its emitter doubles the line break at the end of a line that does not begin with a blank, which folding takes back only
-    when the next line does not begin with one either: an indented line is set off by an empty one.
+    when the next line does not begin with one either: an indented line is set off by an empty one, and several breaks at
+    the end become one more. A text that no block can hold is printed in quotes instead, and stays as it is.
     """
-    if "\n " not in text and "\n\t" not in text:
+    if (
+        not ("\n " in text or "\n\t" in text or text.endswith("\n\n"))
+        or " \n" in text
+        or text.endswith(" ")
+        or _SPECIAL.search(text)
+    ):
         return text
 
     def doubled(found: re.Match[str]) -> str:
         line = text.rfind("\n", 0, found.start()) + 1
-        before_blank = text[found.end() : found.end() + 1] in (" ", "\t")
-        return found[0] + ("\n" if before_blank and text[line : line + 1] not in (" ", "\t") else "")
+        following = text[found.end() : found.end() + 1]
+        kept = following in (" ", "\t") if following else len(found[0]) > 1
+        return found[0] + ("\n" if kept and text[line : line + 1] not in (" ", "\t") else "")
 
     return _BREAKS.sub(doubled, text)
 

@@ -59,7 +59,7 @@ def move(
     def setter(holder: Any, key: Any) -> None:
         value = holder.get(key) if isinstance(holder, dict) else holder[key]
         if isinstance(value, (dict, list)):
-            raise wrong_kind(value, "ScalarNode").under("namespace field specs must target scalar nodes")
+            raise wrong_kind(value, "ScalarNode")
         if not unset_only or text_of(value) == "" or is_null(value):
             holder[key] = namespace
 
@@ -79,7 +79,9 @@ def move(
     try:
         apply(resource, wanted, setter, "scalar")
     except KustomizeProblem as problem:
-        raise problem.under("namespace transformation failed") from None
+        scalar = "wrong node kind: expected ScalarNode" in problem.message
+        prefix = "namespace field specs must target scalar nodes" if scalar else "namespace transformation failed"
+        raise problem.under(prefix) from None
 
 
 def _move_subjects(resource: Resource, setter: Any, subjects: str) -> None:

@@ -173,7 +173,7 @@ def _put(place: Place, value: Any, options: Mapping[str, Any]) -> None:
         try:
             place.put(retyped(text, before))
         except Misfit as problem:
-            raise KustomizeProblem(f"yaml: unmarshal errors:\n  {problem}", field="replacements") from None
+            raise KustomizeProblem(f"yaml: {problem}", field="replacements") from None
 
 
 def _insert(text: str, value: str, delimiter: str, index: int) -> str:
