@@ -179,6 +179,7 @@ class _Target:
             into = self._components(into)
         self.shop = Workshop(self.loader, self.build.schemas, self._render_chart)
         steps = [*self._builtin_steps(into.config), *self._steps("transformers")]
+        into.resources.forget_ids()
         for step in steps:
             step.work(into.resources)
             origins.mark_transformed(into.resources, step.origin)

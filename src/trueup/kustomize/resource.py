@@ -130,6 +130,15 @@ class Resource:
         """The first id it had."""
         return self.previous_ids[0] if self.previous else self.id
 
+    def answers_to(self, id: Id) -> bool:
+        """Whether it has an id or had it. Names are compared first, for most objects have another."""
+        key = id.key
+        if self.name == id.name and self.id.key == key:
+            return True
+        if not any(name == id.name for _, name, _ in self.previous):
+            return False
+        return any(previous.key == key for previous in self.previous_ids)
+
     # --- changing --------------------------------------------------------------------------------------------------
 
     def remember_id(self) -> None:

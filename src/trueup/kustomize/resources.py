@@ -94,10 +94,11 @@ def matches(selector: str, marks: Mapping[str, str]) -> bool:
 class Resources:
     """An ordered collection in which every current id is there once."""
 
-    __slots__ = ("items",)
+    __slots__ = ("_present", "items")
 
     def __init__(self, items: Iterable[Resource] = ()) -> None:
         self.items: list[Resource] = []
+        self._present: set[tuple[str, ...]] | None = None
         self.append_all(items)
 
     def __iter__(self) -> Iterator[Resource]:
@@ -108,20 +109,33 @@ class Resources:
 
     def append_all(self, resources: Iterable[Resource]) -> None:
         """At the end; a current id that is there already is refused."""
-        present = {item.id.key for item in self.items}
+        if self._present is None:
+            self._present = {item.id.key for item in self.items}
         for resource in resources:
             id = resource.id
-            if id.key in present:
+            if id.key in self._present:
                 raise KustomizeProblem(
                     f"may not add resource with an already registered id: {id}", path=resource.file, line=resource.line
                 )
-            present.add(id.key)
+            self._present.add(id.key)
             self.items.append(resource)
+
+    def forget_ids(self) -> None:
+        """To be called when objects have changed, or are about to: their ids are read anew when the next one comes."""
+        self._present = None
+
+    def check(self) -> None:
+        """Reads all ids anew and refuses two that are the same; drops what is gone."""
+        items = [item for item in self.items if not item.gone]
+        self.items = []
+        self.forget_ids()
+        self.append_all(items)
+        self.forget_ids()
 
     def absorb(self, resource: Resource) -> None:
         """A generated object: added, or merged into or put in the place of the one it names, by its behaviour."""
         id = resource.id
-        found = self.by_any_id(lambda other: other.key == id.key)
+        found = [item for item in self.items if not item.gone and item.answers_to(id)]
         if not found:
             if resource.behavior in ("merge", "replace"):
                 raise KustomizeProblem(f"id {id.go()} does not exist; cannot merge or replace")
@@ -176,8 +190,7 @@ class Resources:
 
     def only(self, id: Id) -> Resource:
         """The one object that has or had an id."""
-        key = id.key
-        found = self.by_any_id(lambda other: other.key == key)
+        found = [item for item in self.items if not item.gone and item.answers_to(id)]
         if len(found) == 1:
             return found[0]
         what = "multiple matches" if found else "no matches"

@@ -116,9 +116,7 @@ def apply_to(resources: Resources, selected: list[Resource], patch: Resource, sc
         else:
             body.pop("apiVersion", None)
         merge_into(resource, patch, body, schemas)
-    items = [resource for resource in resources if not resource.gone]
-    resources.items = []
-    resources.append_all(items)
+    resources.check()
 
 
 def _as_text(patch: Resource, body: dict[str, Any], marks: str) -> None:
