@@ -79,10 +79,12 @@ class Application:
         if not task.cancelled():
             task.result()
 
-    def hang_up(self) -> None:
+    async def hang_up(self) -> None:
         """End every answer that goes on: the server is being stopped."""
-        for task in tuple(self._open):
+        going = tuple(self._open)
+        for task in going:
             task.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
 
     async def _answer(
         self, scope: MutableMapping[str, Any], path: str, headers: Mapping[str, str], body: bytes
@@ -176,9 +178,12 @@ async def _stream(response: Response, body: AsyncIterable[bytes], receive: Recei
     try:
         await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
     finally:
+        there = not gone.done()
         gone.cancel()
         pump.cancel()
         await asyncio.wait((pump, gone))
+        if there and (pump.cancelled() or pump.exception() is None):  # an answer that failed is broken off instead
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
     if not pump.cancelled():
         pump.result()
 
@@ -186,7 +191,6 @@ async def _stream(response: Response, body: AsyncIterable[bytes], receive: Recei
 async def _pump(body: AsyncIterable[bytes], send: Send) -> None:
     async for piece in body:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _close(body: AsyncIterable[bytes]) -> None:

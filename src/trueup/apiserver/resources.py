@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
 
@@ -22,7 +21,7 @@ from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
 from trueup.kube.documents import dump
 from trueup.kube.names import Object
-from trueup.kube.problems import MethodNotAllowed, NotFound, UnsupportedMediaType
+from trueup.kube.problems import MethodNotAllowed, NotFound
 from trueup.store.state import Entry
 
 _AT_ONCE = 100
@@ -77,7 +76,7 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
         obj = await update(hub, served, namespace, name, _object(request, write), write)
     elif verb == "patch":
         existed = hub.store.bucket(served.storage).newest(namespace, name) is not None
-        body, how = _patch(request)
+        body, how = wire.read_patch(request.body, wire.media_type(request.headers))
         obj = await patch(hub, served, namespace, name, body, how, write)
         status = 200 if existed else 201
     elif verb == "delete":
@@ -187,17 +186,6 @@ def _object(request: Request, write: Write) -> Object:
     if media.endswith("json") and write.validation != "Ignore":
         write.duplicates.extend(wire.duplicates(request.body, obj))
     return obj
-
-
-def _patch(request: Request) -> tuple[Any, Any]:
-    media = wire.media_type(request.headers)
-    how = wire.PATCHES.get(media)
-    if not how:
-        raise UnsupportedMediaType(
-            "the body of the request was in an unknown format - accepted media types include: "
-            + ", ".join(name for name, known in wire.PATCHES.items() if known)
-        )
-    return wire.read_value(request.body, "application/yaml" if media.endswith("yaml") else "application/json"), how
 
 
 def _deleted(served: Served, obj: Object) -> Object:

@@ -26,7 +26,7 @@ class Server:
 
     async def stop(self) -> None:
         """Close the door and let go of those inside: the engine waits for answers under way, so watches are ended."""
-        self._application.hang_up()
+        await self._application.hang_up()
         self._engine.stop()  # type: ignore[no-untyped-call]
         await self._task
 

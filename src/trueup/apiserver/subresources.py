@@ -6,7 +6,7 @@ Called by `resources`. Answers (object or stream, HTTP status, content type).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 from trueup.apiserver import options, wire
 from trueup.apiserver.hub import Hub
@@ -16,9 +16,10 @@ from trueup.apiserver.request import Request, Write
 from trueup.apiserver.verbs import prepare, read
 from trueup.apiserver.verbs.delete import delete
 from trueup.apiserver.verbs.patch import patch
-from trueup.apiserver.verbs.update import change, update
+from trueup.apiserver.verbs.update import change, conflict, update
 from trueup.kube.names import Object
-from trueup.kube.problems import ApiProblem, BadRequest, MethodNotAllowed, Unavailable
+from trueup.kube.problems import ApiProblem, BadRequest, Cause, Invalid, MethodNotAllowed, Unavailable
+from trueup.merge.jsonpatch import json_patch, merge_patch
 
 Answer = tuple[Object | bytes | AsyncIterator[bytes], int, str]
 _JSON = "application/json"
@@ -57,11 +58,7 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
         if name == "finalize":
             return await _finalize(hub, served, target, obj, write), 200, _JSON
         return await update(hub, served, target.namespace, target.name, obj, write), 200, _JSON
-    media = wire.media_type(request.headers)
-    how = wire.PATCHES.get(media)
-    if not how:
-        raise BadRequest(f"{media} is no patch")
-    body = wire.read_value(request.body, "application/yaml" if media.endswith("yaml") else _JSON)
+    body, how = wire.read_patch(request.body, wire.media_type(request.headers))
     return await patch(hub, served, target.namespace, target.name, body, how, write), 200, _JSON
 
 
@@ -80,29 +77,43 @@ async def _scale(hub: Hub, served: Served, request: Request, target: Target, ver
     if verb == "get":
         return scale_of(read.get(hub, served, target.namespace, target.name), paths), 200, _JSON
     media = wire.media_type(request.headers)
+    body: Any = wire.read_object(request.body, media) if verb == "update" else wire.read_patch(request.body, media)[0]
 
     def scaled(stored: Object) -> tuple[Object, bool]:
         current = scale_of(stored, paths)
-        if verb == "update":
-            wanted = wire.read_object(request.body, media)
+        if verb == "update" or wire.PATCHES[media] == "apply":
+            wanted = body
+        elif wire.PATCHES[media] == "json":
+            wanted = json_patch(current, body)
         else:
-            from trueup.merge.jsonpatch import json_patch, merge_patch
-
-            body = wire.read_value(request.body, "application/yaml" if media.endswith("yaml") else _JSON)
-            how = wire.PATCHES.get(media)
-            wanted = json_patch(current, body) if how == "json" else merge_patch(current, body)
-        replicas = (wanted.get("spec") or {}).get("replicas", 0)
-        if not isinstance(replicas, int) or replicas < 0:
-            raise BadRequest(f"spec.replicas must be a number that is not negative, not {replicas!r}")
-        new = prepare.copy(stored)
-        at = new
-        for part in paths[0][:-1]:
-            at = at.setdefault(part, {})
-        at[paths[0][-1]] = replicas
-        return new, False
+            wanted = merge_patch(current, body)
+        version = (wanted.get("metadata") or {}).get("resourceVersion")
+        if version and version != stored["metadata"]["resourceVersion"]:
+            raise conflict(served, target.name)
+        return _with_replicas(stored, paths[0], (wanted.get("spec") or {}).get("replicas", 0)), False
 
     changed = await change(hub, served, target.namespace, target.name, scaled, write)
     return scale_of(changed, paths), 200, _JSON
+
+
+def _with_replicas(stored: Object, path: list[str], replicas: object) -> Object:
+    name = stored["metadata"]["name"]
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        raise BadRequest(
+            f'Scale in version "v1" cannot be handled as a Scale: spec.replicas is {replicas!r}, no number'
+        )
+    if replicas < 0:
+        text = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        raise Invalid(
+            f'Scale.autoscaling "{name}" is invalid: spec.replicas: {text}',
+            causes=[Cause("FieldValueInvalid", text, "spec.replicas")],
+        )
+    new = prepare.copy(stored)
+    at = new
+    for part in path[:-1]:
+        at = at.setdefault(part, {})
+    at[path[-1]] = replicas
+    return cast(Object, new)
 
 
 def _scale_paths(served: Served) -> tuple[list[str], list[str], list[str]]:
@@ -159,9 +170,15 @@ async def _bind(hub: Hub, served: Served, request: Request, target: Target, writ
         raise BadRequest("target.name is required: the node to bind to")
 
     def bound(stored: Object) -> tuple[Object, bool]:
-        if (stored.get("spec") or {}).get("nodeName"):
-            raise BadRequest(f'pod {target.name} is already assigned to node "{stored["spec"]["nodeName"]}"')
-        return {**prepare.copy(stored), "spec": {**stored["spec"], "nodeName": node}}, False
+        if stored["spec"].get("nodeName"):
+            why = f'pod {target.name} is already assigned to node "{stored["spec"]["nodeName"]}"'
+            raise conflict(served, target.name, why)
+        new = prepare.copy(stored)
+        new["spec"]["nodeName"] = node
+        conditions = [c for c in (new.get("status") or {}).get("conditions") or () if c["type"] != "PodScheduled"]
+        conditions.append({"type": "PodScheduled", "status": "True", "lastTransitionTime": hub.now()})
+        new["status"] = {**(new.get("status") or {}), "conditions": conditions}
+        return new, False
 
     await change(hub, served, target.namespace, target.name, bound, write)
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201, _JSON

@@ -64,6 +64,17 @@ def read_value(body: bytes, media: str) -> Any:
     )
 
 
+def read_patch(body: bytes, media: str) -> tuple[Any, Any]:
+    """A patch and its kind. Raises ``BadRequest`` or ``UnsupportedMediaType``."""
+    how = PATCHES.get(media)
+    if not how:
+        known = ", ".join(name for name, kind in PATCHES.items() if kind)
+        raise UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {known}"
+        )
+    return read_value(body, "application/yaml" if media.endswith("yaml") else "application/json"), how
+
+
 class _Pairs(dict[str, Any]):
     """A JSON object that remembers the names that came more than once."""
 

@@ -1,5 +1,6 @@
 """A hub in memory, and its wire: in process for what the answers say, over TLS for what the connection does."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -55,5 +56,5 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from trueup.apiserver import pki
 
     folder = tmp_path_factory.mktemp("pki")
-    pki.prepare(folder, ["127.0.0.1", "localhost"], 1_800_000_000.0)
+    pki.prepare(folder, ["127.0.0.1", "localhost"], time.time())
     return folder

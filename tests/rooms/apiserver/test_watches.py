@@ -159,7 +159,7 @@ async def test_a_client_that_hangs_up_is_forgotten(hub: Hub, web: Web) -> None:
 async def test_stopping_ends_watches(application: Application, hub: Hub, web: Web) -> None:
     """All of them, at once."""
     async with web.watch(MAPS) as watch, web.watch(MAPS):
-        application.hang_up()
+        await application.hang_up()
         await watch.ended()
 
     assert hub.store.bucket("configmaps").listeners == []

@@ -1,0 +1,210 @@
+"""The server on a socket: TLS, both HTTP versions, watches, compression, its end; and what a full disk looks like."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import orjson
+import pytest
+from pyreqwest.client import ClientBuilder
+
+from tests.rooms.apiserver.web import MAPS, Clock, Web, config_map, until
+from trueup.apiserver.asgi import Application
+from trueup.apiserver.auth import Authenticator
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.server import Server, serve
+from trueup.apiserver.users import ADMIN
+from trueup.kube.protobuf import encode
+from trueup.kube.types import load
+from trueup.store.log import MemoryLog, Row, SqliteLog, StoreProblem
+from trueup.store.state import Store
+
+
+@pytest.fixture
+async def server(application: Application, keys: Path) -> AsyncIterator[Server]:
+    """The hub on a free port."""
+    made = await serve(application, "127.0.0.1", 0, keys / "server.crt", keys / "server.key")
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def http(server: Server, keys: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that speaks HTTP/1.1 as administrator."""
+    trust = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(keys / "ca.crt")))
+    async with aiohttp.ClientSession(
+        server.url, connector=trust, headers={"authorization": "Bearer secret"}, timeout=aiohttp.ClientTimeout(20)
+    ) as session:
+        yield session
+
+
+async def test_a_request_over_tls(http: aiohttp.ClientSession) -> None:
+    """Written and read back."""
+    async with http.post(MAPS, json=config_map("a", x="1")) as made:
+        assert made.status == 201
+    async with http.get(f"{MAPS}/a") as got:
+        assert (got.status, (await got.json())["data"]) == (200, {"x": "1"})
+
+
+async def test_a_request_over_http_2(server: Server, keys: Path, client: InProcessClient, hub: Hub) -> None:
+    """Chosen by ALPN; a watch and calls share the connection, and a watch that is left is forgotten."""
+    builder = ClientBuilder().http2(True).add_root_certificate_pem((keys / "ca.crt").read_bytes())
+    async with builder.default_headers({"authorization": "Bearer secret"}).build() as http, asyncio.timeout(20):
+        request = http.get(f"{server.url}{MAPS}?watch=true").streamed_read_buffer_limit(0)
+        async with request.build_streamed() as watch:
+            made = await http.post(server.url + MAPS).body_json(config_map("a")).build().send()
+            line = bytes(await watch.body_reader.read_chunk() or b"")
+        await until(lambda: not hub.store.bucket("configmaps").listeners)
+
+    assert (str(made.version), made.status, orjson.loads(line)["type"]) == ("HTTP/2.0", 201, "ADDED")
+
+
+async def test_the_headers_of_a_watch_come_at_once(http: aiohttp.ClientSession, hub: Hub) -> None:
+    """Before anything happens; when the client closes, nothing stays."""
+    async with http.get(MAPS, params={"watch": "true"}) as watch:
+        assert (watch.status, watch.content_type) == (200, "application/json")
+        assert len(hub.store.bucket("configmaps").listeners) == 1
+
+    await until(lambda: not hub.store.bucket("configmaps").listeners)
+
+
+async def test_stopping_lets_watchers_go(application: Application, keys: Path, hub: Hub) -> None:
+    """The server ends though somebody watches, and the port is free again."""
+    made = await serve(application, "127.0.0.1", 0, keys / "server.crt", keys / "server.key")
+    trust = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(keys / "ca.crt")))
+    headers = {"authorization": "Bearer secret"}
+    async with (
+        aiohttp.ClientSession(made.url, connector=trust, headers=headers) as session,
+        session.get(MAPS, params={"watch": "true"}) as watch,
+        asyncio.timeout(20),
+    ):
+        await made.stop()
+        assert await watch.content.read() == b""
+
+    assert hub.store.bucket("configmaps").listeners == []
+    again = await serve(application, "127.0.0.1", made.port, keys / "server.crt", keys / "server.key")
+    await again.stop()
+
+
+async def test_an_address_in_use_is_named(server: Server, application: Application, keys: Path) -> None:
+    """With what to do about it."""
+    with pytest.raises(OSError, match=f"127.0.0.1:{server.port} cannot be listened on: .*choose another --listen"):
+        await serve(application, "127.0.0.1", server.port, keys / "server.crt", keys / "server.key")
+
+
+async def test_a_hundred_watches_hear_the_same(http: aiohttp.ClientSession, client: InProcessClient) -> None:
+    """Each of them, whole."""
+
+    async def first() -> bytes:
+        async with http.get(MAPS, params={"watch": "true"}) as watch:
+            ready.release()
+            return await watch.content.readline()
+
+    ready = asyncio.Semaphore(0)
+    http.connector._limit = 0  # type: ignore[union-attr]
+    watches = [asyncio.create_task(first()) for _ in range(100)]
+    for _ in watches:
+        await ready.acquire()
+    await client.create(config_map("a"))
+
+    heard = set(await asyncio.gather(*watches))
+
+    assert [orjson.loads(line)["object"]["metadata"]["name"] for line in heard] == ["a"]
+
+
+async def test_long_answers_are_compressed_for_who_asks(web: Web, client: InProcessClient) -> None:
+    """From 128 KiB on, as Kubernetes does it."""
+    import gzip
+
+    await client.create(config_map("big", x="y" * 200_000))
+
+    plain = await web.ask("GET", f"{MAPS}/big")
+    packed = await web.ask("GET", f"{MAPS}/big", headers={"accept-encoding": "gzip"})
+
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+
+
+async def test_protobuf_bodies_are_read(web: Web, hub: Hub) -> None:
+    """What kubectl's imperative verbs and Go clients send."""
+    body = encode(config_map("a", x="1"))
+
+    answer = await web.ask("POST", MAPS, body, {"content-type": "application/vnd.kubernetes.protobuf"})
+
+    assert (answer.status, answer.json["data"]) == (201, {"x": "1"})
+
+
+async def test_who_is_not_known_is_not_answered(application: Application) -> None:
+    """401 with a Status."""
+    answer = await Web(application, token="guess").ask("GET", MAPS)
+
+    assert (answer.status, answer.json["reason"], answer.json["code"]) == (401, "Unauthorized", 401)
+
+
+async def test_a_bug_is_an_answer_too(web: Web, hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
+    """500 without its insides, which go to the log."""
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("secret insides")
+
+    hub.admission.append(broken)
+    answer = await web.ask("POST", MAPS, config_map("a"))
+
+    assert (answer.status, answer.json["reason"]) == (500, "InternalError")
+    assert "insides" not in answer.json["message"]
+    assert "secret insides" in caplog.text
+
+
+class FullDisk(MemoryLog):
+    """A log on a disk that is full from some moment on."""
+
+    durable = True
+    full = False
+
+    def append(self, rows: list[Row]) -> None:  # type: ignore[override]
+        if self.full:
+            raise StoreProblem("cluster.sqlite cannot be written: database or disk is full")
+
+
+async def test_a_full_disk_refuses_writes_and_goes_on_reading() -> None:
+    """503 and when to try again; what was refused was never seen, and works once there is room."""
+    log = FullDisk()
+    clock = Clock()
+    hub = await Hub.open(Store(log), load(), clock)
+    web = Web(Application(hub, Authenticator({"secret": ADMIN}, None, clock.now), hub.authorizer))
+    await web.post(MAPS, config_map("a", x="1"))
+    log.full = True
+
+    refused = await web.ask("PUT", f"{MAPS}/a", config_map("a", x="2"))
+    read = await web.get(f"{MAPS}/a")
+    log.full = False
+    stored = await web.ask("PUT", f"{MAPS}/a", config_map("a", x="3"))
+    await hub.close()
+
+    assert (refused.status, refused.json["reason"], refused.headers["retry-after"]) == (503, "ServiceUnavailable", "1")
+    assert "database or disk is full" in refused.json["message"]
+    assert read["data"] == {"x": "1"}
+    assert (stored.status, stored.json["data"]) == (200, {"x": "3"})
+
+
+async def test_a_cluster_comes_back_as_it_was(tmp_path: Path, clock: Clock) -> None:
+    """Objects, their versions and what was defined; a watch of before has to list again."""
+    path = tmp_path / "cluster.sqlite"
+    hub = await Hub.open(Store(SqliteLog(path)), load(), clock)
+    made = await InProcessClient(hub).create(config_map("a", x="1"))
+    await hub.close()
+
+    again = await Hub.open(Store(SqliteLog(path)), load(), clock)
+    web = Web(Application(again, Authenticator({"secret": ADMIN}, None, clock.now), again.authorizer))
+    found = await web.get(f"{MAPS}/a")
+    async with web.watch(MAPS, resourceVersion="1") as watch:
+        type_, status = await watch.next()
+        await watch.ended()
+    await again.close()
+
+    assert found == made
+    assert (type_, status["reason"]) == ("ERROR", "Expired")
