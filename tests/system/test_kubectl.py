@@ -358,6 +358,31 @@ async def test_other_versions_of_kubectl(cluster: Cluster, space: str) -> None:
         await cluster.kubectl("delete", "-n", space, "deploy/web", "svc/web", "cm/c", program=str(program))
 
 
+EVENT = """
+apiVersion: v1
+kind: Event
+metadata: {name: scaled}
+involvedObject: {kind: Deployment, name: web, apiVersion: apps/v1, namespace: SPACE}
+reason: Scaled
+message: up to 2
+type: Normal
+firstTimestamp: "2026-01-02T03:04:05Z"
+lastTimestamp: "2026-01-02T03:04:05Z"
+source: {component: me}
+"""
+
+
+async def test_events(cluster: Cluster, space: str) -> None:
+    """`events`, `get events` and `describe` find what was reported about an object."""
+    await applied(cluster, space, WEB)
+    await cluster.kubectl("create", "-n", space, "-f", "-", given=EVENT.replace("SPACE", space))
+    lines = (await cluster.kubectl("events", "-n", space, "--for", "deployment/web")).splitlines()
+    assert lines[1].split()[1:] == ["Normal", "Scaled", "Deployment/web", "up", "to", "2"]
+    lines = (await cluster.kubectl("get", "-n", space, "events")).splitlines()
+    assert lines[0].split() == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+    assert lines[1].split()[1:] == ["Normal", "Scaled", "deployment/web", "up", "to", "2"]
+
+
 async def test_service_account_may_do_what_its_role_says(cluster: Cluster, space: str) -> None:
     """`create token`, RBAC and `auth can-i` agree."""
     await cluster.kubectl("create", "-n", space, "serviceaccount", "reader")
