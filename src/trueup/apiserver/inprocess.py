@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.policy import MASTERS
@@ -15,7 +16,7 @@ from trueup.apiserver.verbs.create import create
 from trueup.apiserver.verbs.delete import DeleteOptions, delete
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
-from trueup.apiserver.verbs.watch import Watcher
+from trueup.apiserver.verbs.watch import BOOKMARK_EVERY, Change, Watcher, bookmark
 from trueup.kube.names import Kind, Object, Ref
 from trueup.ports import Client, Listing, PatchType, Propagation, ResourceInfo, WatchEvent
 
@@ -66,11 +67,17 @@ class InProcessClient:
     ) -> AsyncIterator[WatchEvent]:
         served = self._served("watch", kind, namespace)
         with Watcher(self._hub, served, _space(served, namespace), labels=labels, fields=fields) as watcher:
-            for change in list(watcher.past(revision)):
-                yield WatchEvent(change.type, self._hub.as_version(served, change.entry.obj))  # type: ignore[arg-type]
-            async for live in watcher.changes(3600.0):
-                if live is not None:
-                    yield WatchEvent(live.type, self._hub.as_version(served, live.entry.obj))  # type: ignore[arg-type]
+            for change in watcher.past(revision):
+                yield self._event(served, change)
+            async with aclosing(watcher.changes(BOOKMARK_EVERY)) as changes:
+                async for live in changes:
+                    if live is not None:
+                        yield self._event(served, live)
+                    else:
+                        yield WatchEvent("BOOKMARK", bookmark(served, watcher.revision))
+
+    def _event(self, served: Served, change: Change) -> WatchEvent:
+        return WatchEvent(change.type, self._hub.as_version(served, change.entry.obj))
 
     async def create(self, obj: Object, *, manager: str = "", dry_run: bool = False) -> Object:
         namespace = (obj.get("metadata") or {}).get("namespace") or ""

@@ -14,7 +14,7 @@ from trueup.apiserver.verbs.read import check_fields, find
 from trueup.kube import selectors
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Expired, Invalid
-from trueup.store.state import Bucket, Entry, Event, Gone
+from trueup.store.state import Bucket, Entry, Event, EventType, Gone
 
 if TYPE_CHECKING:
     from trueup.apiserver.hub import Hub
@@ -29,7 +29,7 @@ BOOKMARK_EVERY = 60.0
 class Change:
     """One event as one watcher sees it: an object may enter or leave its selection by changing."""
 
-    type: str
+    type: EventType
     entry: Entry
     event: Event | None = None
     """The stored event, when it is sent as it is."""
@@ -48,7 +48,7 @@ class Watcher:
         self.bucket: Bucket = hub.store.bucket(served.storage)
         self._queue: deque[Event] = deque()
         self._wake = asyncio.Event()
-        self._over = False
+        self._over = self._rang = False
         self._seen_revision = hub.store.revision
 
     @property
@@ -97,23 +97,33 @@ class Watcher:
         seen = [self._seen(event) for event in missed if not self.namespace or event.namespace == self.namespace]
         return [change for change in seen if change is not None]
 
-    async def changes(self, idle: float) -> AsyncGenerator[Change | None]:
-        """Live changes; None after ``idle`` seconds without one (time for a bookmark)."""
-        while True:
-            while self._queue:
-                event = self._queue.popleft()
-                change = self._seen(event)
-                if change is not None:
-                    yield change
-                self._seen_revision = event.revision
-            if self._over:
-                return
-            self._wake.clear()
-            try:
-                async with asyncio.timeout(idle):
-                    await self._wake.wait()
-            except TimeoutError:
-                yield None
+    async def changes(self, idle: float | None = None) -> AsyncGenerator[Change | None]:
+        """Live changes; None every ``idle`` seconds (time for a bookmark)."""
+        loop = asyncio.get_running_loop()
+        bell = loop.call_later(idle, self._ring) if idle is not None else None
+        try:
+            while True:
+                while self._queue:
+                    event = self._queue.popleft()
+                    change = self._seen(event)
+                    if change is not None:
+                        yield change
+                    self._seen_revision = event.revision
+                if self._over:
+                    return
+                if self._rang and idle is not None:
+                    self._rang, bell = False, loop.call_later(idle, self._ring)
+                    yield None
+                    continue
+                self._wake.clear()
+                await self._wake.wait()
+        finally:
+            if bell is not None:
+                bell.cancel()
+
+    def _ring(self) -> None:
+        self._rang = True
+        self._wake.set()
 
     def _seen(self, event: Event) -> Change | None:
         if self.labels is None and self.fields is None:
