@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trueup.apiserver.registry import Served
-from trueup.kube import formats, structural
+from trueup.kube import formats
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import Cause, InternalError, MethodNotAllowed
 from trueup.kube.schema import validate
@@ -255,27 +255,3 @@ def _patterns(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for below in value:
             yield from _patterns(below)
-
-
-def wrong(definition: Object) -> Iterator[Cause]:
-    """What a definition gets wrong beyond its schema."""
-    spec, name = definition.get("spec") or {}, definition["metadata"].get("name")
-    names = spec.get("names") or {}
-    wanted = f"{names.get('plural')}.{spec.get('group')}"
-    if name != wanted:
-        detail = 'must be spec.names.plural+"."+spec.group'
-        yield Cause("FieldValueInvalid", f'Invalid value: "{name}": {detail}', "metadata.name")
-    versions = spec.get("versions") or []
-    if sum(bool(version.get("storage")) for version in versions) != 1:
-        yield Cause(
-            "FieldValueInvalid",
-            "Invalid value: must have exactly one version marked as storage version",
-            "spec.versions",
-        )
-    for index, version in enumerate(versions):
-        field = f"spec.versions[{index}].schema.openAPIV3Schema"
-        schema = (version.get("schema") or {}).get("openAPIV3Schema")
-        if not schema:
-            yield Cause("FieldValueRequired", "Required value: schemas are required", field)
-        elif not spec.get("preserveUnknownFields"):
-            yield from structural.problems(schema, field)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from trueup.apiserver import crds, policy
+from trueup.apiserver import crd_checks, crds, policy
 from trueup.apiserver.addresses import Addresses
 from trueup.apiserver.auth import Authenticator, Tokens
 from trueup.apiserver.draining import Draining
@@ -133,7 +133,7 @@ class Hub:
                 spec.setdefault(name, spec.get("serviceAccountName") or "default")
             obj["status"] = {"phase": "Pending", "qosClass": qos_class(spec), **(obj.get("status") or {})}
         elif kind == crds.CRD_KIND and write.subresource == "":
-            causes = list(crds.wrong(obj))
+            causes = list(crd_checks.wrong(obj))
             if causes:
                 raise prepare.invalid(served, str(obj["metadata"].get("name")), causes)
             crds.accept(obj, self.now(), self.definitions.all())

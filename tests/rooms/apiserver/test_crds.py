@@ -61,6 +61,39 @@ async def test_name_must_be_plural_and_group(client: InProcessClient) -> None:
         await client.create(wrong)
 
 
+MISTAKES = {
+    "group": (
+        ("spec", "group", "example"),
+        'spec.group: Invalid value: "example": should be a domain with at least one dot',
+    ),
+    "protected group": (("spec", "group", "things.k8s.io"), "protected groups must have approval annotation"),
+    "scope": (
+        ("spec", "scope", "Odd"),
+        'spec.scope: Unsupported value: "Odd": supported values: "Cluster", "Namespaced"',
+    ),
+    "plural": (
+        ("spec", "names", {"plural": "Tabs", "kind": "Tab"}),
+        'spec.names.plural: Invalid value: "Tabs": a DNS-1035 label',
+    ),
+    "kind": (
+        ("spec", "names", {"plural": "tabs", "kind": "my_tab"}),
+        "may have mixed case, but should otherwise match",
+    ),
+    "versions": (("spec", "versions", []), "must have exactly one version marked as storage version"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+async def test_mistakes_are_named(client: InProcessClient, case: str) -> None:
+    """A definition that cannot be served is refused, by field."""
+    (part, field, value), expected = MISTAKES[case]
+    wrong = definition()
+    wrong[part][field] = value
+    with pytest.raises(Invalid) as caught:
+        await client.create(wrong)
+    assert expected in caught.value.message
+
+
 async def test_schema_prunes_fills_and_checks(client: InProcessClient) -> None:
     """Unknown fields go, defaults come, wrong values are refused in Kubernetes' words."""
     spec = {
