@@ -12,6 +12,9 @@ from granian.server.embed import Server as Engine
 
 from trueup.apiserver.asgi import Application
 
+_ALIVE = 30_000
+"""Milliseconds between pings, so that the watches of a client whose network is gone are ended."""
+
 
 class Server:
     """A running server. ``url`` is where it answers."""
@@ -45,7 +48,7 @@ async def serve(application: Application, host: str, port: int, certificate: Pat
         backlog=1024,
         backpressure=100_000,
         http1_settings=HTTP1Settings(keep_alive=True),
-        http2_settings=HTTP2Settings(max_concurrent_streams=20_000),
+        http2_settings=HTTP2Settings(max_concurrent_streams=20_000, keep_alive_interval=_ALIVE),
         ssl_cert=certificate,
         ssl_key=key,
         log_enabled=False,

@@ -8,6 +8,7 @@ from tests.rooms.apiserver.web import MAP, MAPS, POD, Web, config_map, pod, ref,
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.kube.names import Kind
 from trueup.kube.problems import Expired
 
 
@@ -77,6 +78,55 @@ async def test_pods_are_watched_by_their_node(client: InProcessClient, web: Web)
         await client.patch(ref("a", POD), {"spec": {"nodeName": "one"}}, "merge")
 
         assert await watch.names(1) == [("ADDED", "a")]
+
+
+async def test_events_are_selected_by_their_core_names(client: InProcessClient, web: Web) -> None:
+    """Whichever of their two groups they were written in, and are listed and watched in."""
+    about = {"kind": "Pod", "namespace": "default", "name": "a"}
+    new = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": "one", "namespace": "default"},
+        "regarding": about,
+        "note": "it is so",
+        "eventTime": "2027-01-15T08:00:00.000000Z",
+        "reportingController": "example.com/test",
+        "reportingInstance": "test-1",
+        "action": "Testing",
+        "reason": "Tested",
+        "type": "Normal",
+    }
+    path, query = "/api/v1/namespaces/default/events", {"fieldSelector": "involvedObject.name=a"}
+    async with web.watch(path, **query) as watch:
+        await client.create(new)
+        other = {**new, "metadata": {"name": "two", "namespace": "default"}, "regarding": {**about, "name": "b"}}
+        await client.create(other)
+        watched = await watch.next()
+    listed = await web.get(path, **query)
+    again = await web.get("/apis/events.k8s.io/v1/namespaces/default/events", **query)
+
+    assert [event["metadata"]["name"] for event in listed["items"]] == ["one"]
+    assert [event["regarding"]["name"] for event in again["items"]] == ["a"]
+    assert (watched[0], watched[1]["involvedObject"]["name"], watched[1]["message"]) == ("ADDED", "a", "it is so")
+
+
+async def test_a_watch_ends_with_its_definition(client: InProcessClient, web: Web) -> None:
+    """Nothing of it is served any more."""
+    names = {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    spec = {"group": "example.com", "scope": "Cluster", "names": names, "versions": [version]}
+    meta = {"name": "things.example.com"}
+    kind = "CustomResourceDefinition"
+    await client.create({"apiVersion": "apiextensions.k8s.io/v1", "kind": kind, "metadata": meta, "spec": spec})
+    thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "one"}}
+
+    async with web.watch("/apis/example.com/v1/things") as watch:
+        await client.create(thing)
+        await client.delete(ref("things.example.com", Kind("apiextensions.k8s.io", "v1", kind), ""))
+
+        assert await watch.names(2) == [("ADDED", "one"), ("DELETED", "one")]
+        await watch.ended()
 
 
 async def test_initial_events_end_with_a_bookmark(client: InProcessClient, web: Web) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from trueup.apiserver.registry import Served
+from trueup.apiserver.versions import convert
 from trueup.kube import selectors
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Expired, Invalid, Timeout, not_found
@@ -85,7 +86,7 @@ def find(
     for space, name, entry in _candidates(bucket, namespace, by_field, after, at):
         if by_label is not None and not by_label.matches(entry.obj["metadata"].get("labels")):
             continue
-        if by_field is not None and not by_field.matches(entry.obj):
+        if by_field is not None and not by_field.matches(selected_form(served, entry.obj)):
             continue
         if limit and len(out) == limit:
             selected = by_label is not None or by_field is not None
@@ -196,6 +197,13 @@ def check_fields(served: Served, selector: selectors.FieldSelector) -> None:
     for path in selector.paths:
         if path not in ("metadata.name", "metadata.namespace") and path not in known:
             raise BadRequest(f"field label not supported: {path}")
+
+
+def selected_form(served: Served, obj: Object) -> Object:
+    """The object as its field selectors name it: events are selected by the core names in every version."""
+    if served.storage == "events" and obj.get("apiVersion") != "v1":
+        return convert(obj, "v1")
+    return obj
 
 
 def _token(after: tuple[str, str], revision: int) -> str:

@@ -94,9 +94,9 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
     if "namespace" in old_meta:
         meta.setdefault("namespace", old_meta["namespace"])
     meta["resourceVersion"] = old_meta["resourceVersion"]
-    if write.subresource == "status":
+    if write.subresource in ("status", "approval"):
         new = _status_alone(served, stored, new)
-    elif write.subresource in ("", "scale"):
+    elif write.subresource in ("", "scale", "ephemeralcontainers", "resize"):
         if served.has_status:
             if "status" in stored:
                 new["status"] = prepare.copy(stored["status"])

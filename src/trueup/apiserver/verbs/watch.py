@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trueup.apiserver.registry import Served
-from trueup.apiserver.verbs.read import check_fields, find
+from trueup.apiserver.verbs.read import check_fields, find, selected_form
 from trueup.kube import selectors
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Expired, Invalid
@@ -143,7 +143,7 @@ class Watcher:
     def _selects(self, obj: Object) -> bool:
         if self.labels is not None and not self.labels.matches(obj["metadata"].get("labels")):
             return False
-        return self.fields is None or self.fields.matches(obj)
+        return self.fields is None or self.fields.matches(selected_form(self.served, obj))
 
 
 def _left(event: Event) -> Entry:
