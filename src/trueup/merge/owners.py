@@ -21,6 +21,7 @@ from trueup.merge.lastapplied import KUBECTL, allowed_conflicts, renewed
 from trueup.merge.managed import Entries, Entry, ManagerKey, cap, entries_of, gives_up, managers, with_entries
 from trueup.merge.pruning import Versions, prune
 from trueup.merge.reading import FieldProblem, field_set
+from trueup.merge.typed import title
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 UNKNOWN = "unknown"
@@ -67,7 +68,7 @@ def apply(
         mine = field_set(applied, shape, strict=True)
     except FieldProblem as problem:
         # The API server answers 500 here: nothing it validated before says what is wrong.
-        raise ApiProblem(f"failed to create typed patch object ({_title(applied)}): {problem}") from None
+        raise ApiProblem(f"failed to create typed patch object ({title(applied)}): {problem}") from None
     for fields in reset:
         mine = without(mine, fields)
     entry = Entry(manager or UNKNOWN, "Apply", str(applied.get("apiVersion") or ""), subresource, mine, now)
@@ -265,13 +266,6 @@ def _own_before_first_apply(
 def _changing(shape: Shape, obj: Object) -> Shape:
     """The shape, where it may have changed since managed fields were written: custom groups, which all have a dot."""
     return shape if "." in str(obj.get("apiVersion") or "").rpartition("/")[0] else ANY
-
-
-def _title(obj: Object) -> str:
-    """``default/web; apps/v1, Kind=Deployment``, as the API server names an object in such messages."""
-    meta = obj.get("metadata") or {}
-    group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
-    return f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {group}/{version}, Kind={obj.get('kind') or ''}"
 
 
 def strip(obj: Object) -> Object:

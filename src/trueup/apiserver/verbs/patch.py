@@ -10,11 +10,13 @@ from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
 from trueup.apiserver.verbs.update import change, conflict
 from trueup.kube.names import Object
-from trueup.kube.problems import AlreadyExists, BadRequest, Invalid, UnsupportedMediaType, not_found
+from trueup.kube.problems import AlreadyExists, ApiProblem, BadRequest, Invalid, UnsupportedMediaType, not_found
+from trueup.kube.reading import WrongType
 from trueup.merge import owners
 from trueup.merge.fields import FieldSet
 from trueup.merge.jsonpatch import PatchProblem, json_patch, merge_patch
 from trueup.merge.strategic import strategic_merge
+from trueup.merge.typed import first_problem, title
 from trueup.ports import PatchType
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         )
     applied = prepare.copy(body)
     prepare.identify(served, applied, namespace, name)
-    prepare.decode(served, applied, write)
+    _decode(served, applied, write)
     wanted_version = applied["metadata"].pop("resourceVersion", None)
     for server_field in ("creationTimestamp", "uid", "generation", "selfLink"):
         applied["metadata"].pop(server_field, None)
@@ -108,6 +110,32 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         except AlreadyExists:
             continue
     raise BadRequest("the object comes and goes too quickly to be applied")
+
+
+def _decode(served: Served, applied: Object, write: Write) -> None:
+    """Refuse what does not fit the schema: an apply drops no unknown field, for its owner could never be told.
+
+    Source: apimachinery ``managedfields`` (structuredmerge.go), which answers 500 and names the first field.
+    """
+    wrong: WrongType | None = None
+    unknown: list[str] = []
+    if served.struct is not None:
+        try:
+            served.struct.check(applied, lambda holder, name, path: unknown.append(path))
+        except WrongType as problem:
+            wrong = problem
+        if wrong is None and not unknown and not write.duplicates:
+            return
+    why = first_problem(applied, served.shape)
+    if why:
+        raise ApiProblem(f"failed to create typed patch object ({title(applied)}): {why}")
+    if wrong is not None:
+        kind = f"{served.kind.api_version}, Kind={served.kind.kind}"
+        raise ApiProblem(
+            f"failed to convert new object ({title(applied)}) to proper version: "
+            f"unable to convert unstructured object to {kind}: {wrong}"
+        )
+    prepare.decode(served, applied, write)
 
 
 def _reset(served: Served, write: Write) -> tuple[FieldSet, ...]:

@@ -23,6 +23,7 @@ from trueup.kube.types.table import SUBRESOURCE_KINDS, SUBRESOURCE_VERBS, TABLE
 
 DEFAULT_VERSION = "1.36"
 VERSIONS = tuple(f"1.{minor}" for minor in range(30, 38))
+_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 VERBS = frozenset({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"})
 
 
@@ -94,7 +95,10 @@ class Types:
     def _named(self, name: str) -> Shape:
         found = self._shapes.get(name)
         if found is None:
-            found = shape_of_definition(self.definitions[name], self._resolve)
+            schema = self.definitions[name]
+            if name == _QUANTITY:
+                schema = {**schema, "format": "quantity"}  # a number is one, too, whatever its type says
+            found = shape_of_definition(schema, self._resolve)
             self._shapes[name] = found
         return found
 

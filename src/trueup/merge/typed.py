@@ -1,0 +1,120 @@
+"""Whether an object fits its shape, in the words of server-side apply. Called by the API server when it does not.
+
+An object and a shape in, the first problem out. Source: structured-merge-diff ``typed/validate.go``; an apply refuses what
+its schema does not declare, where all other writes drop it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from trueup.kube.names import Object
+from trueup.kube.shapes import Shape
+from trueup.merge.fields import element_text
+from trueup.merge.reading import FieldProblem, field_set, key_of
+
+_NUMBERS = ("integer", "number")
+
+
+def title(obj: Object) -> str:
+    """``default/web; apps/v1, Kind=Deployment``, as the API server names an object in such messages."""
+    meta = obj.get("metadata") or {}
+    group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
+    return f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {group}/{version}, Kind={obj.get('kind') or ''}"
+
+
+def first_problem(value: Any, shape: Shape, at: str = "") -> str:
+    """``.spec.bogus: field not declared in schema``; empty when everything fits."""
+    if value is None:
+        return ""
+    if shape.of == "map":
+        return _map(value, shape, at)
+    if shape.of == "list":
+        return _list(value, shape, at)
+    return _scalar(value, shape, at) if shape.of == "scalar" else ""
+
+
+def _map(value: Any, shape: Shape, at: str) -> str:
+    if not isinstance(value, dict):
+        return f"{at}: expected map, got &{{{_go(value)}}}"
+    fields, values = shape.fields, shape.values
+    for name in sorted(value):
+        below = fields.get(name) or values
+        if below is None:
+            if shape.preserve_unknown:
+                continue
+            return f"{at}.{name}: field not declared in schema"
+        found = first_problem(value[name], below, f"{at}.{name}")
+        if found:
+            return found
+    return ""
+
+
+def _list(value: Any, shape: Shape, at: str) -> str:
+    if not isinstance(value, list):
+        return f"{at}: expected list, got &{{{_go(value)}}}"
+    if shape.items is None:
+        return ""
+    for index, item in enumerate(value):
+        where = f"[{index}]"
+        if shape.list_type != "atomic":
+            try:
+                field_set([item], shape, strict=True)
+            except FieldProblem as problem:
+                if not problem.path:
+                    return f"{at}: {problem.why.replace('element 0:', f'element {index}:', 1)}"
+            key = key_of(item, shape)
+            where = element_text(key) if key is not None else where
+        found = first_problem(item, shape.items, at + where)
+        if found:
+            return found
+    return ""
+
+
+def _scalar(value: Any, shape: Shape, at: str) -> str:
+    kind, form = shape.schema.get("type"), shape.schema.get("format")
+    if form == "int-or-string":
+        return ""  # untyped to an apply; what it must be is said when the object is read
+    if kind is None or form == "quantity":
+        return f"{at}: expected any scalar, got &{{{_go(value)}}}" if isinstance(value, (dict, list)) else ""
+    if kind in _NUMBERS:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return "" if number else f"{at}: expected numeric (int or float), got {_go_type(value)}"
+    if kind == "boolean":
+        return "" if isinstance(value, bool) else f"{at}: expected boolean, got &{{{_go(value)}}}"
+    if kind == "string" and not isinstance(value, str):
+        return f"{at}: expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"
+    return ""
+
+
+def _go(value: Any) -> str:
+    """As Go's ``%v`` prints it."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{name}:{_go(value[name])}' for name in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(_go, value))}]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _go_syntax(value: Any) -> str:
+    """As Go's ``%#v`` prints it."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{orjson.dumps(name).decode()}:{_go_syntax(value[name])}" for name in sorted(value))
+        return f"map[string]interface {{}}{{{inner}}}"
+    if isinstance(value, list):
+        return f"[]interface {{}}{{{', '.join(map(_go_syntax, value))}}}"
+    if value is None:
+        return "interface {}(nil)"
+    return orjson.dumps(value).decode()
+
+
+def _go_type(value: Any) -> str:
+    if isinstance(value, dict):
+        return "map[string]interface {}"
+    if isinstance(value, list):
+        return "[]interface {}"
+    return "bool" if isinstance(value, bool) else "string"
