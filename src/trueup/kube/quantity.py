@@ -52,7 +52,7 @@ def _parse(text: str) -> tuple[Fraction, str]:
     if found is None:
         raise ValueError(WRONG)
     sign, whole, part, suffix = found.group(1), found.group(2), found.group(3) or "", found.group(4)
-    if not whole and not part:
+    if not whole and found.group(3) is None:
         raise ValueError(WRONG)
     scale, form = _scale(suffix)
     number = Fraction(int(whole + part or "0"), 10 ** len(part)) * scale

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-from trueup.kube.messages import META, Field, Message, for_kind
+from trueup.kube.messages import META, Field, Message, for_kind, message
 from trueup.kube.names import Kind, Object
 from trueup.kube.quantity import canonical, canonical_resource, parse
 from trueup.kube.times import format_micro, format_time, parse_time
@@ -100,18 +101,22 @@ class Structs:
 
     def of(self, kind: Kind) -> Struct | None:
         """The struct of a kind; None when there is none."""
-        message = for_kind(kind)
-        return self._struct(message) if message is not None else None
+        held = for_kind(kind)
+        return self._struct(held) if held is not None else None
 
-    def _struct(self, message: Message) -> Struct:
-        found = self._known.get(message.name)
+    def named(self, name: str) -> Struct:
+        """The struct of a message."""
+        return self._struct(message(name))
+
+    def _struct(self, held: Message) -> Struct:
+        found = self._known.get(held.name)
         if found is None:
-            found = self._known[message.name] = Struct(message.go_name, lambda: self._members(message))
+            found = self._known[held.name] = Struct(held.go_name, lambda: self._members(held))
         return found
 
-    def _members(self, message: Message) -> Mapping[str, Member]:
-        fields: Mapping[str, Field | None] = message.by_name
-        definition = self._definitions.get(_definition_name(message.name))
+    def _members(self, held: Message) -> Mapping[str, Member]:
+        fields: Mapping[str, Field | None] = held.by_name
+        definition = self._definitions.get(_definition_name(held.name))
         if definition is not None:
             # What the version does not know is unknown; what has no field number (apiVersion, kind) is text.
             fields = {name: fields.get(name) for name in definition.get("properties") or ()}
@@ -122,9 +127,15 @@ class Structs:
         return out
 
 
-def _definition_name(message: str) -> str:
+@cache
+def metadata_struct() -> Struct:
+    """The metadata that custom objects have, too."""
+    return Structs({}).named(f"{META}ObjectMeta")
+
+
+def _definition_name(name: str) -> str:
     """``k8s.io.api.core.v1.Pod`` is published as ``io.k8s.api.core.v1.Pod``."""
-    return f"io.{message.replace('k8s.io.', 'k8s.', 1)}".replace("_", "-")
+    return f"io.{name.replace('k8s.io.', 'k8s.', 1)}".replace("_", "-")
 
 
 def _leaf(field: Field | None) -> str:

@@ -1,11 +1,13 @@
 """Quantities are read exactly and written in the one spelling that Kubernetes stores."""
 
+import json
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.corpora import corpus
 from trueup.kube.quantity import WRONG, canonical, canonical_resource, format_quantity, parse
 
 
@@ -28,6 +30,7 @@ from trueup.kube.quantity import WRONG, canonical, canonical_resource, format_qu
         ("1E", "1E"),
         (".5", "500m"),
         ("1.", "1"),
+        (".", "0"),
         ("+2", "2"),
         ("-500m", "-500m"),
         ("0.1n", "1n"),
@@ -39,12 +42,23 @@ def test_one_spelling(given_text: str, stored: str) -> None:
     assert canonical(given_text) == stored
 
 
-@pytest.mark.parametrize("text", ["", "1i", "Gi", "1.2.3", "1 Gi", "abc", "0x10", "1e", ".", "--1"])
+@pytest.mark.parametrize("text", ["", "1i", "Gi", "1.2.3", "1 Gi", "abc", "0x10", "1e", "--1"])
 def test_what_is_no_quantity(text: str) -> None:
     """A wrong spelling is refused in Kubernetes' words."""
     with pytest.raises(ValueError, match="quantities must match the regular expression"):
         parse(text)
     assert WRONG.endswith("$'")
+
+
+def test_published_spellings() -> None:
+    """The table of Kubernetes' own test of what is printed for what was read."""
+    table = corpus("extracted") / "go-tables/k8s.io__apimachinery@v0.37.2__pkg__api__resource.jsonl"
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    cases = [row["case"] for row in rows if row["test"] == "TestQuantityParseEmit"]
+    wrong = [case for case in cases if canonical(case["in"]) != case["expect"]]
+    print(f"quantities printed: {len(cases) - len(wrong)} of {len(cases)}")
+
+    assert wrong == []
 
 
 def test_numbers_are_exact() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.corpora import corpus
 from trueup.kube.names import Kind, Object
-from trueup.kube.reading import Struct, WrongType
+from trueup.kube.reading import Struct, WrongType, metadata_struct
 from trueup.kube.types import load
 
 DEPLOYMENT = Kind("apps", "v1", "Deployment")
@@ -139,3 +139,13 @@ def test_fields_of_another_version_are_unknown() -> None:
     old.check({"spec": {"resources": {}}}, lambda holder, name, path: found.append(path))
 
     assert found == ["spec.resources"]
+
+
+def test_metadata_of_custom_objects_is_kubernetes_own() -> None:
+    """Whatever the kind, labels are text and empty lists are not stored."""
+    meta = {"name": "a", "labels": None, "finalizers": [], "annotations": {"a": "b"}}
+    metadata_struct().settle(meta)
+
+    assert meta == {"name": "a", "annotations": {"a": "b"}}
+    with pytest.raises(WrongType, match=r"number into Go struct field ObjectMeta\.labels of type string"):
+        metadata_struct().check({"labels": {"a": 1}}, lambda *_: None)
