@@ -79,6 +79,11 @@ class Addresses:
             raise _invalid(service, "spec.clusterIPs", f'Invalid value: ["{asked}"]: {why}')
         spec["clusterIP"] = asked
         spec["clusterIPs"] = [asked]
+        if asked == "None" and not spec.get("selector") and not spec.get("ipFamilyPolicy"):
+            # Whoever writes the endpoints decides on their families, so both may come, whatever the cluster has.
+            spec["ipFamilyPolicy"] = "RequireDualStack"
+            first = next(iter(spec.get("ipFamilies") or ()), "IPv4")
+            spec["ipFamilies"] = [first, "IPv6" if first == "IPv4" else "IPv4"]
         spec.setdefault("ipFamilies", ["IPv6" if ":" in asked else "IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
 

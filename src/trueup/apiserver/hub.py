@@ -142,6 +142,8 @@ class Hub:
                 write.warnings.append(f"{obj['metadata']['name']}: {unsupported}")
         elif kind.kind == "Job" and kind.group == "batch" and operation == "CREATE":
             _label_job(obj)
+        elif served.storage == "daemonsets.apps" and write.subresource == "":
+            _count_templates(obj, old)
 
     def _check_namespace(self, served: Served, obj: Object) -> None:
         namespace = obj["metadata"].get("namespace") or ""
@@ -215,3 +217,17 @@ def _label_job(obj: Object) -> None:
         }
     )
     spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    if not meta.get("labels"):
+        meta["labels"] = dict(labels)  # read back from the store, a Job without labels has those of its pods
+
+
+_TEMPLATES = "deprecated.daemonset.template.generation"
+
+
+def _count_templates(obj: Object, old: Object | None) -> None:
+    """The templates that a DaemonSet has had. Source: apps/v1 conversion of ``templateGeneration``."""
+    count = int(((old or {"metadata": {}})["metadata"].get("annotations") or {}).get(_TEMPLATES) or 0)
+    if old is None or old["spec"].get("template") != obj["spec"].get("template"):
+        count += 1
+    meta = obj["metadata"]
+    meta["annotations"] = {**(meta.get("annotations") or {}), _TEMPLATES: str(count)}

@@ -101,9 +101,9 @@ _NO_GENERATION = frozenset(
     {
         "ConfigMap", "Secret", "Event", "Endpoints", "ServiceAccount", "Namespace", "Node", "PersistentVolume",
         "PersistentVolumeClaim", "Service", "Lease", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
-        "LimitRange", "ResourceQuota", "PriorityClass", "StorageClass", "CSINode", "CSIDriver", "APIService",
+        "LimitRange", "ResourceQuota", "StorageClass", "CSINode", "CSIDriver", "APIService",
         "ControllerRevision", "CertificateSigningRequest", "RuntimeClass", "VolumeAttachment", "IPAddress",
-        "HorizontalPodAutoscaler", "PodTemplate", "ComponentStatus",
+        "HorizontalPodAutoscaler", "ComponentStatus",
     }
 )  # fmt: skip
 """Built-in kinds whose strategy counts no generations."""
