@@ -18,8 +18,7 @@ from trueup.apiserver.path import parse
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.request import Request, Response
 from trueup.apiserver.wire import MAX_BODY
-from trueup.kube.problems import ApiProblem, InternalError, NotFound, TooLarge, Unavailable
-from trueup.store.log import StoreProblem
+from trueup.kube.problems import ApiProblem, InternalError, NotFound, TooLarge
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -54,8 +53,6 @@ class Application:
             response = await self._answer(scope, path, headers, body)
         except ApiProblem as problem:
             response = _failure(problem)
-        except StoreProblem as problem:
-            response = _failure(Unavailable(f"the write was not stored: {problem}", retry_after=1))
         except Exception as bug:
             _log.exception("request failed: %s %s", scope["method"], path)
             response = _failure(InternalError(f"internal error: {type(bug).__name__}"))

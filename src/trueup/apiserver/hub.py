@@ -20,10 +20,10 @@ from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.versions import convert
 from trueup.kube.names import Kind, Object, Resource
-from trueup.kube.problems import Forbidden, NotFound, not_found
+from trueup.kube.problems import Forbidden, NotFound, Unavailable, not_found
 from trueup.kube.types import Types
 from trueup.ports import Clock
-from trueup.store.state import Store
+from trueup.store.state import Bucket, Entry, Store, StoreProblem
 from trueup.timing.rfc3339 import format_time
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -31,6 +31,10 @@ _ADMIN_NAMESPACES = frozenset(SYSTEM_NAMESPACES)
 
 Admission = Callable[[Served, str, Object, Object | None, Write], Awaitable[None]]
 """(what is served, CREATE | UPDATE | DELETE, object, old object, how it is meant): changes in place, or raises."""
+
+
+class NotStored(Unavailable, StoreProblem):
+    """The store failed, so the write did not happen: to clients 503, to whoever runs the store its own problem."""
 
 
 class PodLogs(Protocol):
@@ -168,6 +172,22 @@ class Hub:
         name = obj["metadata"]["name"]
         if name in _ADMIN_NAMESPACES - {"kube-node-lease"}:
             raise Forbidden(f'namespaces "{name}" is forbidden: this namespace may not be deleted')
+
+    async def put(self, bucket: Bucket, obj: Object, expect: int) -> Entry:
+        """Store an object that is at revision ``expect`` (0: absent). Raises ``Stale`` and ``NotStored``."""
+        meta = obj["metadata"]
+        try:
+            return await self.store.put(bucket, meta.get("namespace") or "", meta["name"], obj, expect)
+        except StoreProblem as problem:
+            raise NotStored(f"the write was not stored: {problem}", retry_after=1) from problem
+
+    async def remove(self, bucket: Bucket, last: Object, expect: int) -> Entry:
+        """Let an object go that is at revision ``expect``. Raises ``Stale`` and ``NotStored``."""
+        meta = last["metadata"]
+        try:
+            return await self.store.remove(bucket, meta.get("namespace") or "", meta["name"], expect, last)
+        except StoreProblem as problem:
+            raise NotStored(f"the deletion was not stored: {problem}", retry_after=1) from problem
 
     def settle(self, served: Served, obj: Object) -> None:
         """A write of the object succeeded or failed: what it reserved and does not hold now is free again."""

@@ -10,13 +10,14 @@ import orjson
 import pytest
 from pyreqwest.client import ClientBuilder
 
-from tests.rooms.apiserver.web import MAPS, Clock, Web, config_map, until
+from tests.rooms.apiserver.web import MAPS, Clock, Web, config_map, ref, until
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.server import Server, serve
 from trueup.apiserver.users import ADMIN
+from trueup.kube.problems import Unavailable
 from trueup.kube.protobuf import encode
 from trueup.kube.types import load
 from trueup.store.log import MemoryLog, Row, SqliteLog, StoreProblem
@@ -180,6 +181,8 @@ async def test_a_full_disk_refuses_writes_and_goes_on_reading() -> None:
     log.full = True
 
     refused = await web.ask("PUT", f"{MAPS}/a", config_map("a", x="2"))
+    with pytest.raises(Unavailable, match="database or disk is full"):
+        await InProcessClient(hub).delete(ref("a"))
     read = await web.get(f"{MAPS}/a")
     log.full = False
     stored = await web.ask("PUT", f"{MAPS}/a", config_map("a", x="3"))

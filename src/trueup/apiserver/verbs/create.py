@@ -57,7 +57,7 @@ async def _store(hub: Hub, served: Served, obj: Object, write: Write, *, generat
             raise already_exists(served, name)
         return obj
     try:
-        return (await hub.store.put(bucket, space, name, obj, 0)).obj
+        return (await hub.put(bucket, obj, 0)).obj
     except Stale:
         if generated:
             why = "the server was not able to generate a unique name"

@@ -47,12 +47,12 @@ async def delete(
             return hub.as_version(served, stored), True
         try:
             if _may_go(served, new):
-                gone = await hub.store.remove(bucket, namespace, name, entry.revision, new)
+                gone = await hub.remove(bucket, new, entry.revision)
                 hub.settle(served, stored)
                 return hub.as_version(served, gone.obj), True
             if new["metadata"] == stored["metadata"] and new.get("status") == stored.get("status"):
                 return hub.as_version(served, stored), False
-            kept = await hub.store.put(bucket, namespace, name, new, entry.revision)
+            kept = await hub.put(bucket, new, entry.revision)
             return hub.as_version(served, kept.obj), False
         except Stale:
             continue

@@ -72,13 +72,12 @@ async def change(
 
 async def _store(hub: Hub, served: Served, entry: Entry, new: Object) -> Entry:
     """Write it, or let it go when its deletion only waited for its last finalizer."""
-    meta = new["metadata"]
-    bucket, space, name = hub.store.bucket(served.storage), meta.get("namespace") or "", meta["name"]
-    waits = served.kind.kind == "Namespace" and not served.kind.group and (new.get("spec") or {}).get("finalizers")
-    graceful = served.kind.kind == "Pod" and not served.kind.group and meta.get("deletionGracePeriodSeconds")
+    meta, bucket = new["metadata"], hub.store.bucket(served.storage)
+    waits = served.storage == "namespaces" and (new.get("spec") or {}).get("finalizers")
+    graceful = served.storage == "pods" and meta.get("deletionGracePeriodSeconds")
     if meta.get("deletionTimestamp") and not meta.get("finalizers") and not waits and not graceful:
-        return await hub.store.remove(bucket, space, name, entry.revision, new)
-    return await hub.store.put(bucket, space, name, new, entry.revision)
+        return await hub.remove(bucket, new, entry.revision)
+    return await hub.put(bucket, new, entry.revision)
 
 
 async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write: Write, *, settled: bool) -> Object:
