@@ -29,12 +29,38 @@ BUILD_ANNOTATIONS = frozenset({
 """Annotations that kustomize uses for its own notes and takes away at the end."""
 
 
+class Shared:
+    """One label or annotation that a transformer put into several maps of an object at once.
+
+    Upstream these are one YAML node: whatever changes it in one place changes it in all. A patch of a label that
+    ``commonLabels`` set reaches the selector too, and so it must here.
+    """
+
+    __slots__ = ("places", "value")
+
+    def __init__(self, value: Any, places: list[tuple[dict[str, Any], str]]) -> None:
+        self.value, self.places = value, places
+
+    def spread(self) -> None:
+        """Carries a value that was changed in one place to the others; places from which it was removed are forgotten."""
+        self.places = [(holder, key) for holder, key in self.places if key in holder]
+        for holder, key in self.places:
+            value = holder[key]
+            if value != self.value and not isinstance(value, (dict, list)):
+                self.value = value
+                break
+        else:
+            return
+        for holder, key in self.places:
+            holder[key] = self.value
+
+
 class Resource:
     """One object and its history."""
 
     __slots__ = (
         "allow_kind_change", "allow_name_change", "behavior", "file", "hash_suffix", "helm", "line", "obj", "origin",
-        "prefixes", "previous", "referred_by", "suffixes", "transformations", "variables",
+        "prefixes", "previous", "referred_by", "shared", "suffixes", "transformations", "variables",
     )  # fmt: skip
 
     def __init__(self, obj: Object, file: str = "", line: int = 0) -> None:
@@ -45,6 +71,7 @@ class Resource:
         self.prefixes: list[str] = []
         self.suffixes: list[str] = []
         self.variables: list[str] = []
+        self.shared: list[Shared] = []
         self.referred_by: list[Id] = []
         self.behavior = ""
         self.hash_suffix = self.allow_name_change = self.allow_kind_change = self.helm = False
@@ -138,6 +165,11 @@ class Resource:
         if not any(name == id.name for _, name, _ in self.previous):
             return False
         return any(previous.key == key for previous in self.previous_ids)
+
+    def spread(self) -> None:
+        """To be called when fields of the object have been changed."""
+        for shared in self.shared:
+            shared.spread()
 
     # --- changing --------------------------------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ class Selector:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    return not pattern or pattern == text or compile_pattern(pattern).fullmatch(text) is not None
+    return not pattern or compile_pattern(pattern).fullmatch(text) is not None
 
 
 def matches(selector: str, marks: Mapping[str, str]) -> bool:

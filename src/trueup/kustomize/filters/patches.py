@@ -18,7 +18,7 @@ from trueup.kustomize.problem import KustomizeProblem, within
 from trueup.kustomize.reading import resources as read_resources
 from trueup.kustomize.resource import Resource
 from trueup.kustomize.resources import Resources, Selector
-from trueup.kustomize.scalars import copy, settle, unsettle
+from trueup.kustomize.scalars import copy, is_null, settle, unsettle
 from trueup.merge.jsonpatch import PatchProblem, json_patch
 
 _OPERATIONS = frozenset({"add", "remove", "replace", "move", "copy", "test"})
@@ -145,10 +145,15 @@ def merge_into(resource: Resource, patch: Resource, body: dict[str, Any], schema
     if not patch.allow_name_change:
         resource.set_name(name)
     resource.set_namespace(namespace)
+    resource.spread()
 
 
 def apply_operations(resource: Resource, operations: list[Any]) -> None:
-    """A JSON patch on one object."""
+    """A JSON patch on one object. Upstream notes earlier ids in annotations, so there is something to add to."""
+    if resource.previous or resource.behavior or resource.hash_suffix:
+        metadata = resource.metadata()
+        if is_null(metadata.get("annotations")):
+            metadata["annotations"] = {}
     try:
         patched = json_patch(settle(resource.body), copy(operations))
     except PatchProblem as problem:
@@ -156,6 +161,10 @@ def apply_operations(resource: Resource, operations: list[Any]) -> None:
     if not isinstance(patched, dict):
         raise KustomizeProblem(f"a JSON patch left {type(patched).__name__} of {resource.id}", field="patches")
     resource.obj = unsettle(patched)
+    resource.shared = []
+    metadata = patched.get("metadata")
+    if isinstance(metadata, dict) and "annotations" in metadata:
+        resource.metadata()["annotations"] = resource.texts("annotations")
 
 
 def quote(text: str) -> str:

@@ -154,6 +154,7 @@ def _copy_to(resource: Resource, value: Any, path: str, options: Mapping[str, An
         raise KustomizeProblem(missing, field="replacements")
     for place in found:
         _put(place, value, options)
+        resource.spread()
 
 
 def _put(place: Place, value: Any, options: Mapping[str, Any]) -> None:
