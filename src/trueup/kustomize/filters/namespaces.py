@@ -92,5 +92,8 @@ def _move_subjects(resource: Resource, setter: Any, subjects: str) -> None:
         raise wrong_kind(found, "SequenceNode").under("setting namespace on (cluster)role binding subjects")
     field, wanted = ("kind", "ServiceAccount") if subjects == "allServiceAccounts" else ("name", "default")
     for subject in found:
-        if isinstance(subject, dict) and text_of(subject.get(field)) == wanted:
+        if not isinstance(subject, dict):
+            what = "setting namespace on (cluster)role binding subjects: looking up"
+            raise wrong_kind(subject, "MappingNode").under(f"{what} {field} on (cluster)role binding subject")
+        if text_of(subject.get(field)) == wanted:
             setter(subject, "namespace")

@@ -162,8 +162,8 @@ def apply_operations(resource: Resource, operations: list[Any]) -> None:
         raise KustomizeProblem(f"a JSON patch left {type(patched).__name__} of {resource.id}", field="patches")
     resource.obj = unsettle(patched)
     resource.shared = []
-    metadata = patched.get("metadata")
-    if isinstance(metadata, dict) and "annotations" in metadata:
+    after = patched.get("metadata")
+    if isinstance(after, dict) and "annotations" in after:
         resource.metadata()["annotations"] = resource.texts("annotations")
 
 
