@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
+from trueup.apiserver import virtual
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.policy import MASTERS
 from trueup.apiserver.rbac import Attributes, known_as, to_impersonate
@@ -18,6 +19,7 @@ from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
 from trueup.apiserver.verbs.watch import BOOKMARK_EVERY, Change, Watcher, bookmark
 from trueup.kube.names import Kind, Object, Ref
+from trueup.kube.problems import MethodNotAllowed
 from trueup.ports import Client, Listing, PatchType, Propagation, ResourceInfo, WatchEvent
 
 
@@ -32,6 +34,8 @@ class InProcessClient:
     def _served(self, verb: str, kind: Kind, namespace: str, name: str = "", subresource: str = "") -> Served:
         """What is served of a kind, if the user may do this to it. Raises ``NotFound``, ``Forbidden``."""
         served = self._hub.serves(kind)
+        if not subresource and verb not in served.verbs:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
         if self._bound:
             space = name if served.storage == "namespaces" else _space(served, namespace)
             wanted = Attributes(verb, kind.group, served.resource.name, subresource, space, name)
@@ -82,6 +86,10 @@ class InProcessClient:
     async def create(self, obj: Object, *, manager: str = "", dry_run: bool = False) -> Object:
         namespace = (obj.get("metadata") or {}).get("namespace") or ""
         served = self._served("create", Kind.of(obj), namespace)
+        if virtual.is_virtual(served):
+            return await virtual.create(
+                self._hub, self._hub.authorizer, served, namespace, prepare.copy(obj), self._user
+            )
         return await create(self._hub, served, namespace, prepare.copy(obj), self._write(manager, dry_run))
 
     async def update(self, obj: Object, *, subresource: str = "", manager: str = "", dry_run: bool = False) -> Object:
