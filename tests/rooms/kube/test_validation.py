@@ -156,6 +156,13 @@ def test_metadata(meta: str, problem: str) -> None:
             ],
         ),
         (
+            f"{{apiVersion: apps/v1, kind: DaemonSet, spec: {{{SELECTOR}, {TEMPLATE}, "
+            "updateStrategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 1}}}}",
+            [
+                "spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero",
+            ],
+        ),
+        (
             f"{{apiVersion: batch/v1, kind: Job, spec: {{{TEMPLATE}}}}}",
             ['spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"'],
         ),
@@ -255,6 +262,14 @@ def test_pods(spec: str, problem: str) -> None:
             "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, spec: {maxReplicas: 1, minReplicas: 2, "
             "scaleTargetRef: {kind: Deployment, name: web}}}",
             "spec.maxReplicas: Invalid value: 1: must be greater than or equal to `minReplicas`",
+        ),
+        (
+            "{apiVersion: v1, kind: LimitRange, spec: {limits: [{type: Pod, min: {cpu: 2}, max: {cpu: 1}}]}}",
+            'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1',
+        ),
+        (
+            "{apiVersion: networking.k8s.io/v1, kind: Ingress}",
+            "spec: Invalid value: null: either `defaultBackend` or `rules` must be specified",
         ),
         (
             "{apiVersion: policy/v1, kind: PodDisruptionBudget, spec: {minAvailable: many}}",

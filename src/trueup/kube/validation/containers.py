@@ -131,7 +131,7 @@ def _variable(found: Object, path: str) -> Causes:
     for key in given:
         yield from _reference(source[key], f"{path}.valueFrom.{key}", key)
     if not given:
-        text = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+        text = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
         yield invalid(f"{path}.valueFrom", "", text)
     elif found.get("value"):
         yield invalid(f"{path}.valueFrom", "", "may not be specified when `value` is not empty")

@@ -151,6 +151,8 @@ def claim_spec(spec: Object, path: str) -> Causes:
     for mode in modes:
         if mode not in _ACCESS:
             yield not_supported(f"{path}.accessModes", mode, _ACCESS)
+    if "ReadWriteOncePod" in modes and len(modes) > 1:
+        yield forbidden(f"{path}.accessModes", "may not use ReadWriteOncePod with other access modes")
     size = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if size is None:
         yield required(f"{path}.resources[storage]")
@@ -215,22 +217,24 @@ def limit_range(obj: Object) -> Causes:
 
 
 _ORDERED = (
-    ("min", "max", "min value {} is greater than max value {}"),
-    ("min", "default", "min value {} is greater than default value {}"),
-    ("min", "defaultRequest", "min value {} is greater than default request value {}"),
-    ("defaultRequest", "max", "default request value {} is greater than max value {}"),
-    ("defaultRequest", "default", "default request value {} is greater than default limit value {}"),
-    ("default", "max", "default value {} is greater than max value {}"),
-)
+    ("min", "max", "min", "min", "min value {} is greater than max value {}"),
+    ("min", "defaultRequest", "defaultRequest", "defaultRequest", "min value {} is greater than default request value {}"),
+    ("defaultRequest", "max", "defaultRequest", "defaultRequest", "default request value {} is greater than max value {}"),
+    ("defaultRequest", "default", "defaultRequest", "defaultRequest",
+     "default request value {} is greater than default limit value {}"),
+    ("min", "default", "default", "min", "min value {} is greater than default value {}"),
+    ("default", "max", "default", "max", "default value {} is greater than max value {}"),
+)  # fmt: skip
+"""What may not be greater than what; whose field is named, whose value is shown."""
 
 
 def _in_order(limit: Object, path: str) -> Causes:
-    for low, high, text in _ORDERED:
+    for low, high, named, shown, text in _ORDERED:
         lower, upper = limit.get(low) or {}, limit.get(high) or {}
-        for name in lower.keys() & upper.keys():
+        for name in sorted(lower.keys() & upper.keys()):
             if parse(lower[name]) > parse(upper[name]):
-                where = low if high == "max" and low != "min" else high if low == "min" and high != "max" else low
-                yield invalid(f"{path}.{where}[{name}]", lower[name], text.format(lower[name], upper[name]))
+                value = (limit.get(shown) or {})[name]
+                yield invalid(f"{path}.{named}[{name}]", value, text.format(lower[name], upper[name]))
 
 
 def quota(obj: Object) -> Causes:

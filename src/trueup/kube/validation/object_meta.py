@@ -70,6 +70,8 @@ def name_problems(kind: Kind, name: str) -> formats.Problems:
 def _name_rule(kind: Kind) -> Callable[[str], formats.Problems]:
     if kind.group == "rbac.authorization.k8s.io" and kind.kind in _PATH_SEGMENTS:
         return formats.path_segment
+    if kind.kind == "StatefulSet" and kind.group == "apps":
+        return formats.label
     if not kind.group and kind.kind in ("Namespace", "Service"):
         return formats.label if kind.kind == "Namespace" else formats.dns1035
     return formats.subdomain

@@ -31,7 +31,7 @@ def ingress(obj: Object) -> Causes:
     spec = obj.get("spec") or {}
     rules, backend = spec.get("rules") or (), spec.get("defaultBackend")
     if not rules and backend is None:
-        yield invalid("spec", spec, "either `defaultBackend` or `rules` must be specified")
+        yield invalid("spec", None, "either `defaultBackend` or `rules` must be specified")
     for index, tls in enumerate(spec.get("tls") or ()):
         for number, name in enumerate(tls.get("hosts") or ()):
             yield from each_invalid(f"spec.tls[{index}].hosts[{number}]", name, formats.host(name))
@@ -92,7 +92,7 @@ def _backend(found: Object, at: str) -> Causes:
         else:
             yield required(at, "port name or number is required")
     elif resource is None:
-        yield required(at, "service or resource backend is required")
+        yield invalid(at, "", "resource or service backend is required")
 
 
 def ingress_class(obj: Object) -> Causes:
@@ -116,26 +116,27 @@ def network_policy(obj: Object) -> Causes:
     if len(kinds) > 2:
         yield invalid("spec.policyTypes", kinds, "may not specify more than two policyTypes")
     for index, kind in enumerate(kinds):
-        if kind not in ("Egress", "Ingress"):
-            yield not_supported(f"spec.policyTypes[{index}]", kind, ("Egress", "Ingress"))
+        if kind not in ("Ingress", "Egress"):
+            yield not_supported(f"spec.policyTypes[{index}]", kind, ("Ingress", "Egress"))
 
 
 def _policy_port(found: Object, path: str) -> Causes:
     if found.get("protocol") not in (None, "TCP", "UDP", "SCTP"):
-        yield not_supported(f"{path}.protocol", found["protocol"], ("SCTP", "TCP", "UDP"))
+        yield not_supported(f"{path}.protocol", found["protocol"], ("TCP", "UDP", "SCTP"))
     port = found.get("port")
     if isinstance(port, str):
         yield from each_invalid(f"{path}.port", port, formats.port_name(port))
     elif port is not None:
         yield from each_invalid(f"{path}.port", port, formats.port_number(port))
     end = found.get("endPort")
-    if end is not None and (not isinstance(port, int) or end < port):
-        text = (
-            "must be greater than or equal to `port`"
-            if isinstance(port, int)
-            else "may not be specified when `port` is not specified"
-        )
-        yield invalid(f"{path}.endPort", end, text)
+    if end is None:
+        return
+    if port is None:
+        yield invalid(f"{path}.endPort", end, "may not be specified when `port` is not specified")
+    elif isinstance(port, str):
+        yield invalid(f"{path}.endPort", end, "may not be specified when `port` is non-numeric")
+    elif end < port:
+        yield invalid(f"{path}.endPort", port, "must be greater than or equal to `port`")
 
 
 def _peer(found: Object, path: str) -> Causes:
@@ -176,7 +177,11 @@ def cluster_role(obj: Object) -> Causes:
     """rbac ClusterRole."""
     for index, rule in enumerate(obj.get("rules") or ()):
         yield from _rule(rule, f"rules[{index}]", namespaced=False)
-    for index, wanted in enumerate((obj.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()):
+    aggregation = obj.get("aggregationRule")
+    if aggregation is not None and not aggregation.get("clusterRoleSelectors"):
+        text = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+        yield required("aggregationRule.clusterRoleSelectors", text)
+    for index, wanted in enumerate((aggregation or {}).get("clusterRoleSelectors") or ()):
         yield from object_meta.selector(wanted, f"aggregationRule.clusterRoleSelectors[{index}]")
 
 

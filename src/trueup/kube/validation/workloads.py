@@ -61,7 +61,9 @@ def replica_set(obj: Object) -> Causes:
 def stateful_set(obj: Object) -> Causes:
     """apps/v1 StatefulSet."""
     spec = obj.get("spec") or {}
-    yield from one_of("spec.podManagementPolicy", spec.get("podManagementPolicy"), ("OrderedReady", "Parallel"))
+    policy = spec.get("podManagementPolicy")
+    if policy not in ("OrderedReady", "Parallel"):
+        yield invalid("spec.podManagementPolicy", policy or "", "must be 'OrderedReady' or 'Parallel'")
     yield from not_negative("spec.replicas", spec.get("replicas"))
     strategy = spec.get("updateStrategy") or {}
     if strategy.get("type") not in ("RollingUpdate", "OnDelete"):
@@ -78,7 +80,7 @@ def daemon_set(obj: Object) -> Causes:
     yield from _selects(spec, "daemonset")
     strategy = spec.get("updateStrategy") or {}
     if strategy.get("type") == "RollingUpdate":
-        yield from _rolling(strategy.get("rollingUpdate") or {}, "spec.updateStrategy.rollingUpdate")
+        yield from _one_by_one(strategy.get("rollingUpdate") or {}, "spec.updateStrategy.rollingUpdate")
     elif strategy.get("type") != "OnDelete":
         yield not_supported("spec.updateStrategy.type", strategy.get("type"), ("RollingUpdate", "OnDelete"))
     yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
@@ -101,7 +103,7 @@ def replication_controller(obj: Object) -> Causes:
     if any(labels.get(key) != value for key, value in wanted.items()):
         yield invalid(f"{_TEMPLATE}.metadata.labels", labels, "`selector` does not match template `labels`")
     yield from template(found, _TEMPLATE)
-    yield from _runs_always(found)
+    yield from _runs_always(found, "ReplicaSet")
 
 
 def _selects(spec: Object, word: str, claims: frozenset[str] = frozenset()) -> Causes:
@@ -119,17 +121,30 @@ def _selects(spec: Object, word: str, claims: frozenset[str] = frozenset()) -> C
         elif not problems and not selectors.label_selector(wanted).matches(labels):
             yield invalid(f"{_TEMPLATE}.metadata.labels", labels, "`selector` does not match template `labels`")
     yield from template(found, _TEMPLATE, claims)
-    yield from _runs_always(found)
+    yield from _runs_always(found, {"statefulset": "StatefulSet", "daemonset": "DaemonSet"}.get(word, "ReplicaSet"))
 
 
-def _runs_always(found: Object) -> Causes:
+def _runs_always(found: Object, kind: str) -> Causes:
     spec = found.get("spec") or {}
     if spec.get("restartPolicy", "Always") in ("Never", "OnFailure"):
         yield not_supported(f"{_TEMPLATE}.spec.restartPolicy", spec["restartPolicy"], ("Always",))
     if spec.get("activeDeadlineSeconds") is not None:
-        yield forbidden(
-            f"{_TEMPLATE}.spec.activeDeadlineSeconds", "activeDeadlineSeconds in ReplicaSet is not Supported"
-        )
+        yield forbidden(f"{_TEMPLATE}.spec.activeDeadlineSeconds", f"activeDeadlineSeconds in {kind} is not Supported")
+
+
+def _one_by_one(found: Object, path: str) -> Causes:
+    """A daemon set goes down or comes up in advance, not both."""
+    unavailable, surge = found.get("maxUnavailable"), found.get("maxSurge")
+    for name, value in (("maxUnavailable", unavailable), ("maxSurge", surge)):
+        if value is not None:
+            yield from each_invalid(f"{path}.{name}", value, formats.count_or_percent(value))
+    if unavailable in _NONE and surge in _NONE:
+        yield required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0")
+    elif unavailable not in _NONE and surge not in _NONE:
+        yield invalid(f"{path}.maxSurge", surge, "may not be set when maxUnavailable is non-zero")
+
+
+_NONE = (None, 0, "0%")
 
 
 def _rolling(found: Object, path: str) -> Causes:
@@ -196,8 +211,10 @@ def autoscaler(obj: Object) -> Causes:
     least, most = spec.get("minReplicas"), spec.get("maxReplicas") or 0
     if least is not None and least < 1:
         yield invalid("spec.minReplicas", least, "must be greater than or equal to 1")
-    if most < 1:
-        yield invalid("spec.maxReplicas", most, "must be greater than 0")
+    if most == 0:
+        yield required("spec.maxReplicas", "must be set and greater than 0")
+    elif most < 1:
+        yield invalid("spec.maxReplicas", most, "must be greater than or equal to 1")
     if least is not None and most < least:
         yield invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
     target = spec.get("scaleTargetRef") or {}
