@@ -86,58 +86,6 @@ def _may_be_null(schema: Mapping[str, Any]) -> bool:
     return bool(schema.get("nullable")) or ("type" not in schema and "x-kubernetes-int-or-string" not in schema)
 
 
-def check_types(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
-    """Wrong JSON types in a built-in object, as Go's decoder words them. Stops at the first of each branch."""
-    wanted = str(shape.schema.get("type") or "")
-    if value is None or not wanted:
-        return
-    if shape.of == "map" and isinstance(value, dict):
-        for name, below in value.items():
-            if below is not None:
-                sub = shape.fields.get(name) or shape.values
-                if sub is not None:
-                    yield from check_types(below, sub, f"{path}.{name}" if path else name)
-    elif shape.of == "list" and isinstance(value, list):
-        if shape.items is not None:
-            for index, item in enumerate(value):
-                yield from check_types(item, shape.items, f"{path}[{index}]")
-    elif not _is_of(value, wanted, shape.schema):
-        yield f"json: cannot unmarshal {_json_word(value)} into Go struct field .{path} of type {_go_type(shape.schema)}"
-
-
-def _is_of(value: Any, wanted: str, schema: Mapping[str, Any]) -> bool:
-    if schema.get("x-kubernetes-int-or-string") or schema.get("format") == "int-or-string":
-        return isinstance(value, (int, str)) and not isinstance(value, bool)
-    if isinstance(value, bool):
-        return wanted == "boolean"
-    if wanted == "integer" and isinstance(value, float):
-        return value.is_integer()
-    if wanted == "string" and "format" not in schema and isinstance(value, (int, float)):
-        return _is_quantity(schema)
-    return isinstance(value, _TYPES.get(wanted, (object,)))
-
-
-def _is_quantity(schema: Mapping[str, Any]) -> bool:
-    """Quantities are bare strings in the definitions, without a description, and may be written as numbers."""
-    return set(schema) <= {"type"}
-
-
-def _go_type(schema: Mapping[str, Any]) -> str:
-    kind, form = str(schema.get("type")), str(schema.get("format") or "")
-    return {"integer": form or "int32", "number": "float64", "boolean": "bool", "object": "map", "array": "slice"}.get(
-        kind, kind
-    )
-
-
-def _json_word(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, (int, float)):
-        return "number"
-    words: dict[type, str] = {str: "string", dict: "object", list: "array"}
-    return words.get(type(value), "null")
-
-
 # --- structural schemas ------------------------------------------------------------------------------------------
 
 
