@@ -12,9 +12,8 @@ from typing import Literal, Protocol
 
 from trueup.kustomize.problem import KustomizeProblem
 
-_URL = re.compile(r"^(?:[a-z][a-z0-9+]*::)?(?:https?|ssh|git|file|s3|oci)://|^git::|^git@|^[\w.-]+@[\w.-]+:", re.I)
-_HOST = re.compile(
-    r"^(?:gh:|github\.com[:/]|gitlab\.com/|bitbucket\.org/|[^/?]+\.git(?:[/?]|$)|[^?]*\.git(?:/|\?|$)|[^?]*//)"
+_REPOSITORY = re.compile(
+    r"(?:git::)?(?:(?:https?|ssh|git|file|s3|oci)://|[\w.+-]+@[\w.-]+:|gh:|github\.com[:/])", re.IGNORECASE
 )
 _HTTP = re.compile(r"^https?://", re.I)
 
@@ -37,7 +36,7 @@ Remote = Callable[[str], "tuple[Files, str]"]
 
 def is_remote(path: str) -> bool:
     """Whether kustomize takes a path for the address of a repository or of a file elsewhere."""
-    return bool(_URL.match(path)) or (bool(_HOST.match(path)) and not path.startswith((".", "/")))
+    return _REPOSITORY.match(path) is not None
 
 
 def is_remote_file(path: str) -> bool:

@@ -69,6 +69,9 @@ def mark_transformed(resources: Resources, origin: Origin | None) -> None:
     if origin is None:
         return
     for resource in resources:
+        texts = resource.texts("annotations")
+        if texts:
+            resource.metadata()["annotations"] = texts  # upstream writes all annotations anew with its own
         if resource.origin is None:
             resource.origin = origin
         else:

@@ -216,6 +216,7 @@ class Resource:
         self.allow_name_change, self.allow_kind_change = other.allow_name_change, other.allow_kind_change
         if self.origin is None:
             self.origin = other.origin
+        self.transformations = [*other.transformations]
         self.file = self.file or other.file
 
     def finish_annotations(self) -> None:

@@ -53,6 +53,8 @@ def read(text: bytes, source: str, target: Mapping[str, Any] | None, options: Ma
     for patch in merges:
         patch.allow_name_change = bool((options or {}).get("allowNameChange"))
         patch.allow_kind_change = bool((options or {}).get("allowKindChange"))
+        if patch.allow_name_change or patch.allow_kind_change:
+            _as_text(patch, patch.body, "annotations")
     return Patch(source, merges, None, selector)
 
 
@@ -124,8 +126,8 @@ def _as_text(patch: Resource, body: dict[str, Any], marks: str) -> None:
     metadata = body.get("metadata")
     if not isinstance(metadata, dict):
         return
-    metadata.pop(marks, None)
     texts = patch.texts(marks)
+    metadata.pop(marks, None)
     if texts:
         metadata[marks] = texts
 
