@@ -9,6 +9,9 @@ from typing import Any
 
 log = logging.getLogger("trueup.runtime")
 
+_PATIENCE = 0.2
+"""Seconds that a cancelled task gets before it is cancelled again."""
+
 
 class Tasks:
     """A group of tasks that may start at any time and end together with their owner.
@@ -48,11 +51,15 @@ class Tasks:
             await asyncio.wait(self._running)
 
     async def close(self) -> None:
-        """Cancels what runs, and waits for it to end."""
+        """Cancels what runs, and waits for it to end.
+
+        Again and again, for a library below may take one cancellation for the end of its own call and go on.
+        """
         self._closed = True
-        for task in self._running:
-            task.cancel()
-        await self.settle()
+        while self._running:
+            for task in self._running:
+                task.cancel()
+            await asyncio.wait(self._running, timeout=_PATIENCE)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
