@@ -32,6 +32,8 @@ MANAGER = "argocd-controller"
 HOME = "argocd"
 """The namespace whose Applications go by their bare name in tracking ids."""
 UNDER_WAY = ("Running", "Terminating")
+COMPARISON = PlanPolicy(prune=True, allow_empty=True)
+"""What may be pruned is a difference; whether it is pruned, the sync policy says."""
 
 
 async def reconcile(tools: DeliveryTools, key: Key) -> Result:
@@ -85,7 +87,7 @@ class Run:
             cluster = await self.cluster()
             desired = await self.desire(cluster, self.app.sources)
             plan = await self.tools.delivery.plan(
-                await self.request(cluster, desired, {}, PlanPolicy(), rules_of_project)
+                await self.request(cluster, desired, {}, COMPARISON, rules_of_project)
             )
         except (SourceProblem, RenderProblem) as problem:
             return await self.give_up("ComparisonError", [str(problem)])
@@ -161,9 +163,7 @@ class Run:
             self.status["history"] = status.history(self.app, self.status["operationState"])
             self.tell(outcome)
         if outcome.changed:
-            compare = await self.request(
-                cluster, await self.desire(cluster, self.app.sources), {}, PlanPolicy(), project
-            )
+            compare = await self.request(cluster, await self.desire(cluster, self.app.sources), {}, COMPARISON, project)
             plan = await self.tools.delivery.plan(compare)
         return plan, outcome
 
