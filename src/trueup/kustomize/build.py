@@ -37,9 +37,14 @@ def build(
     """The objects of the kustomization in a folder. ``given`` stands in for what its file holds. Raises `KustomizeProblem`."""
     options = options or Options()
     root = "/".join(part for part in path.split("/") if part not in ("", "."))
-    file = kustomization.of_value(dict(given), given_path, root) if given is not None else None
+    file = None
+    if given is not None:
+        file = kustomization.of_value(dict(given), given_path, root, empty_allowed=options.empty_allowed)
     confirm_folder(files, root, "must build at directory")
     loader = Loader(files, root, restricted=options.restrict, remote=options.remote)
+    if file is None and options.empty_allowed:
+        place = kustomization.find(files, root)
+        file = kustomization.read(loader.read(place), place, root, empty_allowed=True)
     session = Session(options)
     target = Target(session, loader, file=file)
     session.set_schema(target.file, loader)
@@ -64,6 +69,7 @@ def _finish(gathered: Accumulator, file: Kustomization, session: Session) -> Non
     if unused:
         session.warnings.append(f"well-defined vars that were never replaced: {','.join(unused)}")
     resources.items = [one for one in resources if one.texts("annotations").get(LOCAL_CONFIG, "false") == "false"]
+    resources.check()
     _order(resources, file, session.options)
     if session.options.managed_by_label or "managedByLabel" in file.items("buildMetadata"):
         labels.set_entries(resources, _MANAGED_BY, OWN_LABELS)

@@ -66,7 +66,7 @@ def find(files: Files, folder: str) -> str:
     return found[0]
 
 
-def read(data: bytes, path: str, folder: str) -> Kustomization:
+def read(data: bytes, path: str, folder: str, *, empty_allowed: bool = False) -> Kustomization:
     """Reads a kustomization file. Raises `KustomizeProblem` naming file and field."""
     try:
         documents = parse(data, path)
@@ -75,10 +75,10 @@ def read(data: bytes, path: str, folder: str) -> Kustomization:
             f"invalid Kustomization: {go_yaml_error(data) or problem.message}", path=path, line=problem.line
         ) from None
     value = documents[0].value if documents else None
-    return of_value(value, path, folder)
+    return of_value(value, path, folder, empty_allowed=empty_allowed)
 
 
-def of_value(value: Any, path: str, folder: str) -> Kustomization:
+def of_value(value: Any, path: str, folder: str, *, empty_allowed: bool = False) -> Kustomization:
     """From what a file holds."""
     if value is None:
         value = {}
@@ -86,7 +86,7 @@ def of_value(value: Any, path: str, folder: str) -> Kustomization:
     warnings = tuple(
         f"{path}: '{old}' is deprecated, use '{new}' instead" for old, new in _DEPRECATED.items() if old in fields
     )
-    if all(item in ("", 0) for key, item in fields.items() if key not in ("apiVersion", "kind")):
+    if not empty_allowed and all(item in ("", 0) for key, item in fields.items() if key not in ("apiVersion", "kind")):
         raise KustomizeProblem("kustomization.yaml is empty", path=path)
     _modernise(fields)
     _enforce(fields, path, folder)

@@ -36,6 +36,10 @@ class Options:
     remote: Remote | None = None
     """Answers the URL of a remote base or file with a tree; absent, they are refused."""
     managed_by_label: bool = False
+    add_schemas: bool = False
+    """The schema that the outermost kustomization names adds to the built-in one, as with Flux, instead of replacing it."""
+    empty_allowed: bool = False
+    """The outermost kustomization may say nothing, as with Flux."""
     documents: Cache | None = None
     """Parsed files by digest, shared between builds."""
 

@@ -35,7 +35,9 @@ class Session:
                 data = loader.load(wanted["path"])
                 if "version" in wanted:
                     raise KustomizeProblem("builtin version and custom schema provided, cannot use both")
-                self.schemas = Schemas(_definitions(data, wanted["path"]), alone=loader.parent is None)
+                self.schemas = Schemas(
+                    _definitions(data, wanted["path"]), alone=loader.parent is None and not self.options.add_schemas
+                )
                 self._schema_set = True
             elif wanted.get("version"):
                 if wanted["version"] != _BUILT_IN:

@@ -29,7 +29,13 @@ def render(
 ) -> tuple[list[Found], list[str]]:
     """The objects of a kustomization, and what it warns of."""
     flux = "generate" in options
-    choices = Options(restrict=not flux, order="none" if flux else "legacy", helm=_charts(target, workers))
+    choices = Options(
+        restrict=not flux,
+        order="none" if flux else "legacy",
+        helm=_charts(target, workers),
+        add_schemas=flux,
+        empty_allowed=flux,
+    )
     try:
         files = _generated(tree, path) if options.get("generate") else tree
         built = kustomize.build_with(files, path, options.get("edits") or {}, choices)

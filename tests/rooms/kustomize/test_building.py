@@ -188,3 +188,20 @@ def test_flux_refuses_a_folder_with_other_yaml() -> None:
     with pytest.raises(KustomizeProblem) as problem:
         generate_kustomization(Memory({"app/values.yaml": "a: b\n"}), "app")
     assert problem.value.message == "failed to decode Kubernetes YAML from app/values.yaml: missing Resource metadata"
+
+
+def test_flux_builds_an_empty_kustomization() -> None:
+    """A kustomization that says nothing is refused, but gives nothing where the caller allows it."""
+    files = {"kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"}
+    assert problem_of(files).message == "kustomization.yaml is empty"
+    assert build(Memory(files), "", Options(empty_allowed=True)).objects == []
+
+
+def test_two_objects_never_share_a_name() -> None:
+    """A patch that gives an object the name of another is refused at the end."""
+    rename = '[{"op": "replace", "path": "/metadata/name", "value": "same"}]'
+    files = {
+        "kustomization.yaml": f"resources: [a.yaml]\npatches: [{{target: {{kind: ConfigMap}}, patch: '{rename}'}}]\n",
+        "a.yaml": f"{CONFIG}---\n{CONFIG.replace('name: a', 'name: b')}",
+    }
+    assert "may not add resource with an already registered id: ConfigMap.v1.[noGrp]/same" in problem_of(files).message

@@ -33,6 +33,7 @@ class Variable:
     object_name: str
     namespace: str
     path: str
+    written_path: str
     shown: str
     """As a list of them is printed: before its version is read."""
 
@@ -50,6 +51,7 @@ class Variable:
             target.get("name") or "",
             target.get("namespace") or "",
             written or "metadata.name",
+            written,
             shown,
         )
 
@@ -62,6 +64,10 @@ class Variable:
             return id.effective == (self.namespace or id.effective)
         return True
 
+    def printed(self) -> str:
+        """As it is printed before the default of its path is filled in."""
+        return f"{{{self.name} {self.gvk} {{{self.written_path}}}}}"
+
     def __str__(self) -> str:
         return f"{{{self.name} {self.gvk} {{{self.path}}}}}"
 
@@ -72,7 +78,7 @@ def add(known: dict[str, Variable], variables: Iterable[Variable], resources: Re
         found = resources.by_any_id(variable.means) if resources is not None else []
         if len(found) > 1:
             raise KustomizeProblem(
-                f"found {len(found)} resId matches for var {variable} (unable to disambiguate)", field="vars"
+                f"found {len(found)} resId matches for var {variable.printed()} (unable to disambiguate)", field="vars"
             )
         for resource in found:
             resource.variables.append(variable.name)
