@@ -145,9 +145,8 @@ class HttpClient:
                 if isinstance(problem, NotFound):
                     self._discovery.forget(kind)
                 raise problem
-            reader = response.body_reader
-            while (chunk := await reader.read_chunk()) is not None:
-                *lines, rest = (rest + bytes(chunk)).split(b"\n")
+            async for chunk in response.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     if line:
                         yield _event(line)

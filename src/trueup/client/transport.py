@@ -1,4 +1,4 @@
-"""HTTP connections to one cluster: TLS, proxies, HTTP/2, pools for calls and for watches. Called by `http.py`.
+"""HTTP connections to one cluster: TLS, proxies, pools for calls and for watches. Called by `http.py`.
 
 In come `Call` values and headers; out come status, headers and bytes, or chunks. Network failures leave as
 ``kube.problems.Unavailable`` and ``Timeout``.
@@ -7,33 +7,48 @@ In come `Call` values and headers; out come status, headers and bytes, or chunks
 from __future__ import annotations
 
 import ipaddress
-import re
+import os
 import socket
+import ssl
+import tempfile
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib.metadata import version
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BuilderError, ConnectError, PyreqwestError, RequestTimeoutError
-from pyreqwest.proxy import ProxyBuilder
-from pyreqwest.response import Response
+from aiohttp import (
+    AddrInfoType,
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    DummyCookieJar,
+    TCPConnector,
+)
+from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
+from yarl import URL
 
 from trueup.client.access import AccessProblem, ClusterAccess
 from trueup.client.requests import Call
 from trueup.kube.problems import ApiProblem, Timeout, Unavailable
 
 Headers = tuple[tuple[str, str], ...]
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-_CONNECT = timedelta(seconds=10)
-_CALL = timedelta(seconds=60)  # kube-apiserver ends requests of its own after as long
-_ALIVE = timedelta(seconds=30)  # client-go's HTTP/2 health check: a dead peer is noticed on a quiet watch
-_ALIVE_ANSWER = timedelta(seconds=15)
-_WATCHES = 80
-"""Watches per connection. kube-apiserver takes 100 streams on one; what is more would wait behind them for ever."""
-_WINDOW = 4 << 20
+_CONNECT = 10.0
+_CALL = 60.0  # kube-apiserver ends requests of its own after as long
+_CALLS = 32
+"""Connections for calls. Watches have connections of their own, one each, and so never wait behind calls."""
+_IDLE = 30.0
+"""Seconds that an idle connection is kept: less than the 90 after which kube-apiserver and most proxies close it."""
+_ALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)) if os.name == "posix" else ()
+"""A dead peer is noticed on a quiet watch after 45 s, as client-go's health check of HTTP/2 does."""
+_BUFFER = 1 << 20
+_NOT_CONNECTED = (ClientConnectorError, ConnectionTimeoutError, ProxyError, ProxyConnectionError, ProxyTimeoutError)
+_FAILURES = (*_NOT_CONNECTED, ClientError, OSError, TimeoutError)
 
 
 class NotSent(Unavailable):
@@ -51,140 +66,170 @@ class Reply:
 
 
 class Transport:
-    """The connections of one access with one client certificate."""
+    """The connections of one access with one client certificate. Made within the event loop that uses it."""
 
     def __init__(self, access: ClusterAccess, certificate: bytes, key: bytes) -> None:
-        self._access, self._certificate, self._key = access, certificate, key
+        self._access = access
         self._prefix = _prefix(access)
-        self._calls = self._build()
-        self._watchers: list[tuple[Client, list[int]]] = []
+        self._name = access.tls_server_name or None
+        self._trust = _trust(access, certificate, key) if self._prefix.startswith("https:") else False
+        self._proxy = None if _socks(access) else _proxy(access, self._prefix)
+        self._calls = self._session(_CALLS, ClientTimeout(total=_CALL, sock_connect=_CONNECT))
+        self._watches = self._session(0, ClientTimeout(total=None, sock_connect=_CONNECT))
 
     async def send(self, call: Call, headers: Headers) -> Reply:
         """One call, answered whole."""
-        request = self._calls.request(call.method, self._prefix + call.path).headers(headers)
         if call.body is not None:
-            request = request.header("content-type", call.content_type).body_bytes(call.body)
+            headers = (*headers, ("content-type", call.content_type))
         try:
-            response = await request.timeout(_CALL).build().send()
-            return await _reply(response)
-        except PyreqwestError as error:
+            async with self._calls.request(
+                call.method, self._url(call), headers=headers, data=call.body,
+                allow_redirects=False, proxy=self._proxy, server_hostname=self._name,
+            ) as response:  # fmt: skip
+                return await _reply(response)
+        except _FAILURES as error:
             raise self._wrap(error) from error
 
     @asynccontextmanager
-    async def stream(self, call: Call, headers: Headers) -> AsyncIterator[Response]:
+    async def stream(self, call: Call, headers: Headers) -> AsyncIterator[ClientResponse]:
         """One call whose answer comes in chunks."""
-        client, open_watches = self._watcher()
-        open_watches[0] += 1
         try:
-            request = client.request(call.method, self._prefix + call.path).headers(headers)
-            async with request.streamed_read_buffer_limit(0).build_streamed() as response:
+            async with self._watches.request(
+                call.method, self._url(call), headers=headers,
+                allow_redirects=False, proxy=self._proxy, server_hostname=self._name,
+            ) as response:  # fmt: skip
                 yield response
-        except PyreqwestError as error:
+        except _FAILURES as error:
             raise self._wrap(error) from error
-        finally:
-            open_watches[0] -= 1
 
-    async def refusal(self, response: Response) -> Reply:
+    async def refusal(self, response: ClientResponse) -> Reply:
         """The whole of a streamed answer that turned out to be an error."""
         return await _reply(response)
 
     async def close(self) -> None:
         """Lets go of all connections."""
-        for client in (self._calls, *(client for client, _ in self._watchers)):
-            await client.close()
+        await self._calls.close()
+        await self._watches.close()
 
-    def _watcher(self) -> tuple[Client, list[int]]:
-        for watcher in self._watchers:
-            if watcher[1][0] < _WATCHES:
-                return watcher
-        self._watchers.append((self._build(), [0]))
-        return self._watchers[-1]
+    def _url(self, call: Call) -> URL:
+        return URL(self._prefix + call.path, encoded=True)
 
-    def _build(self) -> Client:
-        access = self._access
-        builder = (
-            ClientBuilder()
-            .user_agent(f"trueup/{version('trueup')}")
-            .connect_timeout(_CONNECT)
-            .http2(True)
-            .http2_keep_alive_interval(_ALIVE)
-            .http2_keep_alive_timeout(_ALIVE_ANSWER)
-            .http2_keep_alive_while_idle(False)
-            .http2_initial_stream_window_size(_WINDOW)
-            .http2_initial_connection_window_size(4 * _WINDOW)
-            .tcp_keepalive(_ALIVE)
-            .tcp_nodelay(True)
-            .gzip(True)
-            .follow_redirects(False)
+    def _session(self, connections: int, timeout: ClientTimeout) -> ClientSession:
+        trust = self._trust if self._trust is not False else True
+        if _socks(self._access):
+            connector = _socks_connector(self._access, ssl=trust, limit=connections, keepalive_timeout=_IDLE)
+        else:
+            connector = TCPConnector(
+                ssl=trust, limit=connections, keepalive_timeout=_IDLE, socket_factory=_socket, happy_eyeballs_delay=0.25
+            )
+        return ClientSession(
+            connector=connector,
+            timeout=timeout,
+            cookie_jar=DummyCookieJar(),
+            read_bufsize=_BUFFER,
+            headers={"user-agent": f"trueup/{version('trueup')}"},
         )
-        try:
-            for certificate in _CERTIFICATE.findall(access.ca):
-                builder = builder.add_root_certificate_pem(certificate)
-            if access.insecure:
-                builder = builder.danger_accept_invalid_certs(True)
-            if self._certificate and self._key:
-                builder = builder.identity_pem(self._key.rstrip() + b"\n" + self._certificate)
-            builder = _proxied(_renamed(builder, access), access)
-            return builder.build()
-        except (BuilderError, ValueError) as error:
-            raise AccessProblem(f"{access.server}: {error}") from error
 
-    def _wrap(self, error: PyreqwestError) -> ApiProblem:
-        details = getattr(error, "details", None) or {}
-        causes = [cause["message"] for cause in details.get("causes") or ()]
-        why = causes[-1] if causes else error.message
-        message = f"{self._access.server}: {why}"
-        # pyreqwest calls a reset in the middle of an exchange a connect error too; its cause tells them apart.
-        if isinstance(error, ConnectError) and "client error (Connect)" in causes:
+    def _wrap(self, error: Exception) -> ApiProblem:
+        message = f"{self._access.server}: {_why(error)}"
+        if isinstance(error, _NOT_CONNECTED):
             return NotSent(message)
-        if isinstance(error, RequestTimeoutError):
-            return Timeout(f"{self._access.server}: no answer in time ({why})")
+        if isinstance(error, TimeoutError):
+            return Timeout(f"{self._access.server}: no answer in time")
         return Unavailable(message)
 
 
-async def _reply(response: Response) -> Reply:
-    after = response.get_header("retry-after")
+def _why(error: Exception) -> str:
+    """The cause in a few words, without how the library words it."""
+    if isinstance(error, ConnectionTimeoutError):
+        return f"no connection within {_CONNECT:.0f} s"
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {cause.verify_message}"
+    if type(cause).__module__ == "builtins" and isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno)
+    return str(cause) or type(cause).__name__
+
+
+async def _reply(response: ClientResponse) -> Reply:
+    after = response.headers.get("retry-after")
     return Reply(
         response.status,
-        bytes(await response.bytes()),
+        await response.read(),
         int(after) if after is not None and after.isdigit() else None,
-        response.get_header("etag") or "",
+        response.headers.get("etag") or "",
     )
 
 
 def _prefix(access: ClusterAccess) -> str:
-    """The URL that paths are appended to; under another TLS name the host is that name, resolved by ourselves."""
+    """The URL that paths are appended to."""
     parts = urlsplit(access.server if "://" in access.server else f"https://{access.server}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise AccessProblem(f"server {access.server} is no URL")
-    if access.tls_server_name and access.tls_server_name != parts.hostname:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        parts = parts._replace(netloc=f"{access.tls_server_name}:{port}")
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
 
 
-def _renamed(builder: ClientBuilder, access: ClusterAccess) -> ClientBuilder:
-    """``tls-server-name``: connect to the server's address under the name that its certificate has."""
-    parts = urlsplit(access.server)
-    if not access.tls_server_name or not parts.hostname or access.tls_server_name == parts.hostname:
-        return builder
-    port = parts.port or 443
+def _trust(access: ClusterAccess, certificate: bytes, key: bytes) -> ssl.SSLContext:
+    """Whom to believe, and what to show of ourselves."""
     try:
-        address = str(ipaddress.ip_address(parts.hostname))
-    except ValueError:
-        try:
-            address = str(socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)[0][4][0])
-        except OSError as problem:
-            raise AccessProblem(f"{parts.hostname}: {problem}") from problem
-    return builder.resolve(access.tls_server_name, address, port)
+        context = ssl.create_default_context(cadata=access.ca.decode() if access.ca else None)
+        # Go does not ask of authorities what RFC 5280 asks and OpenSSL's strict mode, newer Pythons' default, insists on.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if access.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if certificate and key:
+            _show(context, certificate, key)
+    except (ssl.SSLError, ValueError) as problem:
+        raise AccessProblem(f"{access.server}: its certificates cannot be read: {problem}") from problem
+    return context
 
 
-def _proxied(builder: ClientBuilder, access: ClusterAccess) -> ClientBuilder:
+def _show(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """OpenSSL reads pairs of certificate and key from files only: one that nobody else can read, for a moment."""
+    with tempfile.NamedTemporaryFile(prefix="trueup-", suffix=".pem") as pair:
+        pair.write(certificate.rstrip() + b"\n" + key)
+        pair.flush()
+        context.load_cert_chain(pair.name, password=_no_password)
+
+
+def _no_password() -> str:
+    raise ValueError("the key of the client certificate is encrypted, which kubeconfig files have no password for")
+
+
+def _socket(address: AddrInfoType) -> socket.socket:
+    """A connection whose silence is looked into."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _ALIVE:
+        made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
+
+
+def _socks(access: ClusterAccess) -> bool:
+    return access.proxy_url.startswith("socks5")
+
+
+def _socks_connector(access: ClusterAccess, **options: Any) -> TCPConnector:
+    if access.tls_server_name:
+        raise AccessProblem(f"{access.server}: tls-server-name together with a socks5 proxy-url is not supported yet")
+    try:
+        return ProxyConnector.from_url(access.proxy_url.replace("socks5h://", "socks5://", 1), rdns=True, **options)
+    except ValueError as problem:
+        raise AccessProblem(f"{access.server}: proxy-url: {problem}") from problem
+
+
+def _proxy(access: ClusterAccess, server: str) -> str | None:
+    """The proxy for this server, as Go's ProxyFromEnvironment: this machine is never behind one."""
     if access.proxy_url:
-        return builder.proxy(ProxyBuilder.all(access.proxy_url))
-    if _is_loopback(urlsplit(access.server).hostname or ""):
-        return builder.no_proxy()  # as Go's ProxyFromEnvironment: this machine is never behind a proxy
-    return builder
+        if urlsplit(access.proxy_url).scheme not in ("http", "https"):
+            raise AccessProblem(f"{access.server}: proxy-url {access.proxy_url} is neither http, https nor socks5")
+        return access.proxy_url
+    parts = urlsplit(server)
+    if _is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.netloc):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
 
 
 def _is_loopback(host: str) -> bool:

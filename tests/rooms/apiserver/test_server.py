@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import httpx
 import orjson
 import pytest
-from pyreqwest.client import ClientBuilder
 
 from tests.rooms.apiserver.web import MAPS, Clock, Web, config_map, ref, until
 from trueup.apiserver.asgi import Application
@@ -52,15 +52,18 @@ async def test_a_request_over_tls(http: aiohttp.ClientSession) -> None:
 
 async def test_a_request_over_http_2(server: Server, keys: Path, client: InProcessClient, hub: Hub) -> None:
     """Chosen by ALPN; a watch and calls share the connection, and a watch that is left is forgotten."""
-    builder = ClientBuilder().http2(True).add_root_certificate_pem((keys / "ca.crt").read_bytes())
-    async with builder.default_headers({"authorization": "Bearer secret"}).build() as http, asyncio.timeout(20):
-        request = http.get(f"{server.url}{MAPS}?watch=true").streamed_read_buffer_limit(0)
-        async with request.build_streamed() as watch:
-            made = await http.post(server.url + MAPS).body_json(config_map("a")).build().send()
-            line = bytes(await watch.body_reader.read_chunk() or b"")
-        await until(lambda: not hub.store.bucket("configmaps").listeners)
+    trust = ssl.create_default_context(cafile=str(keys / "ca.crt"))
+    headers = {"authorization": "Bearer secret"}
+    async with (
+        httpx.AsyncClient(http1=False, http2=True, verify=trust, headers=headers, base_url=server.url) as http,
+        asyncio.timeout(20),
+        http.stream("GET", MAPS, params={"watch": "true"}) as watch,
+    ):
+        made = await http.post(MAPS, json=config_map("a"))
+        line = await anext(watch.aiter_lines())
+    await until(lambda: not hub.store.bucket("configmaps").listeners)
 
-    assert (str(made.version), made.status, orjson.loads(line)["type"]) == ("HTTP/2.0", 201, "ADDED")
+    assert (made.http_version, made.status_code, orjson.loads(line)["type"]) == ("HTTP/2", 201, "ADDED")
 
 
 async def test_the_headers_of_a_watch_come_at_once(http: aiohttp.ClientSession, hub: Hub) -> None:

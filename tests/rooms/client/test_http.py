@@ -1,5 +1,6 @@
 """HTTP against a server that misbehaves on purpose: retries, refusals, identities, TLS, watches."""
 
+import asyncio
 import datetime
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -154,7 +155,7 @@ async def test_a_broken_read_is_tried_again(server: Server) -> None:
 async def test_a_server_that_is_not_there_is_named(server: Server) -> None:
     """The error says where it was looked for."""
     client = await server.client(server="http://127.0.0.1:1")
-    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1: .*refused"):
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1: Connection refused"):
         await client.get(A)
 
 
@@ -330,3 +331,52 @@ def issue(folder: Path, name: str) -> tuple[bytes, bytes]:
     )
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return made.public_bytes(serialization.Encoding.PEM), key.private_bytes(*form)
+
+
+class Proxy:
+    """Gives its answers in turn, then joins the client with the server."""
+
+    def __init__(self, beyond: int, *answers: bytes) -> None:
+        self.beyond, self.answers, self.heard = beyond, answers, list[bytes]()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        for answer in self.answers:
+            self.heard.append(await reader.read(1000))
+            writer.write(answer)
+        beyond, on = await asyncio.open_connection("127.0.0.1", self.beyond)
+        await asyncio.gather(self._pass(reader, on), self._pass(beyond, writer))
+
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(1000):
+            sink.write(data)
+        sink.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answers", "heard"),
+    [
+        ("http", [b"HTTP/1.1 200 OK\r\n\r\n"], b"CONNECT kubernetes:443 HTTP/1.1"),
+        ("socks5", [b"\x05\x00", b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00"], b"kubernetes"),
+    ],
+)
+async def test_a_proxy_is_gone_through(
+    secure: Server, tmp_path: Path, scheme: str, answers: list[bytes], heard: bytes
+) -> None:
+    """By HTTP or SOCKS; it is told the server's name, which this machine need not be able to resolve."""
+    proxy = Proxy(int(secure.url.rpartition(":")[2]), *answers)
+    running = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    address = f"{scheme}://127.0.0.1:{running.sockets[0].getsockname()[1]}"
+    access = {"ca": (tmp_path / "ca.crt").read_bytes(), "proxy_url": address}
+
+    found = await (await secure.client(server="https://kubernetes", **access)).get(A)
+    running.close()
+
+    assert found == OBJECT
+    assert heard in proxy.heard[-1]
+
+
+async def test_an_unknown_kind_of_proxy_is_refused(server: Server) -> None:
+    """Before the first call."""
+    with pytest.raises(AccessProblem, match="neither http, https nor socks5"):
+        await server.client(proxy_url="gopher://127.0.0.1:1")
