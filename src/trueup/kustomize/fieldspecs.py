@@ -81,6 +81,7 @@ class Config:
     common_labels: Specs = ()
     labels: Specs = ()
     template_labels: Specs = ()
+    volume_claim_template_labels: Specs = ()
     common_annotations: Specs = ()
     name_reference: tuple[NameReference, ...] = ()
     var_reference: Specs = ()
@@ -146,6 +147,7 @@ _NAMES = {
     "commonLabels": "common_labels",
     "labels": "labels",
     "templateLabels": "template_labels",
+    "volumeClaimTemplateLabels": "volume_claim_template_labels",
     "commonAnnotations": "common_annotations",
     "varReference": "var_reference",
     "images": "images",
@@ -207,6 +209,9 @@ def _in_pods(kinds: Iterable[str], *paths: str, pod_version: str = "") -> Specs:
     )
 
 
+_CLAIM_LABELS = _at("spec/volumeClaimTemplates[]/metadata/labels", "StatefulSet", "apps", create=True)
+
+
 def _metadata(field: str) -> Specs:
     """Where labels or annotations of an object and of its templates stand."""
     stateful = _at(f"spec/template/metadata/{field}", "StatefulSet", "apps" if field == "labels" else "", create=True)
@@ -222,7 +227,7 @@ def _metadata(field: str) -> Specs:
         _at(f"spec/jobTemplate/spec/template/metadata/{field}", "CronJob", "batch", create=True),
     ]
     if field == "labels":
-        found.insert(6, _at("spec/volumeClaimTemplates[]/metadata/labels", "StatefulSet", "apps", create=True))
+        found.insert(6, _CLAIM_LABELS)
     return tuple(found)
 
 
@@ -367,6 +372,7 @@ DEFAULTS = _all_sorted(
         ),
         common_labels=(*_selectors(), *_metadata("labels")),
         template_labels=_metadata("labels"),
+        volume_claim_template_labels=(_CLAIM_LABELS,),
         common_annotations=_metadata("annotations"),
         name_reference=_name_references(),
         var_reference=_var_references(),

@@ -95,6 +95,7 @@ KUSTOMIZATION = Struct(
             pairs=_MAP,
             includeSelectors=_B,
             includeTemplates=_B,
+            includeVolumeClaimTemplates=_B,
             fields=ListOf(Struct("FieldSpec", _GVK, path=_S, create=_B)),
         )
     ),

@@ -82,23 +82,33 @@ class Steps:
             yield "AnnotationsTransformer", "commonAnnotations", _entries(annotations, self.config.common_annotations)
 
     def _label_sets(self) -> list[tuple[Mapping[str, str], Specs]]:
-        config = self.config
         sets: list[tuple[Mapping[str, str], Specs]] = []
         entries, common = self.file.items("labels"), self.file.map("commonLabels")
         with about(self.file.path, "labels"), within("failed to merge labels"):
             for entry in entries:
-                specs = merge_specs(tuple(FieldSpec.of(spec) for spec in entry.get("fields") or ()), config.labels)
-                if entry.get("includeSelectors"):
-                    specs = merge_specs(specs, config.common_labels)
-                else:
-                    if entry.get("includeTemplates"):
-                        with within("failed to merge template fieldSpec"):
-                            specs = merge_specs(specs, config.template_labels)
-                    specs = merge_specs(specs, OWN_LABELS)
-                sets.append((entry.get("pairs") or {}, specs))
+                sets.append((entry.get("pairs") or {}, self._label_specs(entry)))
         if entries or common:
-            sets.append((common, config.common_labels))
+            sets.append((common, self.config.common_labels))
         return sets
+
+    def _label_specs(self, entry: Mapping[str, Any]) -> Specs:
+        """Where the pairs of an entry go. ``includeVolumeClaimTemplates`` came after 5.8.1, where templates of claims are
+        templates like others: an entry that says something of it is read as later versions read it."""
+        config = self.config
+        specs = merge_specs(tuple(FieldSpec.of(spec) for spec in entry.get("fields") or ()), config.labels)
+        if entry.get("includeSelectors"):
+            return merge_specs(specs, config.common_labels)
+        claims = entry.get("includeVolumeClaimTemplates")
+        if entry.get("includeTemplates"):
+            templates = config.template_labels
+            if claims is not None:
+                templates = tuple(spec for spec in templates if spec not in config.volume_claim_template_labels)
+            with within("failed to merge template fieldSpec"):
+                specs = merge_specs(specs, templates)
+        if claims:
+            with within("failed to merge volumeClaimTemplate fieldSpec"):
+                specs = merge_specs(specs, config.volume_claim_template_labels)
+        return merge_specs(specs, OWN_LABELS)
 
     def _json_patches(self) -> Iterator[tuple[str, str, Work]]:
         kind, field = "PatchJson6902Transformer", "patchesJson6902"

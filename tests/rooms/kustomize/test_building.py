@@ -205,3 +205,24 @@ def test_two_objects_never_share_a_name() -> None:
         "a.yaml": f"{CONFIG}---\n{CONFIG.replace('name: a', 'name: b')}",
     }
     assert "may not add resource with an already registered id: ConfigMap.v1.[noGrp]/same" in problem_of(files).message
+
+
+@pytest.mark.parametrize(
+    ("said", "labelled"),
+    [
+        ("includeTemplates: true", True),
+        ("includeTemplates: true, includeVolumeClaimTemplates: false", False),
+        ("includeVolumeClaimTemplates: true", True),
+        ("includeVolumeClaimTemplates: false", False),
+        ("includeSelectors: true, includeVolumeClaimTemplates: false", True),
+    ],
+)
+def test_labels_of_claim_templates(said: str, labelled: bool) -> None:
+    """Templates of claims get labels as in 5.8.1, or as ``includeVolumeClaimTemplates`` of later versions says."""
+    files = {
+        "kustomization.yaml": f"resources: [set.yaml]\nlabels:\n- {{pairs: {{a: b}}, {said}}}\n",
+        "set.yaml": "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: s}, "
+        "spec: {volumeClaimTemplates: [{metadata: {name: c}}]}}\n",
+    }
+    claim = build(Memory(files), "").objects[0]["spec"]["volumeClaimTemplates"][0]
+    assert {"name": "c", **({"labels": {"a": "b"}} if labelled else {})} == claim["metadata"]
