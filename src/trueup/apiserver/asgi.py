@@ -60,7 +60,7 @@ class Application:
             await _send(response, response.body, headers, send)
             return
         try:
-            await self._long(_stream(response, response.body, receive, send))
+            await self._long(_stream(response, response.body, _opening(scope, response), receive, send))
         finally:
             await _close(response.body)
 
@@ -166,10 +166,19 @@ async def _send(response: Response, body: bytes, asked: Mapping[str, str], send:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream(response: Response, body: AsyncIterable[bytes], receive: Receive, send: Send) -> None:
+def _opening(scope: Mapping[str, Any], response: Response) -> bytes:
+    """The first piece of a stream: headers leave with it, so it may not wait for something to happen.
+
+    An empty one is no more than that in HTTP/1.1. In HTTP/2 it is a frame, and clients that count empty frames as an
+    attack (CVE-2019-9518; Rust's h2 from 0.4.16 on) hang up after a few hundred watches: there it has to hold something.
+    """
+    return response.opening if scope.get("http_version") == "2" else b""
+
+
+async def _stream(response: Response, body: AsyncIterable[bytes], opening: bytes, receive: Receive, send: Send) -> None:
     """Send pieces as they come, until there are no more or the client is gone."""
     await send({"type": "http.response.start", "status": response.status, "headers": _own_headers(response)})
-    await send({"type": "http.response.body", "body": b"", "more_body": True})
+    await send({"type": "http.response.body", "body": opening, "more_body": True})
     pump = asyncio.ensure_future(_pump(body, send))
     gone = asyncio.ensure_future(receive())  # the body is read, so the next thing to come is the client's end
     try:

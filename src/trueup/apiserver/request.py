@@ -46,3 +46,5 @@ class Response:
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    opening: bytes = b""
+    """What a stream may begin with, without meaning anything: see `asgi`."""

@@ -23,6 +23,8 @@ from trueup.kube.problems import Expired
 _LONGEST = 3600
 """Seconds, where the client names no timeout."""
 _YES = ("true", "1")
+_BLANK = b" "
+"""White space before an event's JSON says nothing to whoever reads JSON, by lines or by values."""
 
 
 def answer(hub: Hub, served: Served, request: Request, target: Target) -> Response:
@@ -36,7 +38,7 @@ def answer(hub: Hub, served: Served, request: Request, target: Target) -> Respon
     watcher = Watcher(hub, served, target.namespace, query.get("labelSelector", ""), fields)
     stream = _Stream(hub, served, request, watcher, seconds)
     warnings = (served.warning,) if served.warning else ()
-    return Response(200, stream, "application/json;stream=watch", warnings=warnings)
+    return Response(200, stream, "application/json;stream=watch", warnings=warnings, opening=_BLANK)
 
 
 class _Stream:
