@@ -56,7 +56,7 @@ async def running(settings: Settings, say: Say, kubeconfig_out: Path | None = No
         say(f"pages      {address}")
         if start is not None:
             folder, why = await bootstrap.first_folder(parts.fetcher, start, settings.path)
-            say(f"source     {start.url}, from {folder or '.'} ({why})")
+            say(f"source     {shown(start.folder) if start.folder else start.url}, from {folder or '.'} ({why})")
             await bootstrap.begin(cluster.client, start, folder)
         tasks = [
             asyncio.create_task(parts.manager.run(), name="manager"),

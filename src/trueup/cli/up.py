@@ -82,7 +82,7 @@ def read_settings(
 async def _up(settings: Settings, wait: bool, timeout: float, verbose: bool) -> int:
     from trueup.app.process import marked, until_told
     from trueup.app.up import running
-    from trueup.cli.progress import follow_units
+    from trueup.cli.progress import end_line, follow_units
     from trueup.runtime.logs import set_up
     from trueup.store.log import StoreProblem
 
@@ -95,11 +95,15 @@ async def _up(settings: Settings, wait: bool, timeout: float, verbose: bool) -> 
         ):
             follow_units(now.cluster.client, now.controllers.manager.live, started)
             if wait:
-                code = await wait_for_all(now.cluster.client, timeout=timeout)
-                click.echo(f"{'done' if code == 0 else 'not done'} after {time.monotonic() - started:.1f} s")
+                code = await wait_for_all(now.cluster.client, timeout=timeout, tell=False)
+                end_line()
+                click.echo(
+                    f"{paint('Healthy') if code == 0 else 'not healthy'} after {time.monotonic() - started:.1f} s"
+                )
                 return code
             click.echo("stop       Ctrl-C; the state stays" if settings.state else "stop       Ctrl-C; nothing is kept")
             await until_told(now.failed)
+            end_line()
             click.echo("stopping")
     except (StoreProblem, OSError) as problem:
         raise click.ClickException(str(problem)) from None
@@ -110,7 +114,7 @@ def _detached(state: Path, wait: bool, timeout: float) -> int:
     """The same command in a process of its own; returns when it answers, or when all is healthy."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     marker, log = state / "up.json", state / "trueup.log"
-    marker.unlink(missing_ok=True)
+    before = marker.stat().st_mtime_ns if marker.exists() else 0  # of one that runs, or that was killed
     arguments = [argument for argument in sys.argv[1:] if argument not in ("--detach", "--wait")]
     started = time.monotonic()
     with log.open("wb") as out:
@@ -119,17 +123,20 @@ def _detached(state: Path, wait: bool, timeout: float) -> int:
             stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
-    while not marker.exists():
+    while not marker.exists() or marker.stat().st_mtime_ns == before:
         if child.poll() is not None:
-            raise click.ClickException(log.read_text(errors="replace").strip() or f"it ended with {child.returncode}")
+            said = log.read_text(errors="replace").strip().removeprefix("Error: ")
+            raise click.ClickException(said or f"it ended with {child.returncode}")
         time.sleep(0.02)
     click.echo(log.read_text().split("stop  ")[0].strip())
-    click.echo(f"log        {log}; `trueup down` stops it")
+    here = "" if state == Path(DEFAULT_STATE) else f" --state {state}"
+    click.echo(f"log        {log}; `trueup down{here}` stops it")
     if not wait:
         return 0
     code = asyncio.run(_wait(state, timeout))
     click.echo(f"{paint('Healthy') if code == 0 else 'not healthy'} after {time.monotonic() - started:.1f} s")
-    click.echo("look around: trueup get, trueup tree NAME, trueup why NAME, kubectl get all -A")
+    verbs = ", ".join(f"trueup {verb}{here}" for verb in ("get", "tree NAME", "why NAME"))
+    click.echo(f"look around: {verbs}, kubectl get all -A")
     return code
 
 

@@ -41,10 +41,12 @@ def settled(view: UnitView) -> bool:
     return view.sync == "Synced" and view.health == "Healthy" and view.phase not in ("Running", "Terminating")
 
 
-async def wait_for(client: Client, found: Sequence[Found], *, timeout: float, stop_on_failure: bool = False) -> int:
+async def wait_for(
+    client: Client, found: Sequence[Found], *, timeout: float, stop_on_failure: bool = False, tell: bool = True
+) -> int:
     """0 when each unit has settled; 1 when time is up or, if told, an operation failed; says who is behind and why.
 
-    Units are watched, not polled.
+    Units are watched, not polled. ``tell``: a line for each that has settled.
     """
     waiting = {f.ref: f for f in found}
     failed: list[Found] = []
@@ -57,7 +59,7 @@ async def wait_for(client: Client, found: Sequence[Found], *, timeout: float, st
                 failed.append(current)
             elif not settled(view):
                 continue
-            else:
+            elif tell:
                 click.echo(f"{current.title} {paint(view.sync)} {paint(view.health)}")
             waiting.pop(first.ref)
             return
@@ -75,7 +77,7 @@ async def wait_for(client: Client, found: Sequence[Found], *, timeout: float, st
     return 1 if failed else 0
 
 
-async def wait_for_all(client: Client, *, timeout: float) -> int:
+async def wait_for_all(client: Client, *, timeout: float, tell: bool = True) -> int:
     """As `wait_for` for every unit, those that appear meanwhile included."""
     from trueup.app.families import units
 
@@ -87,8 +89,8 @@ async def wait_for_all(client: Client, *, timeout: float) -> int:
         if found and not open_ and told >= {f.ref for f in found}:
             return 0
         left = ends - asyncio.get_running_loop().time()
-        code = await wait_for(client, open_ or [f for f in found if f.ref not in told], timeout=max(left, 0.001))
-        if code:
+        new = [f for f in found if f in open_ or f.ref not in told]
+        if code := await wait_for(client, new, timeout=max(left, 0.001), tell=tell):
             return code
         told |= {f.ref for f in found}
         if not found:
