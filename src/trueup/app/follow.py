@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import pygit2
+from trueup.source.mapping import open_folder, repository_of
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the references; each costs a few file stats."""
@@ -27,17 +27,20 @@ async def follow(mapping: Mapping[str, Path], news: Callable[[str], object]) -> 
 
 
 def state_of(folder: Path) -> str:
-    """A digest of where all references stand; of names, sizes and times when the folder is in no repository."""
-    found = pygit2.discover_repository(str(folder))
+    """A digest of where all references stand; of names, sizes and times when the folder is part of no repository."""
     digest = hashlib.sha256()
-    if found is None:
+    git = repository_of(folder.resolve())
+    if git is None or open_folder(folder) is None:  # in a repository that does not have it, it is plain files
         for root, folders, names in os.walk(folder):
             folders.sort()
             for name in sorted(names):
-                stat = os.stat(os.path.join(root, name), follow_symlinks=False)
+                try:
+                    stat = os.stat(os.path.join(root, name), follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # gone since it was listed
                 digest.update(f"{root}/{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
-    for path in _reference_files(Path(found)):
+    for path in _reference_files(git):
         stat = path.stat()
         digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}\n".encode())
     return digest.hexdigest()

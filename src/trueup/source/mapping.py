@@ -103,9 +103,9 @@ def open_folder(folder: Path) -> Mapped | None:
     folder = folder.resolve()
     if not folder.is_dir():
         raise SourceProblem("FolderNotReadable", f"{folder}: no such folder")
-    found = pygit2.discover_repository(str(folder))
-    if found:
-        repository = pygit2.Repository(found)
+    found = repository_of(folder)
+    if found is not None:
+        repository = pygit2.Repository(str(found))
         if repository.is_bare or repository.workdir is None:
             return Mapped(repository)
         inside = os.path.relpath(folder, os.path.realpath(repository.workdir))
@@ -114,6 +114,28 @@ def open_folder(folder: Path) -> Mapped | None:
         if not inside.startswith("..") and _holds(repository, inside):
             return Mapped(repository, inside.replace(os.sep, "/"))
     return None
+
+
+def repository_of(folder: Path) -> Path | None:
+    """The Git folder of the repository that a folder is (in); None for one in none.
+
+    By hand: ``pygit2.discover_repository`` answers a None that it does not own, and enough of those end the interpreter.
+    """
+    for at in (folder, *folder.parents):
+        git = at / ".git"
+        if git.is_file():  # of a linked worktree or a submodule
+            git = (at / git.read_text().partition("gitdir:")[2].strip()).resolve()
+        for found in (git, at):
+            if _is_git(found):
+                return found
+    return None
+
+
+def _is_git(folder: Path) -> bool:
+    shared = folder / "commondir"
+    return (folder / "HEAD").is_file() and (
+        shared.is_file() or ((folder / "objects").is_dir() and (folder / "refs").is_dir())
+    )
 
 
 def _holds(repository: pygit2.Repository, inside: str) -> bool:

@@ -149,15 +149,10 @@ class Run:
         self.tools.progress.pop(self.ref, None)
         seconds = max(0.0, self.tools.clock.now() - self.now)
         well = outcome.phase == "Succeeded"
-        if outcome.changed or self.status.get("lastAppliedRevision") != revision or not well:
-            self.status["history"] = words.history(
-                self.status.get("history") or (),
-                desired.objects,
-                revision,
-                "ReconciliationSucceeded" if well else "ReconciliationFailed",
-                seconds,
-                self.now,
-            )
+        told = "ReconciliationSucceeded" if well else "ReconciliationFailed"
+        past = self.status.get("history") or ()
+        if outcome.changed or words.is_news(past, desired.objects, revision, told):
+            self.status["history"] = words.history(past, desired.objects, revision, told, seconds, self.now)
         if not well:
             reason = "HealthCheckFailed" if _unhealthy(outcome) else "ReconciliationFailed"
             conditions = [not_ready(reason, _failure(outcome))]

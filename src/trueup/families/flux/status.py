@@ -86,6 +86,14 @@ def history(
     return [entry, *rest][:HISTORY_LIMIT]
 
 
+def is_news(old: Sequence[Mapping[str, Any]], wanted: Sequence[Object], revision: str, outcome: str) -> bool:
+    """Whether a delivery differs from the last one told. The same failure again is none: a status that changed at each
+    look would call for the next look."""
+    last = old[0] if old else {}
+    said = ((last.get("metadata") or {}).get("revision"), last.get("lastReconciledStatus"))
+    return said != (revision, outcome) or last.get("digest") != snapshot_digest(wanted)
+
+
 def snapshot_digest(wanted: Sequence[Object]) -> str:
     """A digest of all that is wanted."""
     import orjson
