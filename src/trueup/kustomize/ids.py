@@ -84,6 +84,7 @@ def split_version(api_version: str) -> tuple[str, str]:
     return (group, version) if slash else ("", api_version)
 
 
+@lru_cache(maxsize=16384)
 def current_id(api_version: str, kind: str, name: str, namespace: str) -> Id:
     """The id of an object as it stands."""
     group, version = split_version(api_version)
@@ -91,6 +92,7 @@ def current_id(api_version: str, kind: str, name: str, namespace: str) -> Id:
     return Id(group, version, kind, name, namespace, effective)
 
 
+@lru_cache(maxsize=16384)
 def previous_id(group: str, version: str, kind: str, name: str, namespace: str) -> Id:
     """An id that an object had; its namespace was effective already when it was noted."""
     return Id(group, version, kind, name, namespace, namespace or "default")

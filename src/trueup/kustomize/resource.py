@@ -157,14 +157,22 @@ class Resource:
         """The first id it had."""
         return self.previous_ids[0] if self.previous else self.id
 
+    @property
+    def names(self) -> set[str]:
+        """The name it has and those it had."""
+        return {self.name, *(name for _, name, _ in self.previous)}
+
+    def bears(self, name: str) -> bool:
+        """Whether it has a name or had it: asked first where an object is looked for, as most have another."""
+        for _, had, _ in self.previous:
+            if had == name:
+                return True
+        return self.name == name
+
     def answers_to(self, id: Id) -> bool:
-        """Whether it has an id or had it. Names are compared first, for most objects have another."""
+        """Whether it has an id or had it."""
         key = id.key
-        if self.name == id.name and self.id.key == key:
-            return True
-        if not any(name == id.name for _, name, _ in self.previous):
-            return False
-        return any(previous.key == key for previous in self.previous_ids)
+        return self.id.key == key or any(previous.key == key for previous in self.previous_ids)
 
     def spread(self) -> None:
         """To be called when fields of the object have been changed."""

@@ -59,6 +59,11 @@ class Selector:
         """Whether any part of the id is asked for."""
         return any(self.gvk) or bool(self.name or self.namespace)
 
+    @property
+    def plain_name(self) -> str:
+        """The name if it is no pattern; empty if any other could fit."""
+        return self.name if _is_plain(self.name) else ""
+
     def matches_gvk(self, gvk: Gvk | Id) -> bool:
         return (
             _fits(self.gvk.group, gvk.group) and _fits(self.gvk.version, gvk.version) and _fits(self.gvk.kind, gvk.kind)
@@ -75,6 +80,11 @@ class Selector:
         return matches(self.labels, resource.texts("labels")) and matches(
             self.annotations, resource.texts("annotations")
         )
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(pattern: str) -> bool:
+    return re.fullmatch(r"[\w-]+", pattern) is not None
 
 
 def _fits(pattern: str, text: str) -> bool:
@@ -94,11 +104,13 @@ def matches(selector: str, marks: Mapping[str, str]) -> bool:
 class Resources:
     """An ordered collection in which every current id is there once."""
 
-    __slots__ = ("_present", "items")
+    __slots__ = ("_by_name", "_present", "items")
 
     def __init__(self, items: Iterable[Resource] = ()) -> None:
         self.items: list[Resource] = []
         self._present: set[tuple[str, ...]] | None = None
+        self._by_name: dict[str, list[Resource]] | None = None
+        """Objects by each name that they have or had; for generators, of which a kustomization may have hundreds."""
         self.append_all(items)
 
     def __iter__(self) -> Iterator[Resource]:
@@ -119,10 +131,12 @@ class Resources:
                 )
             self._present.add(id.key)
             self.items.append(resource)
+            if self._by_name is not None:
+                _note(self._by_name, resource)
 
     def forget_ids(self) -> None:
         """To be called when objects have changed, or are about to: their ids are read anew when the next one comes."""
-        self._present = None
+        self._present = self._by_name = None
 
     def check(self) -> None:
         """Reads all ids anew and refuses two that are the same; drops what is gone."""
@@ -135,7 +149,11 @@ class Resources:
     def absorb(self, resource: Resource) -> None:
         """A generated object: added, or merged into or put in the place of the one it names, by its behaviour."""
         id = resource.id
-        found = [item for item in self.items if not item.gone and item.answers_to(id)]
+        if self._by_name is None:
+            self._by_name = {}
+            for item in self.items:
+                _note(self._by_name, item)
+        found = [item for item in self._by_name.get(id.name, ()) if not item.gone and item.answers_to(id)]
         if not found:
             if resource.behavior in ("merge", "replace"):
                 raise KustomizeProblem(f"id {id.go()} does not exist; cannot merge or replace")
@@ -154,7 +172,8 @@ class Resources:
                 f"id {id.go()} exists; can not use behavior: '{resource.behavior or 'unspecified'}', "
                 "behavior must be merge or replace"
             )
-        self.items[next(at for at, item in enumerate(self.items) if item is old)] = resource
+        for items in (self.items, *(self._by_name[name] for name in old.names)):
+            items[next(at for at, item in enumerate(items) if item is old)] = resource
 
     def _merge_data(self, old: Resource, resource: Resource) -> None:
         origin = old.origin
@@ -180,17 +199,19 @@ class Resources:
     def by_current_id(self, wanted: Callable[[Id], bool]) -> list[Resource]:
         return [item for item in self.items if wanted(item.id)]
 
-    def by_any_id(self, wanted: Callable[[Id], bool]) -> list[Resource]:
-        """Those of which the current or a previous id is wanted."""
+    def by_any_id(self, name: str, wanted: Callable[[Id], bool]) -> list[Resource]:
+        """Those of which the current or a previous id has a name and is wanted."""
         return [
             item
             for item in self.items
-            if not item.gone and (wanted(item.id) or (item.previous and any(wanted(id) for id in item.previous_ids)))
+            if item.bears(name)
+            and not item.gone
+            and any(id.name == name and wanted(id) for id in (item.id, *item.previous_ids))
         ]
 
     def only(self, id: Id) -> Resource:
         """The one object that has or had an id."""
-        found = [item for item in self.items if not item.gone and item.answers_to(id)]
+        found = [item for item in self.items if item.bears(id.name) and not item.gone and item.answers_to(id)]
         if len(found) == 1:
             return found[0]
         what = "multiple matches" if found else "no matches"
@@ -198,7 +219,13 @@ class Resources:
 
     def select(self, selector: Selector) -> list[Resource]:
         """Those that a selector means, by their original or their current name and namespace."""
-        return [item for item in self.items if _selected(item, selector)]
+        name = selector.plain_name
+        return [item for item in self.items if (not name or item.bears(name)) and _selected(item, selector)]
+
+
+def _note(by_name: dict[str, list[Resource]], resource: Resource) -> None:
+    for name in resource.names:
+        by_name.setdefault(name, []).append(resource)
 
 
 def _selected(item: Resource, selector: Selector) -> bool:

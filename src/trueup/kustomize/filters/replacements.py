@@ -81,7 +81,11 @@ def _source(resources: Resources, source: Mapping[str, Any]) -> Resource:
     def selected(id: Id) -> bool:
         return (not name or id.name == name) and (not namespace or id.effective == namespace) and wanted.selects(id)
 
-    found = [one for one in resources if selected(one.id) or any(selected(id) for id in one.previous_ids)]
+    found = [
+        one
+        for one in resources
+        if (not name or one.bears(name)) and any(selected(id) for id in (one.id, *one.previous_ids))
+    ]
     if len(found) == 1:
         return found[0]
     what = "multiple matches for selector" if found else "nothing selected by"
@@ -114,7 +118,10 @@ def _apply_target(resources: Resources, value: Any, target: Mapping[str, Any]) -
     rejects = [Selector.of(reject) for reject in target.get("reject") or ()]
     paths = target.get("fieldPaths") or [_DEFAULT_PATH]
     options = target.get("options") or {}
+    name = select.plain_name
     for resource in resources:
+        if name and not resource.bears(name):
+            continue
         ids = [resource.id, *resource.previous_ids]
         if _is_target(resource, ids, select, rejects):
             for path in paths:

@@ -24,7 +24,7 @@ def set_replicas(resources: Resources, entry: Mapping[str, Any], specs: Specs) -
 
     found = False
     for spec in specs:
-        for resource in resources.by_any_id(lambda id, spec=spec: id.name == name and spec.gvk.selects(id)):  # type: ignore[misc]
+        for resource in resources.by_any_id(name, spec.gvk.selects):
             found = True
             apply(resource, (spec,), setter, "scalar")
     if not found:

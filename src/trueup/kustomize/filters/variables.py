@@ -75,7 +75,7 @@ class Variable:
 def add(known: dict[str, Variable], variables: Iterable[Variable], resources: Resources | None = None) -> None:
     """Takes in the variables of a kustomization; marks the objects that they read."""
     for variable in variables if resources is not None else ():
-        found = resources.by_any_id(variable.means) if resources is not None else []
+        found = resources.by_any_id(variable.object_name, variable.means) if resources is not None else []
         if len(found) > 1:
             raise KustomizeProblem(
                 f"found {len(found)} resId matches for var {variable.printed()} (unable to disambiguate)", field="vars"
