@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -35,6 +36,8 @@ from trueup.settings import Settings
 APPLICATION = Kind("argoproj.io", "v1alpha1", "Application")
 NAMESPACE = Kind("", "v1", "Namespace")
 LANES = 16
+import os
+SECS=int(os.environ.get("SECS","20"))
 _SCOPE = "argocd"
 
 
@@ -42,7 +45,7 @@ async def main(kubeconfig: Path, count: int) -> None:
     """Measure, print, clean up."""
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        names = fleet.write(root / "repo", count)
+        names = fleet.write(root / "repo", count, f"app-{uuid.uuid4().hex[:6]}")
         access = load(kubeconfig)
         client = await HttpClient.connect(access)
         try:
@@ -70,7 +73,7 @@ async def floor_and_full(client: Client, kubeconfig: Path, root: Path, names: li
         made = requests(metrics) - calls
         await asyncio.sleep(5)
         before, settled, began = cpu(), requests(metrics), time.monotonic()
-        await asyncio.sleep(20)
+        await asyncio.sleep(SECS)
         idle = 100 * (cpu() - before) / (time.monotonic() - began)
         quiet = requests(metrics) - settled
     floor = f"bare applies {seconds:.1f} s"

@@ -74,9 +74,9 @@ def application(app: str) -> Object:
     }
 
 
-def write(folder: Path, count: int) -> list[str]:
+def write(folder: Path, count: int, prefix: str = "app") -> list[str]:
     """A Git repository with that many apps; their names."""
-    names = [f"app-{index:04d}" for index in range(count)]
+    names = [f"{prefix}-{index:04d}" for index in range(count)]
     for name in names:
         target = folder / "apps" / name
         target.mkdir(parents=True)
