@@ -36,8 +36,6 @@ from trueup.settings import Settings
 APPLICATION = Kind("argoproj.io", "v1alpha1", "Application")
 NAMESPACE = Kind("", "v1", "Namespace")
 LANES = 16
-import os
-SECS=int(os.environ.get("SECS","20"))
 _SCOPE = "argocd"
 
 
@@ -73,7 +71,7 @@ async def floor_and_full(client: Client, kubeconfig: Path, root: Path, names: li
         made = requests(metrics) - calls
         await asyncio.sleep(5)
         before, settled, began = cpu(), requests(metrics), time.monotonic()
-        await asyncio.sleep(SECS)
+        await asyncio.sleep(20)
         idle = 100 * (cpu() - before) / (time.monotonic() - began)
         quiet = requests(metrics) - settled
     floor = f"bare applies {seconds:.1f} s"

@@ -32,6 +32,12 @@ class Settings:
     namespace: str = ""
     """Only objects of this namespace."""
     workers: int = 16
+    replicas: int | None = None
+    """Share the work with other processes by Leases: with so many of them, 0 with all; None: alone, without a Lease."""
+    lease_seconds: float = 15.0
+    """After how many a silent replica's share goes to the others."""
+    metrics: tuple[str, int] | None = None
+    """Where metrics and probes answer; None: nowhere."""
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -40,6 +46,15 @@ def parse_listen(text: str) -> tuple[str, int]:
     if not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{text!r} is no address: write HOST:PORT, e.g. {DEFAULT_LISTEN}")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def parse_shards(text: str) -> int | None:
+    """``auto`` (0), ``off`` (None) or how many. Raises ``ValueError`` naming the text."""
+    if text == "off":
+        return None
+    if text != "auto" and not (text.isdigit() and int(text) > 0):
+        raise ValueError(f"--shards {text} is no number: write auto, off, or how many replicas may work, e.g. 3")
+    return 0 if text == "auto" else int(text)
 
 
 def parse_mapping(entries: tuple[str, ...]) -> dict[str, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from trueup.client.kubeconfig import ClusterAccess, parse
 from trueup.delivery.clusters import Access, KnownClusters
 from trueup.delivery.pipeline import Delivery
 from trueup.delivery.tools import DeliveryTools
-from trueup.family import Family
+from trueup.family import Controller, Family
 from trueup.kube.names import Key
 from trueup.ports import Client, Clock, Cluster
 from trueup.render.render import Render
@@ -40,9 +40,11 @@ class Controllers:
     renderer: Render
     ledger: MemoryLedger | SqliteLedger
     tools: DeliveryTools
+    clusters: KnownClusters
 
     async def close(self) -> None:
         """Let go of files, processes and connections, after the manager has stopped."""
+        await self.clusters.close()
         self.renderer.close()
         await self.fetcher.close()
         await self.ledger.close()
@@ -70,10 +72,14 @@ def controllers(
     *,
     durable: bool,
     metrics: Metrics | None = None,
+    mine: Callable[[Controller, Key], bool] = lambda controller, key: True,
 ) -> Controllers:
-    """Everything wired; nothing runs before ``manager.run()``. ``metrics``: those that the client is counted in already."""
+    """Everything wired; nothing runs before ``manager.run()``.
+
+    ``metrics``: those that the client is counted in already. ``mine``: which keys this replica works on.
+    """
     metrics = metrics or Metrics()
-    manager = Manager(client, clock, workers=settings.workers, metrics=metrics)
+    manager = Manager(client, clock, workers=settings.workers, metrics=metrics, mine=mine)
     fetcher = GitFetcher(folder / "mirrors", mapping=settings.mapping, clock=clock)
     renderer = Render(folder / "render")
     ledger = SqliteLedger(folder / "ledger.sqlite") if durable else MemoryLedger()
@@ -85,14 +91,21 @@ def controllers(
         manager.observe(live)
         return Cluster(name, remote, live)
 
-    clusters = KnownClusters(local, connect)
+    async def disconnect(cluster: Cluster) -> None:
+        assert isinstance(cluster.live, LiveCache)
+        assert isinstance(cluster.client, HttpClient)
+        manager.forget(cluster.live)
+        await cluster.live.close()
+        await cluster.client.close()
+
+    clusters = KnownClusters(local, connect, disconnect, clock)
     rules = {key: rule for family in known.families() for key, rule in family.health.items()}
     delivery = Delivery(clusters, fetcher, renderer, ledger, manager.events, clock, rules)
     tools = DeliveryTools(client, manager.cache, manager.events, clock, manager.live, delivery, fetcher, clusters)
     for family in of:
         for controller in family.controllers:
             manager.add(controller, tools)
-    return Controllers(manager, delivery, fetcher, renderer, ledger, tools)
+    return Controllers(manager, delivery, fetcher, renderer, ledger, tools, clusters)
 
 
 def _remote(access: Access) -> ClusterAccess:

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from trueup.apiserver.request import Request, Response
 from trueup.app.embedded import Embedded, embedded
 from trueup.app.families import chosen, install
 from trueup.app.process import shown
 from trueup.family import Tools
 from trueup.runtime.clock import SystemClock
 from trueup.runtime.manager import Manager
+from trueup.runtime.metrics import CONTENT_TYPE, Metrics
 from trueup.settings import Settings
 
 Say = Callable[[str], None]
@@ -32,7 +34,9 @@ async def serving(settings: Settings, say: Say, kubeconfig_out: Path | None = No
     """Everything of `trueup apiserver`."""
     clock = SystemClock()
     async with embedded(settings, clock, kubeconfig_out) as cluster:
-        manager = Manager(cluster.client, clock, workers=settings.workers)
+        metrics = Metrics()
+        manager = Manager(cluster.client, clock, workers=settings.workers, metrics=metrics)
+        tell_metrics(cluster, metrics)
         tools = Tools(cluster.client, manager.cache, manager.events, clock, manager.live)
         for family in chosen(settings.families) if settings.simulate else ():
             await install(cluster.client, [family], ours=True)
@@ -57,3 +61,12 @@ def hand_over(cluster: Embedded) -> None:
     from trueup.families.builtin.logs import pod_logs
 
     cluster.hub.pod_logs = pod_logs
+
+
+def tell_metrics(cluster: Embedded, metrics: Metrics) -> None:
+    """Serve the program's metrics at ``/metrics``, to whom RBAC allows that path."""
+
+    async def page(request: Request) -> Response:
+        return Response(200, metrics.page(), CONTENT_TYPE)
+
+    cluster.application.routes["/metrics"] = page

@@ -15,8 +15,9 @@ from trueup.app.families import chosen, install
 from trueup.app.follow import follow
 from trueup.app.pages import pages
 from trueup.app.process import shown
-from trueup.app.serve import hand_over
+from trueup.app.serve import hand_over, tell_metrics
 from trueup.runtime.clock import SystemClock
+from trueup.runtime.metrics import Metrics
 from trueup.settings import Settings
 
 Say = Callable[[str], None]
@@ -48,10 +49,13 @@ async def running(settings: Settings, say: Say, kubeconfig_out: Path | None = No
         say(f"look       export KUBECONFIG={shown(cluster.kubeconfig)}")
         families = [f for f in chosen(settings.families) if settings.simulate or f.name != "builtin"]
         await install(cluster.client, families, ours=True)
+        metrics = Metrics()
         parts = controllers(
-            cluster.client, clock, settings, cluster.folder, families, durable=settings.state is not None
-        )
+            cluster.client, clock, settings, cluster.folder, families,
+            durable=settings.state is not None, metrics=metrics,
+        )  # fmt: skip
         hand_over(cluster)
+        tell_metrics(cluster, metrics)
         cluster.application.pages, address = pages(cluster, parts)
         say(f"pages      {address}")
         if start is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from trueup.settings import Settings, parse_mapping
+from trueup.settings import Settings, parse_listen, parse_mapping, parse_shards
 
 
 @click.command()
@@ -20,6 +21,21 @@ from trueup.settings import Settings, parse_mapping
 )
 @click.option("--context", default="", help="Context of the kubeconfig.")
 @click.option("--families", default="", metavar="A,B", help="Only these families, e.g. argocd,flux.")
+@click.option("--namespace", "-n", default="", help="Only units of this namespace.")
+@click.option(
+    "--shards",
+    default="auto",
+    show_default=True,
+    metavar="auto|N|off",
+    help="Replicas that share the work by Leases: all there are, or so many while others stand by; off: no Leases.",
+)
+@click.option(
+    "--lease-seconds",
+    type=click.FloatRange(min=1),
+    default=15.0,
+    show_default=True,
+    help="After how many a silent replica's share goes to the others; the same for all.",
+)
 @click.option(
     "--map",
     "mapping",
@@ -36,33 +52,58 @@ from trueup.settings import Settings, parse_mapping
 @click.option(
     "--install/--no-install", default=True, show_default=True, help="Serve the families' kinds where they are missing."
 )
+@click.option(
+    "--metrics-listen",
+    default="",
+    metavar="HOST:PORT",
+    help="Answer /metrics, /healthz and /readyz here, over plain HTTP; port 0 takes a free one.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "text", "json"]),
+    default="auto",
+    show_default=True,
+    help="auto: text on a terminal, else JSON.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
 def run(
-    kubeconfig: Path | None, context: str, families: str, mapping: tuple[str, ...], state: Path | None,
-    install: bool, verbose: bool,
+    kubeconfig: Path | None, context: str, families: str, namespace: str, shards: str, lease_seconds: float,
+    mapping: tuple[str, ...], state: Path | None, install: bool, metrics_listen: str,
+    log_format: Literal["auto", "text", "json"], verbose: bool,
 ) -> None:  # fmt: skip
     """Run the controllers on a real cluster."""
+    from trueup.runtime.logs import set_up
+
     try:
-        folders = parse_mapping(mapping)
+        settings = Settings(
+            state=state,
+            mapping=parse_mapping(mapping),
+            families=tuple(name.strip() for name in families.split(",") if name.strip()),
+            namespace=namespace,
+            replicas=parse_shards(shards),
+            lease_seconds=lease_seconds,
+            metrics=parse_listen(metrics_listen) if metrics_listen else None,
+        )
     except ValueError as problem:
         raise click.UsageError(str(problem)) from None
-    names = tuple(name.strip() for name in families.split(",") if name.strip())
-    settings = Settings(state=state, mapping=folders, families=names)
-    asyncio.run(_run(settings, kubeconfig, context, install, verbose))
+    set_up(level="INFO" if verbose else "WARNING", form=log_format)
+    asyncio.run(_run(settings, kubeconfig, context, install))
 
 
-async def _run(settings: Settings, kubeconfig: Path | None, context: str, install: bool, verbose: bool) -> None:
+async def _run(settings: Settings, kubeconfig: Path | None, context: str, install: bool) -> None:
     from trueup.app.process import until_told
     from trueup.app.run import running
     from trueup.cli.progress import follow_units
-    from trueup.runtime.logs import set_up
+    from trueup.kube.problems import ApiProblem
 
-    set_up(level="INFO" if verbose else "WARNING")
     started = time.monotonic()
     try:
-        async with running(settings, kubeconfig, context, click.echo, install_kinds=install) as (parts, failed):
-            follow_units(parts.tools.client, parts.manager.live, started)
+        async with running(settings, kubeconfig, context, click.echo, install_kinds=install) as now:
+            follow_units(now.controllers.tools.client, now.controllers.manager.live, started)
             click.echo("stop       Ctrl-C")
-            await until_told(failed)
+            await until_told(now.failed)
+            click.echo("stopping")
     except ValueError as problem:
         raise click.UsageError(str(problem)) from None
+    except (ApiProblem, OSError) as problem:
+        raise click.ClickException(str(problem)) from None

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from trueup.client.access import AccessProblem, ClusterAccess
 
+IN_CLUSTER = "in-cluster"
+"""The context of such an access."""
 _FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -29,5 +31,5 @@ def load(folder: Path = _FOLDER) -> ClusterAccess:
         ca=ca.read_bytes() if ca.is_file() else b"",
         token_file=folder / "token",
         namespace=namespace.read_text().strip() if namespace.is_file() else "default",
-        context="in-cluster",
+        context=IN_CLUSTER,
     )

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from trueup.family import Controller
@@ -25,20 +26,45 @@ log = logging.getLogger("trueup.runtime.lease")
 
 LEASE = Kind("coordination.k8s.io", "v1", "Lease")
 GROUP_LABEL, VIEW = "trueup.dev/replicas", "trueup.dev/view"
-_LASTS, _DEADLINE, _EVERY = 15.0, 10.0, 3.0  # client-go: 15 s, 10 s, 2 s
+LASTS = 15.0
+"""Seconds after which a silent replica is held for dead: client-go's."""
+_DEADLINE, _EVERY = 2 / 3, 1 / 5
+"""Of those: after how many one stops by itself (client-go: 10 s), and renews (client-go: 2 s)."""
 _LEADER = "leader"
 
 View = frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Another replica's Lease: what it says, and when, by one's own clock, it last said something new."""
+
+    renewed: str
+    at: float
+    view: View
+    since: str
+
+
 class Replicas:
     """This replica among its peers. ``mine`` goes to the `Manager`; ``changed`` is called when the share has changed."""
 
-    def __init__(self, client: Client, clock: Clock, *, namespace: str, identity: str, group: str = "trueup") -> None:
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        *,
+        namespace: str,
+        identity: str,
+        group: str = "trueup",
+        most: int | None = None,
+        lasts: float = LASTS,
+    ) -> None:
+        """``most``: so many replicas share the work, those that came first; the others stand by."""
         self.identity = identity
         self._client, self._clock, self._namespace, self._group = client, clock, namespace, group
+        self._most, self._lasts, self._deadline, self._every = most, lasts, _DEADLINE * lasts, _EVERY * lasts
         self._ref = Ref(LEASE, namespace, f"{group}-{identity}")
-        self._seen: dict[str, tuple[str, float, View]] = {}
+        self._seen: dict[str, _Seen] = {}
         self._wanted: View = frozenset()
         self._published: View = frozenset()
         self._views: frozenset[View] = frozenset()
@@ -63,12 +89,17 @@ class Replicas:
 
     @property
     def members(self) -> View:
-        """The replicas that are alive, as far as this one sees."""
+        """The replicas that share the work, as far as this one sees."""
         return self._wanted
+
+    @property
+    def held(self) -> bool:
+        """Whether its Lease was renewed lately: without, nothing is worked on."""
+        return self._clock.now() - self._renewed <= self._deadline
 
     def owns(self, unit: str) -> bool:
         """By name; nothing is owned without a Lease that was renewed lately."""
-        if self._clock.now() - self._renewed > _DEADLINE:
+        if not self.held:
             return False
         known = self._known.get(unit)
         if known is None:
@@ -86,7 +117,7 @@ class Replicas:
                 except ApiProblem as problem:
                     log.warning("the lease %s cannot be renewed: %s", self._ref.name, problem)
                 self._tell()
-                await self._clock.sleep(_EVERY)
+                await self._clock.sleep(self._every)
         finally:
             self._renewed = float("-inf")
             await self._leave()
@@ -94,7 +125,7 @@ class Replicas:
     async def _beat(self) -> None:
         started = self._clock.now()
         others = await self._look(started)
-        wanted = frozenset(others) | {self.identity}
+        wanted = self._at_work(others, started)
         if wanted != self._wanted:
             log.info("replicas: %s", ", ".join(sorted(wanted)))
             self._wanted = wanted
@@ -129,23 +160,28 @@ class Replicas:
             present.add(name)
             renewed = str(spec.get("renewTime") or "")
             before = self._seen.get(name)
-            if before is None or before[0] != renewed:
+            if before is None or before.renewed != renewed:
                 view = frozenset(filter(None, ((meta.get("annotations") or {}).get(VIEW) or "").split(",")))
-                self._seen[name] = (renewed, now, view)
+                self._seen[name] = _Seen(renewed, now, view, str(spec.get("acquireTime") or ""))
         for name in set(self._seen) - present:  # left by itself
             del self._seen[name]
-        return {name: view for name, (_, at, view) in self._seen.items() if now - at < _LASTS}
+        return {name: seen.view for name, seen in self._seen.items() if now - seen.at < self._lasts}
+
+    def _at_work(self, others: Iterable[str], now: float) -> View:
+        """Those of the living that share the work: all, or the first that came."""
+        self._since = self._since or format_micro(now)
+        born = {name: self._seen[name].since for name in others} | {self.identity: self._since}
+        return frozenset(sorted(born, key=lambda name: (born[name], name))[: self._most])
 
     def _tell(self) -> None:
         """A share that was gained is worked on from now; what was lost is refused by ``mine``."""
-        held = self._clock.now() - self._renewed <= _DEADLINE
+        held = self.held
         if held and not self._held:
             self.changed()
         self._held = held
 
     def _lease(self, view: View) -> Object:
         now = format_micro(self._clock.now())
-        self._since = self._since or now
         return {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.kind,
@@ -157,7 +193,7 @@ class Replicas:
             },
             "spec": {
                 "holderIdentity": self.identity,
-                "leaseDurationSeconds": int(_LASTS),
+                "leaseDurationSeconds": max(1, round(self._lasts)),
                 "acquireTime": self._since,
                 "renewTime": now,
             },
@@ -165,7 +201,7 @@ class Replicas:
 
     async def _leave(self) -> None:
         try:
-            async with asyncio.timeout(_EVERY):
+            async with asyncio.timeout(self._every):
                 await self._client.delete(self._ref)
         except NotFound:
             return

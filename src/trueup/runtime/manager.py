@@ -88,6 +88,10 @@ class Manager:
             for runner in self._turn if self._running else ():
                 live.subscribe(runner.observe)
 
+    def forget(self, live: Live) -> None:
+        """These live objects are watched no more."""
+        self._observed = [known for known in self._observed if known is not live]
+
     def enqueue(self, controller_name: str, key: Key, after: float = 0) -> None:
         """Make a key due, now or in ``after`` seconds."""
         self._runners[controller_name].queue.add_after(key, after)

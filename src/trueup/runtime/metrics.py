@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+CONTENT_TYPE = CONTENT_TYPE_LATEST
 _DURATIONS = (0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0)
 _CALLS = (0.001, 0.005, 0.02, 0.1, 0.5, 2.5, 10.0, 60.0)
 
@@ -19,6 +20,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._durations = Histogram(
             "trueup_reconcile_duration_seconds", "How long reconciles took.", ("controller",),
             buckets=_DURATIONS, registry=self.registry,
@@ -89,6 +91,11 @@ class Metrics:
     def recorded(self, outcome: str) -> None:
         """A Kubernetes Event was ``written``, ``counted``, ``limited``, ``dropped`` or ``failed``."""
         self._recorded.labels(outcome).inc()
+
+    def replicas(self, members: Callable[[], float]) -> None:
+        """How many replicas share the work, read when asked for."""
+        gauge = Gauge("trueup_replicas", "Replicas that share the work, as seen from here.", registry=self.registry)
+        gauge.set_function(members)
 
     def page(self) -> bytes:
         """The text that Prometheus scrapes."""
