@@ -156,6 +156,8 @@ class Family:
     name: str
     controllers: Sequence[Controller]
     crds: Sequence[str] = ()
+    namespaces: Sequence[str] = ()
+    """Where the originals live and repositories expect to put their objects: there from the start in a cluster of our own."""
     health: Mapping[tuple[str, str], Callable[[Object], Any]] = field(default_factory=dict)
     """Health rules by (group, kind); each answers a ``health.judge.Health``."""
     units: Sequence[Unit] = ()

@@ -61,10 +61,15 @@ def definitions(of: Sequence[Family]) -> list[Object]:
 
 
 async def install(client: Client, of: Sequence[Family], *, ours: bool) -> None:
-    """Serve the families' kinds. In a cluster of our own definitions are kept up to date; elsewhere, what is there stays.
+    """Serve the families' kinds. In a cluster of our own definitions are kept up to date, and the families' namespaces are
+    there; elsewhere, what is there stays.
 
     Elsewhere a definition takes a moment to be served: raises ``TimeoutError`` when that takes longer than a minute.
     """
+    if ours:
+        for name in (name for family in of for name in family.namespaces):
+            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            await client.apply(namespace, manager="trueup")
     created: set[str] = set()
     for definition in definitions(of):
         if ours:

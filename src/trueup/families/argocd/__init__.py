@@ -35,6 +35,7 @@ def _own_name(obj: Object) -> Iterable[str]:
 FAMILY = Family(
     name="argocd",
     crds=("applications.yaml", "appprojects.yaml", "applicationsets.yaml"),
+    namespaces=(reconcile.HOME,),
     controllers=(
         Controller(
             "argocd-application",

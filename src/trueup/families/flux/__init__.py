@@ -67,6 +67,7 @@ FAMILY = Family(
         "notifications.yaml",
         "images.yaml",
     ),
+    namespaces=("flux-system",),
     controllers=(
         Controller("flux-source", GIT_REPOSITORY, source.reconcile, reads=_url),
         Controller(
