@@ -17,7 +17,6 @@ from trueup.apiserver.discovery import Discovery
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.openapi import OpenApi
-from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.server import Server, serve
 from trueup.apiserver.users import ADMIN
 from trueup.kube.types import load
@@ -66,7 +65,7 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
     keys = pki.prepare(folder / "pki", hosts, clock.now())
     hub.tokens = Tokens(keys.token_key, hub.store.bucket("serviceaccounts"))
     hub.authenticator = Authenticator({keys.admin_token: ADMIN}, hub.tokens, clock.now)
-    application = Application(hub, hub.authenticator, Authorizer(hub.store))
+    application = Application(hub, hub.authenticator, hub.authorizer)
     Discovery(hub).add_to(application)
     OpenApi(hub).add_to(application)
     server = await serve(application, settings.host, settings.port, keys.certificate, keys.key)
