@@ -158,6 +158,8 @@ class Cluster:
     name: str
     client: Client
     live: Live
+    server: str = ""
+    """Its URL, as objects name it."""
 
 
 class Clusters(Protocol):

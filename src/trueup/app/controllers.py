@@ -83,13 +83,13 @@ def controllers(
     fetcher = GitFetcher(folder / "mirrors", mapping=settings.mapping, clock=clock)
     renderer = Render(folder / "render")
     ledger = SqliteLedger(folder / "ledger.sqlite") if durable else MemoryLedger()
-    local = Cluster("in-cluster", client, manager.live)
+    local = Cluster("in-cluster", client, manager.live, "https://kubernetes.default.svc")
 
     async def connect(name: str, access: Access) -> Cluster:
         remote = await HttpClient.connect(_remote(access), clock=clock, observe=metrics.called)
         live = LiveCache(remote, clock, metrics=metrics)
         manager.observe(live)
-        return Cluster(name, remote, live)
+        return Cluster(name, remote, live, access.server)
 
     async def disconnect(cluster: Cluster) -> None:
         assert isinstance(cluster.live, LiveCache)

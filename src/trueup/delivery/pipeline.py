@@ -172,11 +172,13 @@ class Delivery:
                     break
         raise RuntimeError(f"the operation of {request.unit} goes in circles")
 
-    async def terminate(self, request: Request, plan: Plan, progress: Progress, save: Save) -> Outcome:
+    async def terminate(
+        self, request: Request, plan: Plan, progress: Progress, save: Save, *, why: str = "Operation terminated"
+    ) -> Outcome:
         """End a running operation: running hooks are removed, nothing else is undone."""
         run = await self._operation(request, plan, progress)
         await self._give_up(run, save)
-        return await self._over(run, "Failed", "Operation terminated")
+        return await self._over(run, "Failed", why)
 
     async def _operation(self, request: Request, plan: Plan, progress: Progress) -> _Operation:
         if progress.started:

@@ -59,11 +59,17 @@ class Planner:
             for change in draft.changes
             if change.wanted is None or change.wanted.owned or change.action not in ("keep", "leave")
         ]
-        warnings = [*settled.warnings, *_unread(request)]
+        warnings = _unread(request)
         lines += await self._prunes(request, settled.wanted, judged)
         if any(change.why == NOTHING_WANTED for change in lines):
             warnings.append(NOTHING_WANTED)
-        return Plan(_sorted(placed(lines, request.policy), request), request.policy, tuple(warnings), request.revision)
+        return Plan(
+            _sorted(placed(lines, request.policy), request),
+            request.policy,
+            tuple(warnings),
+            request.revision,
+            tuple(settled.repeated),
+        )
 
     async def _served(self, request: Request) -> tuple[Scopes, set[Kind]]:
         """The cluster's scopes, and those of the wanted kinds that it does not serve."""

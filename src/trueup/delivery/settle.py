@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trueup.delivery.request import Request
-from trueup.kube.names import Kind, Object
+from trueup.kube.names import Kind, Object, Ref
 from trueup.plan.hooks import named
 from trueup.plan.plan import Plan
 from trueup.plan.prune import identity
@@ -42,7 +42,8 @@ class Settled:
     """What is ready to be compared and sent."""
 
     wanted: list[Wanted]
-    warnings: list[str]
+    repeated: list[tuple[Ref, int]]
+    """Objects that were named several times, and how often."""
     defined: Mapping[tuple[str, str], bool]
     """(group, kind) of the custom kinds that are themselves wanted, and whether they live in namespaces."""
 
@@ -67,11 +68,7 @@ def settle(request: Request, scopes: Scopes) -> Settled:
         else:
             seen[key] = len(out)
             out.append(settled)
-    warnings = [
-        f"{out[seen[key]].ref} appears {count} times among the wanted objects; the last one counts"
-        for key, count in counts.items()
-    ]
-    return Settled(out, warnings, defined)
+    return Settled(out, [(out[seen[key]].ref, count) for key, count in counts.items()], defined)
 
 
 def namespace_of(request: Request, settled: Sequence[Wanted]) -> Wanted | None:

@@ -65,8 +65,10 @@ class Plan:
     changes: tuple[Change, ...] = ()
     policy: Policy = Policy()  # noqa: RUF009 - frozen
     warnings: tuple[str, ...] = ()
-    """What is odd about the request but stops nothing: an object named twice, an empty render that prunes nothing."""
+    """What is odd about the request but stops nothing: an ignore rule that cannot be read, an empty render."""
     revision: str = ""
+    repeated: tuple[tuple[Ref, int], ...] = ()
+    """Objects that are wanted several times, and how often; the last one counts."""
 
     def __iter__(self) -> Iterator[Change]:
         return iter(self.changes)

@@ -50,6 +50,10 @@ class Policy:
     adopt: tuple[str, ...] = ()
     """Field managers, by prefix, whose fields are taken over before applying, so that what they added and Git does not
     say goes (Flux: ``kubectl``, ``before-first-apply``). Not for objects with ``How`` ``merge``."""
+    server_side: bool = False
+    """Reports say that objects were applied by the server (Argo CD ``ServerSideApply=true``); they are either way."""
+    skip_dry_run_on_missing: bool = False
+    """Any kind may not be served yet: say nothing before it is an object's turn."""
     validate: bool = True
     dry_run: bool = False
     """Say what would be done: every write is sent as a dry run, hooks are not created."""

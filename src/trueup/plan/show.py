@@ -53,6 +53,8 @@ def _lines(plan: Plan, kept: bool) -> Iterator[str]:
         yield _line(change)
         for field in change.fields:
             yield f"      {field.path}: {_value(field.old)} -> {_value(field.new)}"
+    for ref, count in plan.repeated:
+        yield f"warning: {ref} appears {count} times among the wanted objects; the last one counts"
     for warning in plan.warnings:
         yield f"warning: {warning}"
     yield (

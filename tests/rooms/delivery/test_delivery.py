@@ -302,7 +302,7 @@ async def test_the_same_object_twice(h: Harness) -> None:
     """Of an object that is wanted twice the last one counts, and people are told."""
     plan = await h.plan(configmap("a", x="1"), configmap("a", x="2"))
     assert [c.wanted.object["data"] for c in plan if c.wanted] == [{"x": "2"}]
-    assert plan.warnings == ("ConfigMap shop/a appears 2 times among the wanted objects; the last one counts",)
+    assert [(str(ref), count) for ref, count in plan.repeated] == [("ConfigMap shop/a", 2)]
 
 
 async def test_secrets_are_hidden(h: Harness) -> None:

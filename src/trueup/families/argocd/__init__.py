@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from trueup.families.argocd import appset, reconcile, view
 from trueup.families.argocd.secrets import SECRET
-from trueup.families.argocd.types import APPLICATION, APPLICATION_SET, PROJECT, Application
+from trueup.families.argocd.types import APPLICATION, APPLICATION_SET, HOME, PROJECT, Application
 from trueup.families.argocd.wanted import owner_in
 from trueup.family import Controller, Family, Unit, Watch
 from trueup.kube.names import Key, Object
@@ -17,7 +17,7 @@ def _owner(obj: Object) -> Iterable[Key]:
     owner = owner_in(obj)
     if owner:
         namespace, underscore, name = owner.partition("_")
-        yield Key(namespace, name) if underscore else Key(reconcile.HOME, owner)
+        yield Key(namespace, name) if underscore else Key(HOME, owner)
 
 
 def _project(obj: Object) -> Iterable[str]:

@@ -1,23 +1,33 @@
-"""What an AppProject allows its Applications: sources, destinations, kinds. Pure.
+"""What an AppProject allows its Applications: sources, destinations, kinds, who may use it. Pure.
 
-Source: Argo CD user guide, "Projects". The project ``default`` allows everything until an object of that name says otherwise.
+Source: Argo CD, ``AppProject`` (``IsSourcePermitted``, ``IsDestinationPermitted``, ``IsGroupKindNamePermitted``) and
+``ValidatePermissions``. The project ``default`` allows everything until an object of that name says otherwise.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
-from trueup.families.argocd.types import IN_CLUSTER, Application, Destination
+from trueup.families.argocd import globs
+from trueup.families.argocd.types import Application
 from trueup.kube.names import Kind, Object, Ref
 
 EVERYTHING: Mapping[str, Any] = {
     "sourceRepos": ["*"],
+    "sourceNamespaces": ["*"],
     "destinations": [{"server": "*", "namespace": "*"}],
     "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cluster by both of its names."""
+
+    server: str
+    name: str
 
 
 def spec_of(project: Object | None, name: str) -> Mapping[str, Any] | None:
@@ -27,17 +37,21 @@ def spec_of(project: Object | None, name: str) -> Mapping[str, Any] | None:
     return EVERYTHING if name == "default" else None
 
 
-def problems(app: Application, spec: Mapping[str, Any] | None) -> list[str]:
+def problems(app: Application, spec: Mapping[str, Any] | None, place: Place, home: str) -> list[str]:
     """Why an Application may not be delivered at all, in words for an ``InvalidSpecError``."""
     if spec is None:
         return [f"Application referencing project {app.project} which does not exist"]
+    if app.namespace != home and not globs.any_matches(spec.get("sourceNamespaces") or (), app.namespace):
+        return [
+            f"application '{app.name}' in namespace '{app.namespace}' is not permitted to use project '{app.project}'"
+        ]
     found = [
         f"application repo {source.repo} is not permitted in project '{app.project}'"
         for source in app.sources
         if not allows_source(spec, source.repo)
     ]
-    if not allows_destination(spec, app.destination, app.destination.namespace):
-        server = app.destination.server or app.destination.name or IN_CLUSTER
+    if not allows_destination(spec, place, app.destination.namespace):
+        server = place.name if app.destination.name else place.server
         found.append(
             f"application destination server '{server}' and namespace '{app.destination.namespace}' "
             f"do not match any of the allowed destinations in project '{app.project}'"
@@ -46,78 +60,60 @@ def problems(app: Application, spec: Mapping[str, Any] | None) -> list[str]:
 
 
 def allows_source(spec: Mapping[str, Any], repo: str) -> bool:
-    """By glob; a line that begins with ``!`` forbids what it matches."""
-    return _allowed(spec.get("sourceRepos") or (), _normal(repo), "/")
-
-
-def allows_destination(spec: Mapping[str, Any], destination: Destination, namespace: str) -> bool:
-    """By server or name, and namespace."""
-    server = destination.server or (IN_CLUSTER if destination.in_cluster else "")
-    allowed = False
-    for entry in spec.get("destinations") or ():
-        by_server, by_name = str(entry.get("server") or ""), str(entry.get("name") or "")
-        name = destination.name or ("in-cluster" if destination.in_cluster else "")
-        place = bool(by_server and _glob(by_server.lstrip("!"), server)) or bool(
-            by_name and _glob(by_name.lstrip("!"), name)
-        )
-        space = str(entry.get("namespace") or "")
-        if space.startswith("!") or by_server.startswith("!") or by_name.startswith("!"):
-            if place and _glob(space.lstrip("!") or "*", namespace):
-                return False
-        elif place and _glob(space, namespace):
+    """By glob; a line that begins with ``!`` forbids what it matches and allows the rest."""
+    url, allowed = globs.repository(repo), False
+    for pattern in spec.get("sourceRepos") or ():
+        denies = globs.denies(str(pattern))
+        normal = "!" + globs.repository(str(pattern)[1:]) if denies else globs.repository(str(pattern))
+        if globs.says(normal, url, "/"):
             allowed = True
+        elif denies:
+            return False
     return allowed
 
 
-def permits(app: Application, spec: Mapping[str, Any], ref: Ref, namespaced: bool) -> str:
-    """Why one object is not allowed; empty when it is."""
+def allows_destination(spec: Mapping[str, Any], place: Place, namespace: str) -> bool:
+    """By server or name, and namespace; the words with ``!`` refuse as the original has them refuse."""
+    allowed = False
+    for entry in spec.get("destinations") or ():
+        by_server, by_name = str(entry.get("server") or ""), str(entry.get("name") or "")
+        space = str(entry.get("namespace") or "")
+        name = bool(place.name) and globs.says(by_name, place.name)
+        server = bool(place.server) and globs.says(by_server, place.server)
+        within = globs.says(space, namespace)
+        if (server or name) and within:
+            allowed = True
+        elif (
+            (not name and globs.denies(by_name))
+            or (not server and globs.denies(by_server) and within)
+            or (not within and globs.denies(space) and server)
+        ):
+            return False
+    return allowed
+
+
+def allows_kind(spec: Mapping[str, Any], kind: Kind, name: str, namespaced: bool) -> bool:
+    """By the lists for namespaced and for cluster-scoped kinds."""
     if namespaced:
         white, black = spec.get("namespaceResourceWhitelist"), spec.get("namespaceResourceBlacklist") or ()
-        allowed = (white is None or _listed(white, ref)) and not _listed(black, ref)
-    else:
-        white, black = spec.get("clusterResourceWhitelist") or (), spec.get("clusterResourceBlacklist") or ()
-        allowed = _listed(white, ref) and not _listed(black, ref)
-    if not allowed:
-        return f"resource {_words(ref.kind)} is not permitted in project {app.project}"
-    if namespaced and ref.namespace and not allows_destination(spec, app.destination, ref.namespace):
+        return (white is None or _listed(white, kind)) and not _listed(black, kind)
+    white, black = spec.get("clusterResourceWhitelist") or (), spec.get("clusterResourceBlacklist") or ()
+    return _listed(white, kind, name) and not _listed(black, kind, name)
+
+
+def permits(app: Application, spec: Mapping[str, Any], place: Place, ref: Ref, namespaced: bool) -> str:
+    """Why one object is not allowed; empty when it is."""
+    if not allows_kind(spec, ref.kind, ref.name, namespaced):
+        return f"resource {ref.kind.group}:{ref.kind.kind} is not permitted in project {app.project}"
+    if namespaced and not allows_destination(spec, place, ref.namespace):
         return f"namespace {ref.namespace} is not permitted in project '{app.project}'"
     return ""
 
 
-def _words(kind: Kind) -> str:
-    return f"{kind.group}:{kind.kind}"
-
-
-def _listed(entries: Sequence[Mapping[str, Any]], ref: Ref) -> bool:
+def _listed(entries: Sequence[Mapping[str, Any]], kind: Kind, name: str | None = None) -> bool:
     return any(
-        _glob(str(entry.get("group") or ""), ref.kind.group)
-        and _glob(str(entry.get("kind") or ""), ref.kind.kind)
-        and (not entry.get("name") or _glob(str(entry["name"]), ref.name))
+        globs.is_kind(str(entry.get("kind") or ""), kind.kind)
+        and globs.is_kind(str(entry.get("group") or ""), kind.group)
+        and (name is None or not entry.get("name") or globs.is_kind(str(entry["name"]), name))
         for entry in entries
     )
-
-
-def _allowed(patterns: Sequence[str], text: str, separator: str = "") -> bool:
-    if any(_glob(_normal(p[1:]), text, separator) for p in patterns if p.startswith("!")):
-        return False
-    return any(_glob(_normal(p), text, separator) for p in patterns if not p.startswith("!"))
-
-
-def _normal(url: str) -> str:
-    return url.removesuffix("/").removesuffix(".git").lower() if url != "*" else url
-
-
-def _glob(pattern: str, text: str, separator: str = "") -> bool:
-    if pattern == "*":
-        return True
-    return bool(_compiled(pattern, separator).fullmatch(text))
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str, separator: str) -> re.Pattern[str]:
-    """``**`` crosses separators, ``*`` does not."""
-    one = f"[^{re.escape(separator)}]*" if separator else ".*"
-    parts = [
-        ".*" if part == "**" else one if part == "*" else re.escape(part) for part in re.split(r"(\*\*|\*)", pattern)
-    ]
-    return re.compile("".join(parts))

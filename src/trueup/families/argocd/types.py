@@ -24,6 +24,14 @@ COMPARE_OPTIONS = "argocd.argoproj.io/compare-options"
 HOOK = "argocd.argoproj.io/hook"
 HOOK_DELETE_POLICY = "argocd.argoproj.io/hook-delete-policy"
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
+CASCADE = (FINALIZER, f"{FINALIZER}/foreground", f"{FINALIZER}/background")
+PRE_DELETE = ("pre-delete-finalizer.argocd.argoproj.io", "pre-delete-finalizer.argocd.argoproj.io/cleanup")
+POST_DELETE = ("post-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io/cleanup")
+"""Held while the sources have hooks for the Application's deletion."""
+
+HOME = "argocd"
+"""The namespace of the controllers: Applications in it go by their bare name in tracking ids, projects and repositories'
+Secrets are read from it."""
 
 IN_CLUSTER = "https://kubernetes.default.svc"
 
@@ -66,7 +74,7 @@ class Destination:
     @property
     def in_cluster(self) -> bool:
         """Whether it is the cluster that holds the Application."""
-        return self.server == IN_CLUSTER or (not self.server and self.name in ("", "in-cluster"))
+        return self.server.rstrip("/") == IN_CLUSTER or (not self.server and self.name == "in-cluster")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +87,6 @@ class Automated:
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
-    """``retry``: how often a failed operation is tried again and how long between, in seconds."""
-
-    limit: int = 0
-    duration: float = 5.0
-    factor: float = 2.0
-    max_duration: float = 180.0
-
-
-@dataclass(frozen=True, slots=True)
 class Policy:
     """``spec.syncPolicy``."""
 
@@ -96,8 +94,8 @@ class Policy:
     options: Mapping[str, str] = field(default_factory=dict)
     """Sync options by name: ``{"CreateNamespace": "true"}``."""
     retry: Mapping[str, Any] | None = None
-    namespace_labels: Mapping[str, str] = field(default_factory=dict)
-    namespace_annotations: Mapping[str, str] = field(default_factory=dict)
+    namespace_metadata: Mapping[str, Any] | None = None
+    """``managedNamespaceMetadata``: labels and annotations of the destination's namespace."""
 
     def on(self, option: str) -> bool:
         """Whether an option is set to true."""
@@ -143,7 +141,6 @@ class Application:
 def parse_policy(raw: Mapping[str, Any]) -> Policy:
     """``automated`` counts when it is there and not switched off by ``enabled: false``."""
     automated = raw.get("automated")
-    metadata = raw.get("managedNamespaceMetadata") or {}
     return Policy(
         automated=None
         if automated is None or automated.get("enabled") is False
@@ -154,8 +151,7 @@ def parse_policy(raw: Mapping[str, Any]) -> Policy:
         ),
         options=parse_options(raw.get("syncOptions") or ()),
         retry=raw.get("retry"),
-        namespace_labels=metadata.get("labels") or {},
-        namespace_annotations=metadata.get("annotations") or {},
+        namespace_metadata=raw.get("managedNamespaceMetadata"),
     )
 
 

@@ -23,11 +23,11 @@ from trueup.ports import Origin
 
 IGNORE_HEALTH = "argocd.argoproj.io/ignore-healthcheck"
 HELM_HOOK = "helm.sh/hook"
+RESOURCE_POLICY = "helm.sh/resource-policy"
 HELM_WEIGHT = "helm.sh/hook-weight"
 HELM_DELETE_POLICY = "helm.sh/hook-delete-policy"
 
 _HELM_PHASES: Mapping[str, Phase] = {
-    "crd-install": "PreSync",
     "pre-install": "PreSync",
     "pre-upgrade": "PreSync",
     "post-install": "PostSync",
@@ -62,7 +62,7 @@ def wanted_of(obj: Object, origin: str = "") -> list[Wanted]:
     if not annotations:
         return [Wanted(obj, origin)]
     options, wave = options_of(annotations), wave_of(annotations)
-    phases = hook_phases(obj, annotations)
+    phases = hook_phases(annotations)
     if phases is None:
         return [Wanted(obj, origin, wave=wave, options=options)]
     policies = delete_policies(annotations)
@@ -71,16 +71,15 @@ def wanted_of(obj: Object, origin: str = "") -> list[Wanted]:
     ]
 
 
-def hook_phases(obj: Object, annotations: Mapping[str, str]) -> tuple[Phase, ...] | None:
+def hook_phases(annotations: Mapping[str, str]) -> tuple[Phase, ...] | None:
     """The phases of a hook (none for one that never runs), or None for an object that is no hook."""
-    own = annotations.get(HOOK)
-    if own is not None:
-        words = [word.strip() for word in own.split(",") if word.strip()]
-        return tuple(phase for phase in PHASES if phase in words)
-    helm = annotations.get(HELM_HOOK)
-    if helm is None or obj.get("kind") == "CustomResourceDefinition":
-        return None  # a CRD that Helm would install as a hook is an ordinary object to Argo CD
-    found = {_HELM_PHASES[word] for word in map(str.strip, helm.split(",")) if word in _HELM_PHASES}
+    own, helm = annotations.get(HOOK), annotations.get(HELM_HOOK)
+    if own is None and (helm is None or helm == "crd-install"):
+        return None  # a CRD that Helm 2 would install as a hook is an ordinary object to Argo CD
+    words = {word.strip() for word in (own or "").split(",")}
+    found = {phase for phase in PHASES if phase in words}
+    if not found and "Skip" not in words:
+        found = {_HELM_PHASES[word] for word in map(str.strip, (helm or "").split(",")) if word in _HELM_PHASES}
     return tuple(phase for phase in PHASES if phase in found)
 
 
@@ -105,18 +104,29 @@ def wave_of(annotations: Mapping[str, str]) -> int:
     return 0
 
 
-def options_of(annotations: Mapping[str, str]) -> Options:
-    """An object's own sync and compare options."""
+Removals = tuple[Removal, Removal]
+"""Whether an object may be pruned, and whether it may be deleted with the Application, where it does not say so itself."""
+ALLOWED: Removals = ("yes", "yes")
+
+
+def removals(options: Mapping[str, str]) -> Removals:
+    """What an Application's or an operation's sync options say of removing objects."""
+    return _removal(options, "Prune", "yes"), _removal(options, "Delete", "yes")
+
+
+def options_of(annotations: Mapping[str, str], defaults: Removals = ALLOWED, live: Object | None = None) -> Options:
+    """An object's own sync and compare options; of a live one, whether it may go with the Application too."""
     sync = parse_options(str(annotations.get(SYNC_OPTIONS, "")).split(","))
     compare = parse_options(str(annotations.get(COMPARE_OPTIONS, "")).split(","))
     ignore_health = annotations.get(IGNORE_HEALTH) == "true"
-    if not sync and not compare and not ignore_health:
+    stays = live is not None and _stays(live, annotations)
+    if not sync and not compare and not ignore_health and not stays and defaults == ALLOWED:
         return DEFAULT
     return Options(
         how=_how(sync),
         force=_flag(sync, "Force"),
-        prune=_removal(sync, "Prune"),
-        delete=_removal(sync, "Delete"),
+        prune=_removal(sync, "Prune", defaults[0]),
+        delete="no" if stays else _removal(sync, "Delete", defaults[1]),
         prune_last=_flag(sync, "PruneLast"),
         validate=_flag(sync, "Validate"),
         skip_dry_run_on_missing=_flag(sync, "SkipDryRunOnMissingResource"),
@@ -124,6 +134,12 @@ def options_of(annotations: Mapping[str, str]) -> Options:
         extraneous=compare.get("IgnoreExtraneous") == "true",
         ignore_health=ignore_health,
     )
+
+
+def _stays(live: Object, annotations: Mapping[str, str]) -> bool:
+    """Definitions of kinds never go with an Application, for all objects of theirs would; nor what Helm is told to keep."""
+    defines = live.get("kind") == "CustomResourceDefinition"
+    return defines or "keep" in [word.strip() for word in str(annotations.get(RESOURCE_POLICY, "")).split(",")]
 
 
 def _how(options: Mapping[str, str]) -> How | None:
@@ -137,8 +153,10 @@ def _flag(options: Mapping[str, str], name: str) -> bool | None:
     return {"true": True, "false": False}.get(options.get(name, ""))
 
 
-def _removal(options: Mapping[str, str], name: str) -> Removal:
-    return {"false": "no", "confirm": "confirm"}.get(options.get(name, ""), "yes")  # type: ignore[return-value]
+def _removal(options: Mapping[str, str], name: str, default: Removal) -> Removal:
+    if name not in options:
+        return default
+    return {"false": "no", "confirm": "confirm"}.get(options[name], "yes")  # type: ignore[return-value]
 
 
 def tracking_id(app: str, ref: Ref, namespace: str) -> str:

@@ -1,0 +1,105 @@
+"""What an Application asks of ``delivery``: its destination, what its sources say, and the neutral request.
+
+Called by `reconcile.py`, `operate.py` and `delete.py`. Source: Argo CD, ``GetDestinationCluster``, ``GetRepoObjs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trueup.delivery.outcome import Desired
+from trueup.delivery.request import LiveMarks, Request, SourceRequest
+from trueup.families.argocd import operation, projects, rules, status
+from trueup.families.argocd.run import MANAGER, Comparison, Run
+from trueup.families.argocd.secrets import repository_secret
+from trueup.families.argocd.sources import git_spec, options_of, tool_of
+from trueup.families.argocd.types import HOME, Source
+from trueup.families.argocd.wanted import mark, owner_in, removals, wanted, wave_of
+from trueup.families.argocd.wanted import options_of as object_options
+from trueup.kube.names import Object, Ref
+from trueup.plan.policy import Policy
+from trueup.ports import Cluster, Target
+
+
+async def destination(run: Run) -> Cluster:
+    """The cluster to deliver to. Raises ``NotFound`` for one that nobody knows."""
+    where = run.app.destination
+    return await run.tools.clusters.of(*(("", "") if where.in_cluster else (where.server, where.name)))
+
+
+def place(cluster: Cluster) -> projects.Place:
+    """A cluster as projects name it."""
+    return projects.Place(cluster.server.rstrip("/"), cluster.name)
+
+
+async def desire(run: Run, cluster: Cluster, sources: Sequence[Source], pins: Sequence[str] = ()) -> Desired:
+    """Fetch and render. ``pins``: the commit of each source; empty where it is left open."""
+    pins = pins or [""] * len(sources)
+    namespace = run.app.destination.namespace
+    asked = [
+        SourceRequest(
+            spec=git_spec(source, repository_secret(run.tools.cache, HOME, source.repo)),
+            path=source.path or ".",
+            tool=tool_of(source),
+            options=options_of(source, release=run.app.name, namespace=namespace),
+            revision=pin,
+            name=source.ref,
+            render=bool(source.path or source.chart or not source.ref),
+        )
+        for source, pin in zip(sources, pins, strict=True)
+    ]
+    target = Target(kubernetes_version=await cluster.client.version(), namespace=namespace)
+    return await run.tools.delivery.desire(asked, target)
+
+
+async def compare(run: Run, cluster: Cluster) -> Comparison:
+    """What the sources say now against what is live."""
+    desired = await desire(run, cluster, run.app.sources)
+    asked = await request(run, cluster, desired, {}, rules.COMPARISON)
+    return Comparison(desired, await run.tools.delivery.plan(asked))
+
+
+async def request(run: Run, cluster: Cluster, desired: Desired, asked: Object, policy: Policy) -> Request:
+    """The neutral request for these objects. ``asked``: the operation; empty for a comparison."""
+    app, instance = run.app, run.instance
+    deleting = bool(run.raw["metadata"].get("deletionTimestamp"))
+    wishes = wanted(desired.objects, desired.origins)
+    if deleting:
+        wishes = [wish for wish in wishes if wish.phase in ("PreDelete", "PostDelete")]
+    namespace = app.destination.namespace
+    scopes = {info.kind: info.namespaced for info in await cluster.client.resources()}
+    where, project, itself = place(cluster), run.project, status.itself(run.ref, cluster)
+    defaults = removals(rules.options_of(asked) if asked else app.policy.options)
+
+    def permits(ref: Ref, _: Object | None) -> str:
+        if project is None:
+            return ""
+        return projects.permits(app, project, where, ref, scopes.get(ref.kind, bool(ref.namespace)))
+
+    def read_live(obj: Object) -> LiveMarks:
+        owner = owner_in(obj)
+        annotations = (obj.get("metadata") or {}).get("annotations") or {}
+        return LiveMarks(
+            owned=owner == instance and not (deleting and Ref.of(obj) == itself),
+            options=object_options(annotations, defaults, obj),
+            wave=wave_of(annotations),
+            why=f"it belongs to the Application {owner}" if owner else "it carries no tracking id",
+            shared_with=owner if owner and owner != instance else "",
+        )
+
+    return Request(
+        unit=run.ref,
+        cluster=cluster,
+        manager=MANAGER,
+        wanted=tuple(wishes),
+        revision=",".join(desired.revisions),
+        actor=operation.actor(asked),
+        namespace=namespace,
+        inventory=status.inventory(run.raw.get("status") or {}, run.status),
+        mark=lambda obj: mark(obj, instance, namespace),
+        read_live=read_live,
+        permits=permits,
+        ignore=rules.ignore_rules(app),
+        policy=policy,
+        deleting=deleting,
+    )
