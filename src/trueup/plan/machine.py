@@ -63,10 +63,10 @@ class _Run:
 
     def refusal(self) -> Failed | None:
         """What was seen to be impossible while planning ends the operation before it starts."""
-        if not self.fresh:
+        if not self.fresh or not self.policy.dry_run_first:
             return None
         forbidden = [t for t in self.tasks if t.change.action == "forbidden"]
-        refused = [t for t in self.tasks if t.change.action == "refused"] if self.policy.dry_run_first else []
+        refused = [t for t in self.tasks if t.change.action == "refused"]
         if not forbidden and not refused:
             return None
         for task in forbidden or refused:

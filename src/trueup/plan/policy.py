@@ -58,7 +58,8 @@ class Policy:
     dry_run: bool = False
     """Say what would be done: every write is sent as a dry run, hooks are not created."""
     dry_run_first: bool = True
-    """A change that the server refuses (seen while comparing) fails the operation before anything is written."""
+    """What is not allowed, and a change that the server refuses (seen while comparing), fail the operation before anything is
+    written. Without it such an object fails alone."""
     skip_hooks: bool = False
     """Argo CD's ``apply`` strategy: objects without hooks."""
     hook_finalizer: str = ""

@@ -233,6 +233,17 @@ def test_forbidden_writes_nothing() -> None:
     assert w.log == []
 
 
+def test_forbidden_fails_alone_where_all_are_tried() -> None:
+    """Without the dry run first the rest is written; an encrypted Secret or a kind without a definition stops nothing else."""
+    w = world(
+        line("ConfigMap/good"),
+        line("Secret/x", "forbidden", why="it is encrypted"),
+        policy=Policy(order=FLUX, dry_run_first=False),
+    )
+    assert w.run() == "failed: one or more objects failed to apply, reason: Secret ns/x: it is encrypted"
+    assert w.log == ["apply ConfigMap/good"]
+
+
 def test_old_hook_goes_first() -> None:
     """BeforeHookCreation, the default: a hook left by an earlier operation is deleted, then created anew."""
     w = world(line("Job/migrate", "hook"), health={"Job/migrate": HEALTHY})
