@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from trueup.kustomize.problem import KustomizeProblem
 
@@ -16,6 +16,9 @@ _REPOSITORY = re.compile(
     r"(?:git::)?(?:(?:https?|ssh|git|file|s3|oci)://|[\w.+-]+@[\w.-]+:|gh:|github\.com[:/])", re.IGNORECASE
 )
 _HTTP = re.compile(r"^https?://", re.I)
+
+
+T = TypeVar("T")
 
 
 class Files(Protocol):
@@ -108,13 +111,17 @@ class Loader:
 
     def read(self, full: str) -> bytes:
         """The content of a file whose path was checked."""
-        try:
-            return self.files.read(full)
-        except (FileNotFoundError, PermissionError, IsADirectoryError) as problem:
-            raise KustomizeProblem(str(problem), path=full) from None
+        return self._asked(self.files.read, full)
 
     def digest(self, full: str) -> str:
-        return self.files.digest(full)
+        """What its content is known by."""
+        return self._asked(self.files.digest, full)
+
+    def _asked(self, question: Callable[[str], T], full: str) -> T:
+        try:
+            return question(full)
+        except (FileNotFoundError, PermissionError, IsADirectoryError) as problem:
+            raise KustomizeProblem(str(problem), path=full) from None
 
     def enter(self, path: str) -> Loader:
         """A loader in another folder, given from here. Raises `KustomizeProblem` when it is none, or leads in a circle."""

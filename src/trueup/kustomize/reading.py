@@ -7,8 +7,8 @@ and the resource factory of kustomize's API.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import yaml
 from yaml._yaml import CParser
@@ -19,15 +19,24 @@ from trueup.kustomize.problem import KustomizeProblem
 from trueup.kustomize.resource import Resource
 from trueup.kustomize.scalars import DIALECT, copy, is_empty, text_of
 
-Cache = MutableMapping[str, list[Document]]
-"""Documents by the digest of their file; never changed once they are in."""
 _SEPARATOR = re.compile(r"\n---.*\n")
 
 
-def resources(data: bytes, path: str = "", *, digest: str = "", cache: Cache | None = None) -> list[Resource]:
+class Cache(Protocol):
+    """Documents by the digest of their file; never changed once they are in."""
+
+    def get(self, digest: str) -> Sequence[Document] | None: ...
+
+    def keep(self, digest: str, documents: Sequence[Document], size: int) -> None: ...
+
+
+def resources(data: bytes, path: str = "") -> list[Resource]:
     """The objects of a file. Raises `KustomizeProblem` when it is no YAML or holds something else."""
-    documents = _documents(data, path, digest, cache)
-    shared = cache is not None and bool(digest)
+    return resources_of(documents(data, path), path)
+
+
+def resources_of(documents: Sequence[Document], path: str, *, shared: bool = False) -> list[Resource]:
+    """The objects in the documents of a file; copies, if others have the documents too."""
     found = [
         Resource(copy(value) if shared else value, path, document.line)
         for value, document in _unwrapped(documents)
@@ -38,19 +47,16 @@ def resources(data: bytes, path: str = "", *, digest: str = "", cache: Cache | N
     return _without_lists(found)
 
 
-def _documents(data: bytes, path: str, digest: str, cache: Cache | None) -> list[Document]:
-    if cache is not None and digest:
-        known = cache.get(digest)
-        if known is not None:
-            return known
+def documents(data: bytes, path: str) -> list[Document]:
+    """The documents of a file."""
     if b"\r\n" in data:
         data = data.replace(b"\r\n", b"\n")
     _check_separators(data, path)
     try:
-        documents = parse(data, path, dialect=DIALECT)
+        found = parse(data, path, dialect=DIALECT)
     except YamlProblem as problem:
         raise _malformed(data, path, problem) from None
-    for document in documents:
+    for document in found:
         for twice in document.duplicates:
             raise KustomizeProblem(
                 f"yaml: line {twice.line}: mapping key {_quoted(twice.key)} already defined",
@@ -58,9 +64,7 @@ def _documents(data: bytes, path: str, digest: str, cache: Cache | None) -> list
                 line=twice.line,
                 malformed=True,
             )
-    if cache is not None and digest:
-        cache[digest] = documents
-    return documents
+    return found
 
 
 def _check_separators(data: bytes, path: str) -> None:
@@ -104,7 +108,7 @@ def go_yaml_error(data: bytes | str, *, context_first: bool = False) -> str:
     return ""
 
 
-def _unwrapped(documents: list[Document]) -> list[tuple[Any, Document]]:
+def _unwrapped(documents: Sequence[Document]) -> list[tuple[Any, Document]]:
     """A stream of one ``List`` stands for its items."""
     if len(documents) == 1 and isinstance(documents[0].value, dict):
         value = documents[0].value

@@ -22,6 +22,7 @@ from trueup.kustomize.options import HelmChart
 from trueup.kustomize.origins import Origin
 from trueup.kustomize.plugins import Step, Workshop
 from trueup.kustomize.problem import KustomizeProblem, about, within
+from trueup.kustomize.reading import documents, resources_of
 from trueup.kustomize.reading import resources as read_resources
 from trueup.kustomize.resource import ORIGIN, Resource
 from trueup.kustomize.resources import Resources
@@ -123,16 +124,27 @@ class Target:
 
     def _read(self, path: str) -> list[Resource]:
         full = self.loader.path(path)
-        cache = self.session.options.documents
-        digest = self.loader.digest(full) if cache is not None else ""
         try:
-            found = read_resources(self.loader.read(full), full, digest=digest, cache=cache)
+            found = self._objects(full)
         except KustomizeProblem as problem:
             raise plugins.in_file(problem, path) from None
         for resource in found:
             _forget_notes(resource)
         _unique(found)
         return found
+
+    def _objects(self, full: str) -> list[Resource]:
+        """The objects of a file, which another build may have parsed already."""
+        cache = self.session.options.documents
+        if cache is None:
+            return read_resources(self.loader.read(full), full)
+        digest = self.loader.digest(full)
+        known = cache.get(digest)
+        if known is None:
+            data = self.loader.read(full)
+            known = documents(data, full)
+            cache.keep(digest, known, len(data))
+        return resources_of(known, full, shared=True)
 
     def _remote_file(self, path: str) -> list[Resource]:
         assert self.loader.remote is not None

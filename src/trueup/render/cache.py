@@ -53,9 +53,11 @@ class RecordingTree:
 
     def __init__(self, tree: Tree, notes: dict[Look, str], name: str = "") -> None:
         self._tree, self._notes, self._name = tree, notes, name
+        self._digests: dict[str, str] = {}
 
     def read(self, path: str) -> bytes:
-        self._notes[self._name, "read", path] = answer(self._tree, "read", path)
+        if path not in self._digests:
+            self._notes[self._name, "read", path] = answer(self._tree, "read", path)
         return self._tree.read(path)
 
     def kind(self, path: str) -> Literal["file", "folder", "none"]:
@@ -68,9 +70,10 @@ class RecordingTree:
         return self._tree.list(path)
 
     def digest(self, path: str) -> str:
-        digest = self._tree.digest(path)
-        self._notes[self._name, "read", path] = digest
-        return digest
+        known = self._digests.get(path)
+        if known is None:
+            known = self._digests[path] = self._notes[self._name, "read", path] = self._tree.digest(path)
+        return known
 
 
 def answer(tree: Tree, question: str, path: str) -> str:

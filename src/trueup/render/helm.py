@@ -10,6 +10,7 @@ and Argo CD's repository server.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -23,6 +24,7 @@ from trueup.render import helm_chart, helm_values
 from trueup.render.helm_chart import ChartFiles
 from trueup.render.helm_order import in_order, is_test, is_unknown
 from trueup.render.objects import Found, objects, read, what_is_missing
+from trueup.render.parsed import Parsed
 from trueup.render.workers import WorkerProblem, Workers
 
 _PLACE = re.compile(
@@ -40,6 +42,7 @@ def render(
     others: Mapping[str, Tree],
     workers: Workers,
     lookup: Lookup | None = None,
+    parsed: Parsed | None = None,
 ) -> list[Found]:
     """The objects of the chart in a folder, in Helm's order. Without a ``lookup`` that function finds nothing."""
     chart = helm_chart.collect(tree, path, without_schema=bool(options.get("skipSchemaValidation")))
@@ -59,7 +62,8 @@ def render(
     }
     done = _run(workers, "helm", job, chart, Questions(target, lookup) if lookup else None)
     _check_dependencies(chart, done)
-    found = [one for name, text in sorted(done["files"].items()) for one in _template(chart, name, text)]
+    parsed = parsed or Parsed()
+    found = [one for name, text in sorted(done["files"].items()) for one in _template(chart, name, text, parsed)]
     found = [one for one in found if not is_unknown(one[0])]
     if options.get("skipTests"):
         found = [one for one in found if not is_test(one[0])]
@@ -153,14 +157,15 @@ def _inside(chart: ChartFiles, path: str) -> str:
     return chart.files.get(path) or (f"{chart.path}/{path}" if chart.path else path)
 
 
-def _template(chart: ChartFiles, name: str, text: str) -> Iterator[Found]:
+def _template(chart: ChartFiles, name: str, text: str, parsed: Parsed) -> Iterator[Found]:
     """The objects of one rendered template; partials and notes are none."""
     base = name.rpartition("/")[2]
     if base.startswith("_") or base.endswith("NOTES.txt") or not text.strip():
         return
     path = _inside(chart, name.partition("/")[2])
     try:
-        documents = read(text, "")
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        documents = parsed.read(digest, len(text), lambda: read(text, ""))
     except RenderProblem as problem:
         raise RenderProblem(f"what it renders to is no YAML ({problem})", path=path) from None
     for document in documents:

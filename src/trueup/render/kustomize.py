@@ -21,11 +21,17 @@ from trueup.render.choose import KUSTOMIZATIONS
 from trueup.render.helm_order import hooks
 from trueup.render.helm_values import merged
 from trueup.render.objects import Found, read
+from trueup.render.parsed import Parsed
 from trueup.render.workers import Workers
 
 
 def render(
-    tree: Tree, path: str, options: Mapping[str, Any], target: Target, workers: Workers
+    tree: Tree,
+    path: str,
+    options: Mapping[str, Any],
+    target: Target,
+    workers: Workers,
+    parsed: Parsed | None = None,
 ) -> tuple[list[Found], list[str]]:
     """The objects of a kustomization, and what it warns of."""
     flux = "generate" in options
@@ -35,6 +41,7 @@ def render(
         helm=_charts(target, workers),
         add_schemas=flux,
         empty_allowed=flux,
+        documents=parsed,
     )
     try:
         files = _generated(tree, path) if options.get("generate") else tree

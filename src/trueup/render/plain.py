@@ -13,6 +13,7 @@ from typing import Any
 from trueup.ports import Origin, RenderProblem, Tree
 from trueup.render import globs, jsonnet
 from trueup.render.objects import Found, objects, read, what_is_missing
+from trueup.render.parsed import Parsed
 from trueup.render.workers import Workers
 
 _MANIFESTS = (".yaml", ".yml", ".json", ".jsonnet")
@@ -21,12 +22,12 @@ _LARGEST = 10 * 1024 * 1024
 """All YAML and JSON of a folder together: Argo CD's default, against memory bombs."""
 
 
-def render(tree: Tree, path: str, options: Mapping[str, Any], workers: Workers) -> list[Found]:
+def render(tree: Tree, path: str, options: Mapping[str, Any], workers: Workers, parsed: Parsed) -> list[Found]:
     """The objects of a folder."""
     out: list[Found] = []
     total = 0
     for file in manifests(tree, path, options):
-        data = tree.read(file)
+        digest, data = tree.digest(file), tree.read(file)
         if _SKIP_MARKER in data:
             continue
         if file.endswith(".jsonnet"):
@@ -37,7 +38,7 @@ def render(tree: Tree, path: str, options: Mapping[str, Any], workers: Workers) 
             raise RenderProblem(
                 f"the manifests under {path or 'the root'} are larger than {_LARGEST} bytes together", path=file
             )
-        out += _file(data, file)
+        out += _file(data, file, digest, parsed)
     return out
 
 
@@ -81,9 +82,9 @@ def _is_folder(tree: Tree, path: str) -> bool:
         return False
 
 
-def _file(data: bytes, path: str) -> list[Found]:
+def _file(data: bytes, path: str, digest: str, parsed: Parsed) -> list[Found]:
     try:
-        documents = read(data, path)
+        documents = parsed.read(digest, len(data), lambda: read(data, path))
         if path.endswith(".json") and len(documents) > 1:
             raise RenderProblem("only one object is allowed in a JSON file", path=path, line=documents[1].line)
         if documents and what_is_missing(documents[0].value) and not _looks_like_objects(data):

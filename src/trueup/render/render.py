@@ -11,6 +11,7 @@ import hashlib
 import posixpath
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from trueup.render import helm, jsonnet, kustomize, plain
 from trueup.render.cache import Cache, Kept, Look, RecordingLookup, RecordingTree, encode
 from trueup.render.choose import choose
 from trueup.render.objects import Found
+from trueup.render.parsed import Parsed
 from trueup.render.workers import Workers
 
 
@@ -43,13 +45,22 @@ class _Inputs:
         return self.request.options
 
 
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What renders share: worker processes, and files as they were parsed. Kustomize reads YAML in its own way."""
+
+    workers: Workers
+    parsed: Parsed
+    parsed_by_kustomize: Parsed
+
+
 class Render:
     """``folder`` is the room's own place on disk; ``workers`` bounds threads and worker processes alike."""
 
     def __init__(self, folder: Path, *, workers: int = 2) -> None:
         self._folder = folder
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="render")
-        self._workers = Workers(workers)
+        self._engines = Engines(Workers(workers), Parsed(), Parsed())
         self._cache = Cache()
         self._running: dict[tuple[bytes, tuple[tuple[str, str], ...]], asyncio.Task[Kept]] = {}
 
@@ -67,7 +78,7 @@ class Render:
 
     def close(self) -> None:
         """End the threads and worker processes."""
-        self._workers.close()
+        self._engines.workers.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _once(self, key: bytes, request: RenderRequest, path: str, roots: dict[str, str]) -> Kept:
@@ -116,7 +127,7 @@ class Render:
                 raise RenderProblem(
                     f"the tool {tool!r} is not supported (helm, kustomize, directory and jsonnet are)", path=path
                 )
-            return _TOOLS[tool](inputs, self._workers)
+            return _TOOLS[tool](inputs, self._engines)
         except PermissionError as problem:
             raise RenderProblem(str(problem), path=path) from None
         except OSError as problem:
@@ -126,26 +137,41 @@ class Render:
         """A path that is one file."""
         folder, _, name = inputs.path.rpartition("/")
         if name.endswith(".jsonnet"):
-            return jsonnet.render(inputs.tree, inputs.path, folder, inputs.options.get("jsonnet") or {}, self._workers)
-        return plain.render(inputs.tree, folder, {"include": _quoted(name)}, self._workers)
+            options = inputs.options.get("jsonnet") or {}
+            return jsonnet.render(inputs.tree, inputs.path, folder, options, self._engines.workers)
+        return _plain(inputs, folder, {"include": _quoted(name)}, self._engines)
 
 
-def _directory(inputs: _Inputs, workers: Workers) -> list[Found]:
-    return plain.render(inputs.tree, inputs.path, inputs.options, workers)
+def _directory(inputs: _Inputs, engines: Engines) -> list[Found]:
+    return _plain(inputs, inputs.path, inputs.options, engines)
 
 
-def _helm(inputs: _Inputs, workers: Workers) -> list[Found]:
-    target = inputs.request.target
-    return helm.render(inputs.tree, inputs.path, inputs.options, target, inputs.others, workers, inputs.lookup)
+def _plain(inputs: _Inputs, folder: str, options: Mapping[str, Any], engines: Engines) -> list[Found]:
+    return plain.render(inputs.tree, folder, options, engines.workers, engines.parsed)
 
 
-def _kustomize(inputs: _Inputs, workers: Workers) -> list[Found]:
-    found, warnings = kustomize.render(inputs.tree, inputs.path, inputs.options, inputs.request.target, workers)
+def _helm(inputs: _Inputs, engines: Engines) -> list[Found]:
+    return helm.render(
+        inputs.tree,
+        inputs.path,
+        inputs.options,
+        inputs.request.target,
+        inputs.others,
+        engines.workers,
+        inputs.lookup,
+        engines.parsed,
+    )
+
+
+def _kustomize(inputs: _Inputs, engines: Engines) -> list[Found]:
+    found, warnings = kustomize.render(
+        inputs.tree, inputs.path, inputs.options, inputs.request.target, engines.workers, engines.parsed_by_kustomize
+    )
     inputs.warnings += warnings
     return found
 
 
-_TOOLS: Mapping[str, Callable[[_Inputs, Workers], list[Found]]] = {
+_TOOLS: Mapping[str, Callable[[_Inputs, Engines], list[Found]]] = {
     "directory": _directory,
     "jsonnet": _directory,
     "helm": _helm,

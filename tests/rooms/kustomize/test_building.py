@@ -1,11 +1,12 @@
 """What a build may read, where its problems are, and what a caller may lay over it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from tests.rooms.kustomize.trees import Memory
+from trueup.kube.documents import Document
 from trueup.kustomize import (
     HelmChart,
     KustomizeProblem,
@@ -111,14 +112,29 @@ def test_charts_come_from_the_caller() -> None:
     assert asked[0].chart == {"name": "c", "valuesInline": {"a": 1}, "namespace": "ns"}
 
 
+class Documents:
+    """Parsed files by their digest."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Sequence[Document]] = {}
+
+    def get(self, digest: str) -> Sequence[Document] | None:
+        return self.kept.get(digest)
+
+    def keep(self, digest: str, documents: Sequence[Document], size: int) -> None:
+        self.kept[digest] = documents
+
+
 def test_shared_documents_are_never_changed() -> None:
     """Two builds over one cache of parsed files give the same, though the first one changed its objects."""
     files = Memory(
         {"kustomization.yaml": "resources: [a.yaml]\nnamePrefix: p-\ncommonLabels: {a: b}\n", "a.yaml": CONFIG}
     )
-    options = Options(documents={})
+    documents = Documents()
+    options = Options(documents=documents)
     assert build(files, "", options).objects == build(files, "", options).objects
-    assert list(options.documents or ()) == ["a.yaml"]
+    expected = ["a.yaml"]
+    assert expected == list(documents.kept)
 
 
 def test_warnings_name_old_fields() -> None:

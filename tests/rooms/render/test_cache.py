@@ -1,9 +1,11 @@
-"""Equal inputs are rendered once."""
+"""Equal inputs are rendered once, equal files parsed once."""
 
 import asyncio
 from dataclasses import replace
 
 from tests.rooms.render.folders import Files, config_map, request
+from trueup.kube.documents import Document
+from trueup.render.parsed import Parsed
 from trueup.render.render import Render
 
 FILES = {"apps/a.yaml": config_map("a", x="1"), "apps/b.yaml": config_map("b"), "other/c.yaml": config_map("c")}
@@ -47,3 +49,31 @@ async def test_options_and_target_are_part_of_the_question(fresh_renderer: Rende
     await fresh_renderer.render(request(tree, "apps", include="a.yaml"))
     await fresh_renderer.render(replace(asked, target=replace(asked.target, namespace="else")))
     assert tree.reads.count("apps/a.yaml") == 3
+
+
+async def test_a_base_is_parsed_once_for_all_its_overlays(fresh_renderer: Render) -> None:
+    """The second overlay does not read the base's file again, and gets what its own kustomization says."""
+    overlay = "resources: [../base]\nnamePrefix: {}-\n"
+    tree = Files(
+        {
+            "base/kustomization.yaml": "resources: [a.yaml]\n",
+            "base/a.yaml": config_map("a"),
+            **{f"{name}/kustomization.yaml": overlay.format(name) for name in ("one", "two")},
+        }
+    )
+    rendered = [await fresh_renderer.render(request(tree, name)) for name in ("one", "two", "base")]
+    expected = ["one-a", "two-a", "a"]
+    assert expected == [one.objects[0]["metadata"]["name"] for one in rendered]
+    assert tree.reads.count("base/a.yaml") == 1
+
+
+def test_parsed_files_are_bounded() -> None:
+    """The longest unused ones go, and one that is large for the place is not kept at all."""
+    parsed = Parsed(100)
+    for name in ("a", "b", "c", "d", "e", "f", "g", "h"):
+        parsed.keep(name, [Document(name, 1)], 12)
+    parsed.get("a")
+    parsed.keep("i", [Document("i", 1)], 12)
+    parsed.keep("large", [Document("large", 1)], 50)
+    expected = ["b", "large"]
+    assert expected == [name for name in (*"abcdefghi", "large") if parsed.get(name) is None]
