@@ -232,7 +232,11 @@ async def test_delete_waits_until_it_is_gone(cluster: Cluster, space: str) -> No
     await applied(cluster, space, WEB)
     said = await cluster.kubectl("delete", "-n", space, "deploy/web", "svc/web")
     ran = await cluster.run("get", "-n", space, "deploy/web")
-    assert said == 'deployment.apps "web" deleted\nservice "web" deleted\n'
+    # kubectl names the namespace too from 1.34 on
+    assert [line.partition(" from ")[0] for line in said.splitlines()] == [
+        'deployment.apps "web" deleted',
+        'service "web" deleted',
+    ]
     assert ran.err == 'Error from server (NotFound): deployments.apps "web" not found\n'
 
 
