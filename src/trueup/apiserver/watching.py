@@ -6,7 +6,7 @@ Called by `resources`; the events come from `verbs.watch`. Source: Kubernetes AP
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, aclosing
 
 import orjson
@@ -23,6 +23,8 @@ from trueup.kube.problems import Expired
 _LONGEST = 3600
 """Seconds, where the client names no timeout."""
 _YES = ("true", "1")
+_PIECE = 64 * 1024
+"""Bytes of lines that are sent as one piece when there are more than one to send."""
 _BLANK = b" "
 """White space before an event's JSON says nothing to whoever reads JSON, by lines or by values."""
 
@@ -73,15 +75,28 @@ class _Stream:
         await self._lines.aclose()
 
     async def _expired(self, problem: Expired) -> AsyncGenerator[bytes]:
-        yield wire.event_line("ERROR", orjson.dumps(problem.as_status()))
+        yield self._refused(problem)
+
+    @staticmethod
+    def _refused(problem: Expired) -> bytes:
+        return wire.event_line("ERROR", orjson.dumps(problem.as_status()))
+
+    def _piece(self, more: Callable[[], Change | None]) -> bytes:
+        """The lines of what is there already, up to a size; empty when nothing is."""
+        lines, size = [], 0
+        while size < _PIECE and (change := more()) is not None:
+            lines.append(self._line(change))
+            size += len(lines[-1])
+        return b"".join(lines)
 
     async def _all(self, seconds: int) -> AsyncGenerator[bytes]:
         """Until the time is over, the watcher too slow, or the resource gone."""
-        for change in self._past:
-            yield self._line(change)
+        past = iter(self._past)
+        self._past = []
+        while piece := self._piece(lambda: next(past, None)):
+            yield piece
         if self._initial:
             yield self._bookmark(self._started, initial_end=True)
-        self._past = []
         async with aclosing(self._live(seconds, self._query.get("allowWatchBookmarks") in _YES)) as live:
             async for line in live:
                 yield line
@@ -93,12 +108,14 @@ class _Stream:
             async with aclosing(self._watcher.changes(min(left, BOOKMARK_EVERY))) as changes:
                 async for change in changes:
                     if change is not None:
-                        yield self._line(change)
+                        yield self._line(change) + self._piece(self._watcher.next)
                     elif marks:
                         yield self._bookmark(self._watcher.revision)
                     if now() >= ends or change is None:
                         break
                 else:
+                    if self._watcher.lost:
+                        yield self._refused(Expired("too old resource version: the watch was too slow"))
                     return
         if marks:
             yield self._bookmark(self._watcher.revision)
@@ -112,9 +129,12 @@ class _Stream:
         if self._form == "object":
             if event is None or obj is not entry.obj:
                 return wire.event_line(change.type, orjson.dumps(obj))
-            if event.line is None:
-                event.line = wire.event_line(event.type, entry.raw)
-            return event.line
+            line = event.line
+            if line is None:
+                line = wire.event_line(event.type, entry.raw)
+                if event.fresh:
+                    event.line = line
+            return line
         if self._form == "partial":
             return wire.event_line(change.type, orjson.dumps(wire.partial(obj)))
         body = table(

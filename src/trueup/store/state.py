@@ -10,22 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_left, bisect_right, insort
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
 
 import orjson
 
 from trueup.kube.names import Object
+from trueup.store.history import Entry, Event, EventType, Gone, History
 from trueup.store.log import Log, Row, StoreProblem
 
-EventType = Literal["ADDED", "MODIFIED", "DELETED"]
-WINDOW = 8_192
-"""Events that each bucket remembers for watches that come back and for lists that are read page by page."""
-FRESH = 256
-"""Of these, so many are kept parsed, for watches with selectors look at them now; older ones are kept as JSON alone."""
 COMPACT_EVERY = 1_000
 """Revisions between two compactions of the log: each takes a few milliseconds of the writer's time."""
 
@@ -38,69 +31,6 @@ class Stale(Exception):
     def __init__(self, current: Entry | None) -> None:
         super().__init__("stale")
         self.current = current
-
-
-class Gone(Exception):
-    """A watch asked for events older than those remembered."""
-
-
-class Entry:
-    """One version of one object: as JSON until it is first read, parsed from then on, shared and never changed."""
-
-    __slots__ = ("_obj", "_packed", "_raw", "revision")
-
-    def __init__(self, revision: int, raw: bytes | None, obj: Object | None = None) -> None:
-        self.revision = revision
-        self._raw = raw
-        self._obj = obj
-        self._packed = False
-
-    @property
-    def obj(self) -> Object:
-        """Parsed; shared by all readers. The JSON is let go, for it can be made again."""
-        found = self._obj
-        if found is None:
-            assert self._raw is not None
-            found = orjson.loads(self._raw)
-            if not self._packed:
-                self._obj, self._raw = found, None
-        return found
-
-    @property
-    def raw(self) -> bytes:
-        """As JSON."""
-        return self._raw if self._raw is not None else orjson.dumps(self._obj)
-
-    def slim(self) -> None:
-        """Let the JSON go where the parsed form is there too."""
-        if self._obj is not None:
-            self._raw = None
-
-    def pack(self) -> None:
-        """An old version: keep the JSON alone, a fraction of the parsed form's memory."""
-        self._raw, self._obj, self._packed = self.raw, None, True
-
-
-@dataclass(slots=True)
-class Event:
-    """One change, in order. ``before`` is the version that it replaced."""
-
-    type: EventType
-    revision: int
-    namespace: str
-    name: str
-    entry: Entry
-    before: Entry | None
-    line: bytes | None = None
-    """The event as a watch sends it, encoded once for all of them."""
-
-    def pack(self) -> None:
-        """Few will ask for it again: keep what it replaced, or took away, as JSON."""
-        self.line = None
-        if self.before is not None:
-            self.before.pack()
-        if self.type == "DELETED":
-            self.entry.pack()
 
 
 Listener = Callable[[Event], None]
@@ -116,9 +46,7 @@ class Bucket:
         """The sorted names of the namespaces that have been listed."""
         self.head: dict[tuple[str, str], tuple[int, Entry | None]] = {}
         """Writes on their way to disk, by key: the newest revision and what it makes of the object."""
-        self.events: deque[Event] = deque(maxlen=WINDOW)
-        self.forgotten = forgotten
-        """Events up to this revision may be forgotten."""
+        self.history = History(forgotten)
         self.listeners: list[Listener] = []
 
     def get(self, namespace: str, name: str) -> Entry | None:
@@ -176,15 +104,7 @@ class Bucket:
 
     def since(self, revision: int) -> list[Event]:
         """Events after a revision. Raises ``Gone`` when some are forgotten."""
-        if revision < self.forgotten:
-            raise Gone
-        out = []
-        for event in reversed(self.events):
-            if event.revision <= revision:
-                break
-            out.append(event)
-        out.reverse()
-        return out
+        return self.history.since(revision)
 
     def publish(self, event: Event) -> None:
         """Make a committed change readable and tell the listeners."""
@@ -193,11 +113,7 @@ class Bucket:
         pending = self.head.get(key)
         if pending is not None and pending[0] == event.revision:
             del self.head[key]
-        if len(self.events) == WINDOW:
-            self.forgotten = self.events[0].revision
-        self.events.append(event)
-        if len(self.events) > FRESH:
-            self.events[-FRESH - 1].pack()
+        self.history.add(event)
         for listener in tuple(self.listeners):
             listener(event)
 
@@ -253,7 +169,7 @@ class Store:
         self._given += 1
         revision = self._given
         obj["metadata"]["resourceVersion"] = str(revision)
-        entry = Entry(revision, orjson.dumps(obj) if self._log.durable else None, obj)
+        entry = Entry(revision, orjson.dumps(obj), obj)
         event = Event("MODIFIED" if current is not None else "ADDED", revision, namespace, name, entry, current)
         bucket.head[(namespace, name)] = (revision, entry)
         await self._commit(event, bucket)
@@ -267,7 +183,7 @@ class Store:
         self._given += 1
         revision = self._given
         obj = {**last, "metadata": {**last["metadata"], "resourceVersion": str(revision)}}
-        event = Event("DELETED", revision, namespace, name, Entry(revision, None, obj), current)
+        event = Event("DELETED", revision, namespace, name, Entry(revision, None, obj, current.size), current)
         bucket.head[(namespace, name)] = (revision, None)
         await self._commit(event, bucket)
         return event.entry
@@ -301,7 +217,6 @@ class Store:
                 self._take_back([*batch, *self._waiting], StoreProblem("the store is being closed"))
                 raise
             for event, bucket, done in batch:
-                event.entry.slim()
                 self._publish(event, bucket)
                 if not done.done():
                     done.set_result(None)
@@ -344,4 +259,4 @@ def _value(event: Event) -> bytes | None:
     return None if event.type == "DELETED" else event.entry.raw
 
 
-__all__ = ["Bucket", "Entry", "Event", "Gone", "Stale", "Store", "StoreProblem"]
+__all__ = ["Bucket", "Entry", "Event", "EventType", "Gone", "Stale", "Store", "StoreProblem"]

@@ -104,7 +104,7 @@ async def test_a_page_that_is_too_late_says_how_to_go_on(
     client: InProcessClient, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """410 with a token that goes on with what is there now."""
-    monkeypatch.setattr("trueup.store.state.WINDOW", 2)
+    monkeypatch.setattr("trueup.store.history.WINDOW", 2)
     await make(client, "a", "b", "c")
     first = await web.get(MAPS, limit=1)
     await make(client, "d", "e", "f")
@@ -159,7 +159,7 @@ async def test_what_cannot_be_listed_is_refused(web: Web, query: dict[str, str],
 
 async def test_the_past_is_not_kept_for_ever(client: InProcessClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events that are forgotten cannot be watched."""
-    monkeypatch.setattr("trueup.store.state.WINDOW", 2)
+    monkeypatch.setattr("trueup.store.history.WINDOW", 2)
     await make(client, "a", "b", "c", "d")
 
     with pytest.raises(Expired, match="too old resource version"):

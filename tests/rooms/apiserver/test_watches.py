@@ -2,12 +2,17 @@
 
 import asyncio
 
+import orjson
 import pytest
 
 from tests.rooms.apiserver.web import MAP, MAPS, POD, Web, config_map, pod, ref, until
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.path import parse
+from trueup.apiserver.request import Request
+from trueup.apiserver.users import ADMIN
+from trueup.apiserver.watching import answer
 from trueup.kube.names import Kind
 from trueup.kube.problems import Expired
 
@@ -171,7 +176,7 @@ async def test_a_version_that_is_not_known_is_expired(
     client: InProcessClient, web: Web, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     """Too old, or of another life of the cluster: an ERROR event with 410, and the watch ends."""
-    monkeypatch.setattr("trueup.store.state.WINDOW", 1)
+    monkeypatch.setattr("trueup.store.history.WINDOW", 1)
     for name in ("a", "b", "c"):
         await client.create(config_map(name))
 
@@ -230,6 +235,29 @@ async def test_a_watcher_that_falls_behind_is_cut_off(
         await first
 
 
+async def test_a_watcher_keeps_back_no_more_than_is_remembered(
+    client: InProcessClient, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that takes nothing is told to list again once what it missed is forgotten."""
+    monkeypatch.setattr("trueup.store.history.WINDOW", 3)
+    target = parse(MAPS)
+    assert target is not None
+    request = Request("GET", MAPS, {"resourceVersion": await revision(client)}, {}, b"", ADMIN)
+    stream = answer(hub, hub.serves(MAP), request, target).body
+    assert not isinstance(stream, bytes)
+    lines = aiter(stream)
+
+    await client.create(config_map("first"))
+    first = await anext(lines)
+    for n in range(10):
+        await client.create(config_map(f"n{n}"))
+
+    assert b'"first"' in first
+    assert orjson.loads(await anext(lines))["object"]["reason"] == "Expired"
+    with pytest.raises(StopAsyncIteration):
+        await anext(lines)
+
+
 async def test_a_watch_in_process_is_cancelled_cleanly(client: InProcessClient, hub: Hub) -> None:
     """No listener stays behind."""
     bucket = hub.store.bucket("configmaps")
@@ -257,8 +285,8 @@ async def test_many_watches_share_the_encoding(client: InProcessClient, hub: Hub
     async with web.watch(MAPS) as one, web.watch(MAPS) as other:
         await client.create(config_map("a"))
         await one.next()
-        line = hub.store.bucket("configmaps").events[-1].line
+        line = hub.store.bucket("configmaps").history.events[-1].line
         await other.next()
 
     assert line is not None
-    assert hub.store.bucket("configmaps").events[-1].line is line
+    assert hub.store.bucket("configmaps").history.events[-1].line is line

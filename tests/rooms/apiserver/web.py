@@ -152,7 +152,8 @@ class Web:
         async def send(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.body":
                 started.set()
-                pieces.put_nowait(bytes(message["body"]))
+                for line in bytes(message["body"]).splitlines():
+                    pieces.put_nowait(line)
 
         receive = _Receive(b"")
         scope = self._scope("GET", path, headers, {"watch": "true", **query})

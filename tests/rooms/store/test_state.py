@@ -103,7 +103,7 @@ async def test_the_past_can_be_listed(store: Store) -> None:
 
 async def test_old_versions_are_kept_as_json_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """They read as before; the present version stays parsed."""
-    monkeypatch.setattr("trueup.store.state.FRESH", 1)
+    monkeypatch.setattr("trueup.store.history.FRESH", 1)
     bucket = store.bucket("configmaps")
     entries = [await store.put(bucket, "a", "one", obj("one", n=0), 0)]
     for n in range(1, 4):
@@ -115,7 +115,7 @@ async def test_old_versions_are_kept_as_json_alone(store: Store, monkeypatch: py
 
 async def test_events_beyond_the_window_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks for them is told so, and those still there come in order."""
-    monkeypatch.setattr("trueup.store.state.WINDOW", 3)
+    monkeypatch.setattr("trueup.store.history.WINDOW", 3)
     store = Store(MemoryLog())
     bucket = store.bucket("configmaps")
     for n in range(5):
@@ -124,6 +124,24 @@ async def test_events_beyond_the_window_are_gone(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(Gone):
         bucket.since(1)
     assert [event.name for event in bucket.since(2)] == ["n2", "n3", "n4"]
+
+
+async def test_large_versions_are_remembered_by_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few they are: what replaced versions hold stays below a bound."""
+    monkeypatch.setattr("trueup.store.history.WINDOW_BYTES", 10_000)
+    monkeypatch.setattr("trueup.store.history.FRESH_BYTES", 2_000)
+    store = Store(MemoryLog())
+    bucket = store.bucket("configmaps")
+    revision = 0
+    for n in range(50):
+        revision = (await store.put(bucket, "a", "one", obj("one", n=n, fill="x" * 900), revision)).revision
+
+    events = bucket.history.events
+    assert sum(event.size for event in events) in range(8_000, 10_001)
+    assert [event.revision for event in bucket.since(bucket.history.forgotten)] == [event.revision for event in events]
+    assert sum(event.fresh for event in events) == 2
+    with pytest.raises(Gone):
+        bucket.since(30)
 
 
 async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -68,12 +68,18 @@ class Watcher:
     def _hear(self, event: Event) -> None:
         if self.namespace and event.namespace != self.namespace:
             return
-        if len(self._queue) >= BACKLOG:
-            self._over = True
-            self._queue.clear()
+        queue = self._queue
+        if queue and (len(queue) >= BACKLOG or queue[0].revision <= self.bucket.history.forgotten):
+            self._over = True  # what it keeps back is then no more than what the bucket remembers anyway
+            queue.clear()
         if not self._over:
-            self._queue.append(event)
+            queue.append(event)
         self._wake.set()
+
+    @property
+    def lost(self) -> bool:
+        """It was too slow, and what it did not see is forgotten: its client has to list again."""
+        return self._over and self._seen_revision < self.bucket.history.forgotten
 
     def _look(self) -> None:
         """What is served has changed: a watch of what is served no more ends."""
@@ -93,7 +99,7 @@ class Watcher:
         try:
             missed = self.bucket.since(int(revision))
         except Gone:
-            raise Expired(f"too old resource version: {revision} ({self.bucket.forgotten})") from None
+            raise Expired(f"too old resource version: {revision} ({self.bucket.history.forgotten})") from None
         seen = [self._seen(event) for event in missed if not self.namespace or event.namespace == self.namespace]
         return [change for change in seen if change is not None]
 
@@ -103,12 +109,8 @@ class Watcher:
         bell = loop.call_later(idle, self._ring) if idle is not None else None
         try:
             while True:
-                while self._queue:
-                    event = self._queue.popleft()
-                    change = self._seen(event)
-                    if change is not None:
-                        yield change
-                    self._seen_revision = event.revision
+                while (change := self.next()) is not None:
+                    yield change
                 if self._over:
                     return
                 if self._rang and idle is not None:
@@ -120,6 +122,16 @@ class Watcher:
         finally:
             if bell is not None:
                 bell.cancel()
+
+    def next(self) -> Change | None:
+        """The next live change, when there is one already."""
+        while self._queue:
+            event = self._queue.popleft()
+            self._seen_revision = event.revision
+            change = self._seen(event)
+            if change is not None:
+                return change
+        return None
 
     def _ring(self) -> None:
         self._rang = True
