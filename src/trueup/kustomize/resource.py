@@ -122,7 +122,10 @@ class Resource:
 
     def _meta_text(self, field: str) -> str:
         metadata = self.body.get("metadata")
-        return text_of(metadata.get(field)) if isinstance(metadata, dict) else ""
+        if type(metadata) is not dict:
+            return ""
+        found = metadata.get(field)
+        return found if type(found) is str else text_of(found)
 
     def texts(self, field: str) -> dict[str, str]:
         """Labels or annotations as text."""
@@ -132,17 +135,16 @@ class Resource:
 
     @property
     def id(self) -> Id:
-        """The id it has now."""
+        """The id it has now. Asked more often than anything else, and nearly always of four texts."""
         obj = self.body
         metadata = obj.get("metadata")
-        if not isinstance(metadata, dict):
+        if type(metadata) is not dict:
             metadata = {}
-        return current_id(
-            text_of(obj.get("apiVersion")),
-            text_of(obj.get("kind")),
-            text_of(metadata.get("name")),
-            text_of(metadata.get("namespace")),
-        )
+        version, kind = obj.get("apiVersion", ""), obj.get("kind", "")
+        name, namespace = metadata.get("name", ""), metadata.get("namespace", "")
+        if type(version) is str and type(kind) is str and type(name) is str and type(namespace) is str:
+            return current_id(version, kind, name, namespace)
+        return current_id(text_of(version), text_of(kind), text_of(name), text_of(namespace))
 
     @property
     def previous_ids(self) -> list[Id]:
