@@ -75,8 +75,8 @@ async def _destination(run: Run) -> tuple[Cluster | None, Sequence[str]]:
         return None, wrong
     try:
         cluster = await ask.destination(run)
-    except NotFound as problem:
-        return None, [problem.message]
+    except NotFound:
+        return None, [rules.unknown_cluster(run.app.destination)]
     wrong = projects.problems(run.app, run.project, ask.place(cluster), HOME)
     return (None, wrong) if wrong else (cluster, ())
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trueup.families.argocd.operation import is_automated
-from trueup.families.argocd.types import Application, Source, parse_options
+from trueup.families.argocd.types import Application, Destination, Source, parse_options
 from trueup.kube.names import Ref
 from trueup.plan.order import ARGOCD
 from trueup.plan.plan import Plan
@@ -164,6 +164,13 @@ def wrong(app: Application) -> list[str]:
     if not where.server and not where.name:
         return ["Destination server missing from app spec"]
     return []
+
+
+def unknown_cluster(where: Destination) -> str:
+    """That nobody knows an Application's destination."""
+    if where.name:
+        return f"there are no clusters with this name: {where.name}"
+    return f'error getting cluster by server "{where.server}": cluster "{where.server}" not found'
 
 
 def _wrong_source(source: Source, several: bool) -> str:
