@@ -1,23 +1,27 @@
 """How `trueup up SOURCE` begins: the source as a GitRepository, its first folder as a Kustomization.
 
-The beginning is a unit like any other: it has a history, prunes, heals, and `trueup why bootstrap` explains it.
+The beginning is a unit like any other: it has a history, prunes, heals, and `trueup why bootstrap` explains it. Where a
+Kustomization cannot deliver it (a chart, Applications all over the tree), it is an Application.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pygit2
 
-from trueup.kube.names import Object
-from trueup.ports import Client, GitSpec, SourceProblem, Tree
-from trueup.source.fetcher import GitFetcher
+from trueup.app.convention import Beginning
+from trueup.kube.names import Kind, Object, Ref
+from trueup.kube.problems import NotFound
+from trueup.ports import Client, SourceProblem
 
 NAMESPACE = "trueup-system"
 SOURCE = "source"
 NAME = "bootstrap"
-_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+ARGOCD = "argocd"
+FLUX = "flux-system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,9 @@ class Start:
     folder: Path | None = None
 
 
-def start_of(source: str) -> Start:
-    """What SOURCE means. A local repository goes by its remote's URL, so that objects that name it find it here.
+def start_of(source: str, mapping: Mapping[str, Path]) -> Start:
+    """What SOURCE means. A local repository goes by the URL that is mapped to it, or by its remote's, so that objects that
+    name it find it here.
 
     Raises ``SourceProblem`` when there is no such folder.
     """
@@ -38,7 +43,8 @@ def start_of(source: str) -> Start:
     folder = Path(source).expanduser().resolve()
     if not folder.is_dir():
         raise SourceProblem("NotFound", f"{source} is neither a folder nor a URL", retry=False)
-    return Start(_remote(folder) or f"https://localhost/{folder.name}.git", folder)
+    mapped = next((url for url, at in mapping.items() if at.expanduser().resolve() == folder), "")
+    return Start(mapped or _remote(folder) or f"https://localhost/{folder.name}.git", folder)
 
 
 def _remote(folder: Path) -> str:
@@ -52,66 +58,76 @@ def _remote(folder: Path) -> str:
     return url if url.startswith(("https://", "http://", "ssh://")) else ""
 
 
-async def first_folder(fetcher: GitFetcher, start: Start, path: str) -> tuple[str, str]:
-    """The folder to begin with and why: the one asked for, else what convention says.
-
-    A kustomization at the top, the only folder of ``clusters/``, the usual names, else the top as it is.
-    Raises ``SourceProblem`` when several would do or none is there.
-    """
-    artifact = await fetcher.fetch(GitSpec(start.url))
-    tree = artifact.tree
-    if path:
-        wanted = path.strip("/").removeprefix("./")
-        if wanted not in ("", ".") and tree.kind(wanted) != "folder":
-            raise SourceProblem(
-                "NotFound", f"{start.url} has no folder {wanted} at {artifact.revision[:7]}", retry=False
-            )
-        return wanted if wanted != "." else "", "as asked for"
-    if any(tree.kind(name) == "file" for name in _KUSTOMIZATIONS):
-        return "", "the kustomization at the top"
-    clusters = _folders(tree, "clusters")
-    if len(clusters) == 1:
-        return f"clusters/{clusters[0]}", "the only folder in clusters/"
-    if clusters:
-        names = ", ".join(f"clusters/{name}" for name in clusters)
-        raise SourceProblem("Ambiguous", f"several folders to begin with: choose one by --path ({names})", retry=False)
-    for name in ("bootstrap", "argocd", "apps", "base", "deploy", "manifests", "kustomize"):
-        if tree.kind(name) == "folder":
-            return name, f"the folder {name}/"
-    return "", "the top of the repository"
-
-
-def _folders(tree: Tree, path: str) -> list[str]:
-    if tree.kind(path) != "folder":
-        return []
-    return [name for name in tree.list(path) if tree.kind(f"{path}/{name}") == "folder"]
-
-
-def objects(start: Start, folder: str) -> list[Object]:
+def objects(start: Start, found: Beginning) -> list[Object]:
     """What is applied to begin."""
-    return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        {
-            "apiVersion": "source.toolkit.fluxcd.io/v1",
-            "kind": "GitRepository",
-            "metadata": {"name": SOURCE, "namespace": NAMESPACE},
-            "spec": {"interval": "1m", "url": start.url, "ref": {"name": "HEAD"}},
-        },
-        {
-            "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
-            "kind": "Kustomization",
-            "metadata": {"name": NAME, "namespace": NAMESPACE},
-            "spec": {
-                "interval": "10m",
-                "path": f"./{folder}",
-                "prune": True,
-                "sourceRef": {"kind": "GitRepository", "name": SOURCE},
-            },
-        },
-    ]
+    wanted: list[Object] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}]
+    if found.chart or found.files:
+        wanted.append(_application(start, found))
+    else:
+        wanted += [_repository(start, NAMESPACE, SOURCE), _kustomization(found.folder)]
+    if found.flux_system:
+        wanted.append(_repository(start, FLUX, FLUX))
+    return wanted
 
 
-async def begin(client: Client, start: Start, folder: str) -> None:
-    """Apply it; again after a restart changes nothing."""
-    for obj in objects(start, folder):
+def _repository(start: Start, namespace: str, name: str) -> Object:
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"interval": "1m", "url": start.url, "ref": {"name": "HEAD"}},
+    }
+
+
+def _kustomization(folder: str) -> Object:
+    return {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "spec": {
+            "interval": "10m",
+            "path": f"./{folder}",
+            "prune": True,
+            "sourceRef": {"kind": "GitRepository", "name": SOURCE},
+        },
+    }
+
+
+def _application(start: Start, found: Beginning) -> Object:
+    source: Object = {"repoURL": start.url, "path": found.folder or ".", "targetRevision": "HEAD"}
+    if found.files:
+        source["directory"] = {"recurse": True, "include": "{" + ",".join(map(_literally, found.files)) + "}"}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": NAME, "namespace": ARGOCD},
+        "spec": {
+            "project": "default",
+            "source": source,
+            "destination": {"name": "in-cluster", "namespace": ARGOCD if found.files else "default"},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+        },
+    }
+
+
+def _literally(path: str) -> str:
+    """A path as a pattern that only it matches."""
+    return "".join(f"\\{char}" if char in "*?[]{}\\," else char for char in path)
+
+
+_UNITS = (
+    Ref(Kind("argoproj.io", "v1alpha1", "Application"), ARGOCD, NAME),
+    Ref(Kind("kustomize.toolkit.fluxcd.io", "v1", "Kustomization"), NAMESPACE, NAME),
+)
+
+
+async def begin(client: Client, start: Start, found: Beginning) -> None:
+    """Apply it; again after a restart changes nothing. A beginning of the other kind, from an earlier start, goes."""
+    wanted = objects(start, found)
+    for obj in wanted:
         await client.apply(obj, manager="trueup")
+    for ref in set(_UNITS) - {Ref.of(obj) for obj in wanted}:
+        try:
+            await client.delete(ref)
+        except NotFound:
+            continue

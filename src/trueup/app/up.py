@@ -10,12 +10,14 @@ from pathlib import Path
 
 from trueup.app import bootstrap
 from trueup.app.controllers import Controllers, controllers
+from trueup.app.convention import beginning
 from trueup.app.embedded import Embedded, embedded
 from trueup.app.families import chosen, install
 from trueup.app.follow import follow
 from trueup.app.pages import pages
 from trueup.app.process import shown
 from trueup.app.serve import hand_over, tell_metrics
+from trueup.ports import GitSpec
 from trueup.runtime.clock import SystemClock
 from trueup.runtime.metrics import Metrics
 from trueup.settings import Settings
@@ -39,8 +41,8 @@ class Running:
 async def running(settings: Settings, say: Say, kubeconfig_out: Path | None = None) -> AsyncIterator[Running]:
     """Everything of `trueup up`; stops cleanly at the end of the block."""
     clock = SystemClock()
-    start = bootstrap.start_of(settings.source) if settings.source else None
     mapping = dict(settings.mapping)
+    start = bootstrap.start_of(settings.source, mapping) if settings.source else None
     if start is not None and start.folder is not None:
         mapping.setdefault(start.url, start.folder)
     settings = replace(settings, mapping=mapping)
@@ -59,9 +61,14 @@ async def running(settings: Settings, say: Say, kubeconfig_out: Path | None = No
         cluster.application.pages, address = pages(cluster, parts)
         say(f"pages      {address}")
         if start is not None:
-            folder, why = await bootstrap.first_folder(parts.fetcher, start, settings.path)
-            say(f"source     {shown(start.folder) if start.folder else start.url}, from {folder or '.'} ({why})")
-            await bootstrap.begin(cluster.client, start, folder)
+            artifact = await parts.fetcher.fetch(GitSpec(start.url))
+            found = await asyncio.to_thread(beginning, artifact.tree, settings.path, start.url)
+            say(
+                f"source     {shown(start.folder) if start.folder else start.url}, from {found.folder or '.'} ({found.why})"
+            )
+            if found.flux_system:
+                say("           also as GitRepository flux-system/flux-system, which its Kustomizations name")
+            await bootstrap.begin(cluster.client, start, found)
         tasks = [
             asyncio.create_task(parts.manager.run(), name="manager"),
             asyncio.create_task(follow(mapping, parts.news), name="follow"),
