@@ -324,7 +324,15 @@ class Clock(Protocol):
 class Events(Protocol):
     """Records a Kubernetes Event about an object; repeats are counted, not multiplied."""
 
-    def record(self, about: Object, type: Literal["Normal", "Warning"], reason: str, message: str) -> None: ...
+    def record(
+        self,
+        about: Object,
+        type: Literal["Normal", "Warning"],
+        reason: str,
+        message: str,
+        *,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Delivery:
 
     async def desire(self, sources: Sequence[SourceRequest], target: Target, lookup: Lookup | None = None) -> Desired:
         """Fetch and render all sources. Raises ``SourceProblem`` and ``RenderProblem``."""
-        artifacts = await asyncio.gather(*(self.fetcher.fetch(source.spec, source.revision) for source in sources))
+        artifacts = await asyncio.gather(*map(self._artifact, sources))
         others = {
             source.name: artifact.tree for source, artifact in zip(sources, artifacts, strict=True) if source.name
         }
@@ -103,6 +103,9 @@ class Delivery:
             origins = result.origins if result is not None else []
             tools.append(origins[0].tool if origins else source.tool if source.render else "")
         return replace(desired, warnings=tuple(warnings), tools=tuple(tools))
+
+    async def _artifact(self, source: SourceRequest) -> Artifact:
+        return source.artifact or await self.fetcher.fetch(source.spec, source.revision)
 
     async def _render(
         self,

@@ -127,7 +127,10 @@ class Planner:
             return replace(line, action="keep", why=NEVER_WRITTEN)
         if live is None:
             return line
-        shared = request.read_live(live).shared_with if wanted.owned else ""
+        said = request.read_live(live)
+        if said.options.how == "ignore" and wanted.owned:
+            return replace(line, action="keep", why=NEVER_WRITTEN, options=said.options)
+        shared = said.shared_with if wanted.owned else ""
         if shared and request.policy.fail_on_shared:
             return replace(line, action="forbidden", why=f"{line.ref} is part of {shared} too", shared_with=shared)
         if line.options.how == "create-only":

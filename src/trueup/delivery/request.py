@@ -14,7 +14,7 @@ from trueup.health.verdict import Health
 from trueup.kube.names import Object, Ref
 from trueup.plan.policy import Policy
 from trueup.plan.wanted import Ignore, LiveMarks, Wanted
-from trueup.ports import Cluster, GitSpec
+from trueup.ports import Artifact, Cluster, GitSpec
 
 __all__ = ["LiveMarks", "Request", "SourceRequest"]
 
@@ -35,6 +35,8 @@ class SourceRequest:
     """Render exactly this commit; empty: what ``spec`` names now."""
     name: str = ""
     render: bool = True
+    artifact: Artifact | None = None
+    """Already had, in whatever form the dialect gives it: it is not fetched."""
 
 
 def _as_it_is(obj: Object) -> Object:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +43,7 @@ class _Entry:
     last: float
     count: int = 1
     written: Ref | None = None
+    annotations: Mapping[str, str] | None = None
 
 
 class Recorder:
@@ -58,8 +60,16 @@ class Recorder:
         self._writing = asyncio.Lock()
         self._last_stamp = 0
 
-    def record(self, about: Object, type: Literal["Normal", "Warning"], reason: str, message: str) -> None:
-        """Say something about an object."""
+    def record(
+        self,
+        about: Object,
+        type: Literal["Normal", "Warning"],
+        reason: str,
+        message: str,
+        *,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        """Say something about an object; annotations are those of its first telling."""
         metadata = about.get("metadata") or {}
         uid = str(metadata.get("uid") or Ref.of(about))
         message = message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
@@ -70,7 +80,7 @@ class Recorder:
             return
         entry = self._known.get(same)
         if entry is None:
-            entry = self._known[same] = _Entry(about, type, reason, message, now, now)
+            entry = self._known[same] = _Entry(about, type, reason, message, now, now, annotations=annotations)
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         else:
@@ -139,6 +149,7 @@ class Recorder:
             "metadata": {
                 "name": f"{about.name}.{self._stamp(entry.first):x}",
                 "namespace": about.namespace or "default",
+                **({"annotations": dict(entry.annotations)} if entry.annotations else {}),
             },
             "involvedObject": involved,
             "reason": entry.reason,

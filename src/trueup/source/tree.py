@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -124,6 +124,21 @@ class GitTree(_Walked):
         if kind == "none":
             raise FileNotFoundError(f"{path}: no such file or folder in the source")
         return str(self._at(parts)[1] if parts else self._root)
+
+    def files(self, *, sizes: bool = False) -> Iterator[tuple[str, int]]:
+        """Every regular file with its size where asked (else 0), in one walk that keeps nothing; links are left out."""
+        header = self._repository.odb.read_header
+        waiting = [("", self._root)]
+        while waiting:
+            start, oid = waiting.pop()
+            tree = self._repository[oid]
+            assert isinstance(tree, pygit2.Tree)
+            for entry in tree:
+                mode, path = int(entry.filemode), f"{start}{entry.name}"
+                if stat.S_ISDIR(mode):
+                    waiting.append((f"{path}/", entry.id))
+                elif stat.S_ISREG(mode):
+                    yield path, header(entry.id)[1] if sizes else 0
 
     def _at(self, parts: Parts) -> tuple[int, pygit2.Oid]:
         return self._folder(parts[:-1])[parts[-1]]

@@ -141,11 +141,11 @@ def test_what_flux_cannot_do_is_refused_with_the_way_round() -> None:
 
 def test_the_same_failure_again_is_no_news() -> None:
     """The history does not count it, so the status holds still; another outcome, commit or content is news."""
-    one: list[dict[str, Any]] = [{"kind": "ConfigMap"}]
+    one, other = words.snapshot_digest([{"kind": "ConfigMap"}]), words.snapshot_digest([])
     past = words.history([], one, "main@sha1:a", "ReconciliationFailed", 0.1, 0.0)
 
     assert not words.is_news(past, one, "main@sha1:a", "ReconciliationFailed")
     assert words.is_news(past, one, "main@sha1:a", "ReconciliationSucceeded")
     assert words.is_news(past, one, "main@sha1:b", "ReconciliationFailed")
-    assert words.is_news(past, [], "main@sha1:a", "ReconciliationFailed")
+    assert words.is_news(past, other, "main@sha1:a", "ReconciliationFailed")
     assert words.is_news([], one, "main@sha1:a", "ReconciliationFailed")

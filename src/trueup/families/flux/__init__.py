@@ -39,6 +39,12 @@ def _url(obj: Object) -> Iterable[str]:
     yield str((obj.get("spec") or {}).get("url") or "")
 
 
+def _include_index(obj: Object) -> Iterable[str]:
+    namespace = (obj.get("metadata") or {}).get("namespace") or ""
+    for entry in (obj.get("spec") or {}).get("include") or ():
+        yield f"{namespace}/{(entry.get('repository') or {}).get('name')}"
+
+
 def _dependency_index(obj: Object) -> Iterable[str]:
     return (str(key) for key in Kustomization.parse(obj).depends_on)
 
@@ -69,7 +75,14 @@ FAMILY = Family(
     ),
     namespaces=("flux-system",),
     controllers=(
-        Controller("flux-source", GIT_REPOSITORY, source.reconcile, reads=_url),
+        Controller(
+            "flux-source",
+            GIT_REPOSITORY,
+            source.reconcile,
+            index={"include": _include_index},
+            watches=(Watch(GIT_REPOSITORY, by={"include": _own_name}),),
+            reads=_url,
+        ),
         Controller(
             "flux-kustomization",
             KUSTOMIZATION,

@@ -1,53 +1,37 @@
 """One Kustomization, one run: build the folder, plan, take the steps that can be taken now, write the status.
 
-The shell of the dialect: decisions are in `rules.py`, words in `status.py`. Source of the behaviour: Flux's
-kustomize-controller; unlike it, drift is repaired when a live object changes, not at the next interval.
+The shell of the dialect: decisions are in `rules.py`, words in `status.py` and `messages.py`, lookups in `inputs.py`, writes in
+`report.py`. Source of the behaviour: Flux's kustomize-controller; unlike it, drift is repaired when a live object changes, not at
+the next interval, and a newer revision does not wait for the health of an older one.
 """
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
 
 from trueup.delivery.outcome import Desired, Outcome
-from trueup.delivery.request import Request, SourceRequest
+from trueup.delivery.request import Request
 from trueup.delivery.tools import DeliveryTools
-from trueup.families.flux import rules
+from trueup.families.flux import messages, rules
 from trueup.families.flux import status as words
-from trueup.families.flux.source import credentials
+from trueup.families.flux.finalize import finalize
+from trueup.families.flux.inputs import Inputs, NotYet
+from trueup.families.flux.report import Reporter
 from trueup.families.flux.status import Condition, not_ready, ready
-from trueup.families.flux.types import (
-    FINALIZER,
-    GIT_REPOSITORY,
-    KUSTOMIZATION,
-    MANAGER,
-    RECONCILE_AT,
-    GitRepository,
-    Kustomization,
-)
+from trueup.families.flux.types import KUSTOMIZATION, Kustomization
 from trueup.family import Result
-from trueup.health.kstatus import judge as judge_kstatus
-from trueup.kube.names import Key, Kind, Object, Ref
+from trueup.health.kstatus import compute
+from trueup.kube.names import Key, Object, Ref
 from trueup.kube.problems import ApiProblem, NotFound
-from trueup.merge.jsonpatch import diff_merge
 from trueup.plan.plan import Plan
 from trueup.plan.progress import Progress
-from trueup.ports import Cluster, RenderProblem, SourceProblem, Target
+from trueup.ports import Cluster, RenderProblem
 from trueup.timing.durations import format_duration
-from trueup.timing.rfc3339 import format_time
+from trueup.timing.rfc3339 import format_time, parse_time
 
-SECRET = Kind("", "v1", "Secret")
-DEPENDENCY_RETRY = 30.0
-SOURCE_RETRY = 30.0
-
-
-class NotYet(Exception):
-    """The run ends here: the condition to report, and when to look again."""
-
-    def __init__(self, reason: str, message: str, after: float | None) -> None:
-        super().__init__(message)
-        self.reason, self.message, self.after = reason, message, after
+FETCHING, BUILDING, APPLYING = "Fetching manifests", "Building manifests", "Detecting drift"
+CHECKING = "Running health checks"
 
 
 async def reconcile(tools: DeliveryTools, key: Key) -> Result:
@@ -55,324 +39,245 @@ async def reconcile(tools: DeliveryTools, key: Key) -> Result:
     ref = Ref(KUSTOMIZATION, key.namespace, key.name)
     raw = tools.writes.latest(ref, tools.cache(KUSTOMIZATION).get(key))
     if raw is None:
+        tools.progress.pop(ref, None)
         return Result()
+    reporter = Reporter(tools, raw)
     try:
-        kustomization = Kustomization.parse(raw)
+        wish = Kustomization.parse(raw)
     except ValueError as problem:
-        await Run(tools, raw, None).report([not_ready("InvalidSpec", str(problem))])
+        stalled = Condition("Stalled", "True", "InvalidSpec", str(problem))
+        await reporter.report([not_ready("InvalidSpec", str(problem)), stalled], observed=True)
         return Result()
-    run = Run(tools, raw, kustomization)
     if raw["metadata"].get("deletionTimestamp"):
-        return await run.delete()
-    if kustomization.suspend:
+        return await finalize(reporter, wish)
+    if wish.suspend:
+        tools.progress.pop(ref, None)
+        await reporter.answer()
         return Result()
+    run = Run(reporter, wish)
     try:
         return await run.go()
     except NotYet as wait:
-        await run.report([not_ready(wait.reason, wait.message)])
-        return Result(after=wait.after)
+        return await run.not_yet(wait)
 
 
 async def look(tools: DeliveryTools, raw: Object) -> tuple[Desired, Plan]:
     """What the folder builds to and what applying it would do, without doing or reporting anything."""
-    run = Run(tools, raw, Kustomization.parse(raw))
+    inputs = Inputs(tools, Kustomization.parse(raw))
     try:
-        source = await run.source()
+        source = inputs.source()
         revision = str(source["status"]["artifact"]["revision"])
-        cluster = await run.cluster()
-        desired = await run.build(cluster, source, revision)
+        cluster = await inputs.cluster()
+        desired = await inputs.build(cluster, await inputs.artifact(source, revision))
     except NotYet as wait:
         raise RenderProblem(wait.message) from wait
-    return desired, await tools.delivery.plan(run.request(cluster, desired, revision))
+    inventory = words.inventory_refs(raw.get("status") or {})
+    return desired, await tools.delivery.plan(inputs.request(cluster, desired, revision, inventory))
 
 
 class Run:
-    """The state of one run. ``status`` begins as the old status and is written once at the end, if it changed."""
+    """The state of one run."""
 
-    def __init__(self, tools: DeliveryTools, raw: Object, kustomization: Kustomization | None) -> None:
-        self.tools, self.raw = tools, raw
-        self._parsed = kustomization
-        self.ref = Ref(KUSTOMIZATION, raw["metadata"].get("namespace") or "", raw["metadata"]["name"])
-        self.now = tools.clock.now()
-        self.status: Object = dict(raw.get("status") or {})
+    def __init__(self, reporter: Reporter, wish: Kustomization) -> None:
+        self.reporter, self.wish, self.tools = reporter, wish, reporter.tools
+        self.inputs = Inputs(self.tools, wish)
+        self.status = reporter.status
+        self.revision, self.stage = "", ""
 
     @property
-    def wish(self) -> Kustomization:
-        """The parsed spec; a run without one only reports."""
-        return cast(Kustomization, self._parsed)
+    def waits(self) -> bool:
+        """Whether health is checked at the end."""
+        return self.wish.wait or bool(rules.awaited(self.wish))
 
     async def go(self) -> Result:
         """Source, dependencies, build, plan, advance, report."""
-        wish = self.wish
-        unsupported = rules.unsupported(wish)
-        if unsupported:
-            raise NotYet("NotSupported", unsupported, None)
-        await self.hold_finalizer()
-        source = await self.source()
-        revision = str(source["status"]["artifact"]["revision"])
-        self.check_dependencies(source, revision)
-        self.status["lastAttemptedRevision"] = revision
+        wish, inputs = self.wish, self.inputs
+        if unsupported := rules.unsupported(wish):
+            raise NotYet("NotSupported", unsupported, None, stalled=True)
+        await self.reporter.hold_finalizer()
+        source = inputs.source()
+        self.revision = str(source["status"]["artifact"]["revision"])
+        inputs.check_dependencies(self.revision)
         try:
-            cluster = await self.cluster()
-            desired = await self.build(cluster, source, revision)
-            request = self.request(cluster, desired, revision)
+            self.stage = FETCHING
+            artifact = await inputs.artifact(source, self.revision)
+            self.status["lastAttemptedRevision"] = self.revision
+            self.stage = BUILDING
+            cluster = await inputs.cluster()
+            desired = await inputs.build(cluster, artifact)
+            self.stage = APPLYING
+            inventory = words.inventory_refs(self.status)
+            request = inputs.request(cluster, desired, self.revision, inventory)
             plan = await self.tools.delivery.plan(request)
-        except (SourceProblem, RenderProblem) as problem:
-            raise NotYet("BuildFailed", str(problem), wish.retry_interval) from problem
+            if not self.waits and self.is_done(plan):
+                return await self.well(plan, desired, 0.0, changed=False)
+            return await self.deliver(request, plan, desired)
         except ApiProblem as problem:
+            self.tools.progress.pop(self.reporter.ref, None)
             raise NotYet("ReconciliationFailed", problem.message, wish.retry_interval) from problem
-        if self.is_done(plan, revision) and not wish.wait and not wish.health_checks:
-            await self.report(list(self._well(revision)))
-            return Result(after=wish.interval)
-        return await self.deliver(request, plan, desired, revision)
 
-    async def deliver(self, request: Request, plan: Plan, desired: Desired, revision: str) -> Result:
+    async def deliver(self, request: Request, plan: Plan, desired: Desired) -> Result:
         """Advance, and say how it stands."""
-        wish = self.wish
-        progress = self.tools.progress.get(self.ref)
-        if progress is None or progress.revision != request.revision:
-            progress = Progress(started=format_time(self.now), revision=request.revision)
+        ref, held = self.reporter.ref, self.held_back()
+        progress = self.progress(request, plan)
 
         async def save(reached: Progress) -> None:
-            self.tools.progress[self.ref] = reached
+            self.tools.progress[ref] = reached
 
-        try:
-            outcome = await self.tools.delivery.advance(request, plan, progress, save)
-        except ApiProblem as problem:
-            self.tools.progress.pop(self.ref, None)
-            raise NotYet("ReconciliationFailed", problem.message, wish.retry_interval) from problem
+        outcome = await self.tools.delivery.advance(request, plan, progress, save)
+        written, pruned = messages.changed(plan, outcome)
+        self.reporter.event("Normal", "Progressing", "\n".join(written), self.revision)
+        self.reporter.event("Normal", "Progressing", "\n".join(pruned), self.revision)
         self.status["inventory"] = words.inventory(outcome.inventory)
         if not outcome.final:
-            self.tools.progress[self.ref] = outcome.progress
-            await self.report(_under_way(outcome, revision))
+            if held is not None and not outcome.changed:
+                self.tools.progress.pop(ref, None)
+                return Result(after=held)
+            self.tools.progress[ref] = outcome.progress
+            await self.reporter.report(self.under_way(plan, outcome), final=False)
             return Result(after=outcome.next_after)
-        self.tools.progress.pop(self.ref, None)
-        seconds = max(0.0, self.tools.clock.now() - self.now)
-        well = outcome.phase == "Succeeded"
-        told = "ReconciliationSucceeded" if well else "ReconciliationFailed"
-        past = self.status.get("history") or ()
-        if outcome.changed or words.is_news(past, desired.objects, revision, told):
-            self.status["history"] = words.history(past, desired.objects, revision, told, seconds, self.now)
-        if not well:
-            reason = "HealthCheckFailed" if _unhealthy(outcome) else "ReconciliationFailed"
-            conditions = [not_ready(reason, _failure(outcome))]
-            if reason == "HealthCheckFailed":
-                conditions.append(Condition("Healthy", "False", reason, _failure(outcome)))
-            await self.report(conditions)
-            return Result(after=wish.retry_interval)
-        self.status["lastAppliedRevision"] = revision
-        await self.report(list(self._well(revision)))
+        self.tools.progress.pop(ref, None)
+        took = max(0.0, self.tools.clock.now() - min(self.reporter.now, parse_time(outcome.progress.started)))
+        if outcome.phase == "Succeeded":
+            return await self.well(plan, desired, took, changed=bool(outcome.changed))
+        return await self.unwell(request.cluster, plan, desired, outcome, took)
+
+    # --- how it ends ---------------------------------------------------------------------------------------------
+
+    async def well(self, plan: Plan, desired: Desired, took: float, *, changed: bool) -> Result:
+        """Applied, and healthy where that was asked for."""
+        reporter, wish = self.reporter, self.wish
+        done = ready("ReconciliationSucceeded", f"Applied revision: {self.revision}")
+        conditions = [done]
+        passed = Condition("Healthy", "True", "Succeeded", f"Health check passed in {_duration(took)}")
+        news = reporter.news(done) or changed or bool(reporter.asked)
+        news = news or self.status.get("lastAppliedRevision") != self.revision
+        if self.waits:
+            conditions.append(passed)
+            if reporter.before("Healthy").get("status") != "True" or (news and changed):
+                reporter.event("Normal", "Progressing", passed.message, self.revision)
+        self.status["inventory"] = words.inventory(change.ref for change in plan if not change.orphan)
+        self.status["lastAppliedRevision"] = self.revision
+        if news:
+            self.remember(desired, "ReconciliationSucceeded", took, again=changed or bool(reporter.asked))
+        await reporter.report(conditions, observed=True)
+        if news:
+            said = f"Reconciliation finished in {_duration(took)}, next run in {format_duration(wish.interval)}"
+            reporter.event("Normal", done.reason, said, self.revision)
         return Result(after=wish.interval)
 
-    async def delete(self) -> Result:
-        """Take what was applied along, unless the spec says to leave it; then let the object go."""
-        finalizers = list(self.raw["metadata"].get("finalizers") or ())
-        if FINALIZER not in finalizers:
-            return Result()
-        wish = self.wish
-        takes_along = {"MirrorPrune": wish.prune, "Delete": True, "WaitForTermination": True}.get(
-            wish.deletion_policy, False
-        )
-        refs = words.inventory_refs(self.status)
-        if takes_along and not wish.suspend and refs:
-            try:
-                cluster = await self.cluster()
-                request = replace(self.request(cluster, Desired([], [], (), ()), ""), deleting=True)
-                request = replace(
-                    request,
-                    policy=replace(
-                        request.policy,
-                        prune=True,
-                        wait=False,
-                        wait_for=frozenset(),
-                        wait_prune=wish.deletion_policy == "WaitForTermination",
-                    ),
-                )
-
-                async def save(reached: Progress) -> None:
-                    return None  # deleting twice has no further effect
-
-                plan = await self.tools.delivery.plan(request)
-                started = Progress(started=format_time(self.now))
-                outcome = await self.tools.delivery.advance(request, plan, started, save)
-            except ApiProblem as problem:
-                await self.report([not_ready("PruneFailed", problem.message)])
-                return Result(after=wish.retry_interval)
-            if outcome.phase != "Succeeded":
-                if outcome.final:
-                    await self.report([not_ready("PruneFailed", _failure(outcome))])
-                return Result(after=outcome.next_after if not outcome.final else wish.retry_interval)
-        rest = [name for name in finalizers if name != FINALIZER]
-        await self.patch({"metadata": {"finalizers": rest or None}})
-        return Result()
-
-    # --- what it stands on ---------------------------------------------------------------------------------------
-
-    async def source(self) -> Object:
-        """The source object with an artifact."""
-        ref = self.wish.source
-        if ref.kind != GIT_REPOSITORY:
-            raise NotYet("ArtifactFailed", f"{ref.kind.kind} sources are not supported yet: use a GitRepository", None)
-        source = self.tools.cache(GIT_REPOSITORY).get(Key(ref.namespace, ref.name))
-        if source is None:
-            raise NotYet("ArtifactFailed", f"{ref.kind.kind} '{ref.namespace}/{ref.name}' not found", SOURCE_RETRY)
-        if not (source.get("status") or {}).get("artifact"):
-            raise NotYet("ArtifactFailed", "Source artifact not found, retrying in 30s", SOURCE_RETRY)
-        return source
-
-    def check_dependencies(self, source: Object, revision: str) -> None:
-        """Every dependency is ready, and those of the same source at the same revision."""
-        for key in self.wish.depends_on:
-            dependency = self.tools.cache(KUSTOMIZATION).get(key)
-            same = dependency is not None and Kustomization.parse(dependency).source == self.wish.source
-            why = rules.ready_dependency(dependency, revision, same)
-            if why:
-                raise NotYet(
-                    "DependencyNotReady",
-                    f"dependency '{key}' {why}",
-                    DEPENDENCY_RETRY,
-                )
-
-    async def cluster(self) -> Cluster:
-        """The cluster of ``spec.kubeConfig``, else this one."""
-        ref = (self.wish.spec.get("kubeConfig") or {}).get("secretRef")
-        if not ref:
-            return await self.tools.clusters.of()
-        secret = await self.tools.client.get(Ref(SECRET, self.ref.namespace, str(ref["name"])))
-        data = secret.get("data") or {}
-        chosen = data.get(ref["key"]) if ref.get("key") else data.get("value") or data.get("value.yaml")
-        if not chosen:
-            raise NotYet(
-                "ReconciliationFailed", f"Secret {self.ref.namespace}/{ref['name']} holds no kubeconfig", SOURCE_RETRY
+    async def unwell(self, cluster: Cluster, plan: Plan, desired: Desired, outcome: Outcome, took: float) -> Result:
+        """Something was refused, or is not healthy in time."""
+        refused = [result for result in outcome.results if result.status == "SyncFailed"]
+        conditions = []
+        if not refused and self.all_begun(plan, outcome):
+            timed_out = outcome.message.startswith("timed out")
+            bad = messages.unhealthy(await self.health(cluster, plan), timed_out=timed_out)
+            reason, message, self.stage = (
+                "HealthCheckFailed",
+                f"health check failed after {_duration(took)}: {bad}",
+                CHECKING,
             )
-        return await self.tools.clusters.of(kubeconfig=base64.b64decode(chosen))
+            conditions.append(Condition("Healthy", "False", reason, bad))
+        else:
+            pruning = bool(refused) and all((c := plan.of(r.ref)) is not None and c.orphan for r in refused)
+            reason, message = "PruneFailed" if pruning else "ReconciliationFailed", messages.failure(plan, outcome)
+        told = not_ready(reason, message)
+        self.remember(desired, reason, took, again=bool(outcome.changed or self.reporter.asked))
+        if self.reporter.news(told) or self.reporter.asked:
+            self.reporter.event("Warning", reason, message, self.revision)
+        await self.reporter.report([told, *self.again(), *conditions])
+        return Result(after=self.wish.retry_interval)
 
-    async def build(self, cluster: Cluster, source: Object, revision: str) -> Desired:
-        """Render the folder at the artifact's commit."""
-        repository = GitRepository.parse(source)
-        asked = SourceRequest(
-            spec=repository.git_spec(await credentials(self.tools, repository)),
-            path=self.wish.path or ".",
-            tool="kustomize",
-            options=rules.render_options(self.wish, await self.variables()),
-            revision=words.commit_of(revision),
-        )
-        target = Target(await cluster.client.version(), namespace=self.wish.target_namespace)
-        return await self.tools.delivery.desire([asked], target)
-
-    async def variables(self) -> dict[str, str] | None:
-        """``postBuild``: inline variables win over those of ConfigMaps and Secrets; None when nothing is substituted."""
-        post = self.wish.spec.get("postBuild")
-        if not post:
-            return None
-        found: dict[str, str] = {}
-        local = await self.tools.clusters.of()
-        for entry in post.get("substituteFrom") or ():
-            ref = Ref(Kind("", "v1", str(entry["kind"])), self.ref.namespace, str(entry["name"]))
-            obj = await local.live.get(ref)
-            if obj is None:
-                if entry.get("optional"):
-                    continue
-                raise NotYet(
-                    "BuildFailed",
-                    f"substitute from '{entry['kind']}/{entry['name']}' error: not found",
-                    self.wish.retry_interval,
-                )
-            for name, value in (obj.get("data") or {}).items():
-                text = base64.b64decode(value).decode() if entry["kind"] == "Secret" else str(value)
-                found[name] = text.replace("\n", "")
-        return {**found, **{name: str(value) for name, value in (post.get("substitute") or {}).items()}}
-
-    def request(self, cluster: Cluster, desired: Desired, revision: str) -> Request:
-        """The neutral request for these objects."""
-        wish = self.wish
-        account = wish.spec.get("serviceAccountName")
-        return Request(
-            unit=self.ref,
-            cluster=cluster,
-            manager=MANAGER,
-            wanted=tuple(rules.wanted(desired.objects, desired.origins)),
-            revision=revision,
-            actor="automated",
-            namespace=wish.target_namespace,
-            inventory=words.inventory_refs(self.raw.get("status") or {}),
-            mark=lambda obj: rules.mark(obj, wish),
-            read_live=lambda obj: rules.read_live(obj, wish),
-            permits=lambda _, obj: rules.refuses(obj),
-            policy=rules.policy(wish),
-            judge=judge_kstatus,
-            identity=f"system:serviceaccount:{self.ref.namespace}:{account}" if account else "",
-        )
+    async def not_yet(self, wait: NotYet) -> Result:
+        """It could not even begin."""
+        told = not_ready(wait.reason, wait.message)
+        news = self.reporter.news(told) or bool(self.reporter.asked)
+        also = [Condition("Stalled", "True", wait.reason, wait.message)] if wait.stalled else self.again()
+        await self.reporter.report([told, *also], observed=wait.stalled)
+        if news:
+            kind = "Warning" if wait.event is None else "Normal"
+            text = wait.message if wait.event is None else wait.event
+            self.reporter.event("Warning" if kind == "Warning" else "Normal", wait.reason, text, self.revision)
+        return Result(after=wait.after)
 
     # --- what it reports -----------------------------------------------------------------------------------------
 
-    def is_done(self, plan: Plan, revision: str) -> bool:
+    def again(self) -> list[Condition]:
+        """It will be tried again; nothing when the run did not come so far."""
+        if not self.stage:
+            return []
+        message = messages.stage(self.stage, self.revision, self.wish.timeout)
+        return [Condition("Reconciling", "True", "ProgressingWithRetry", message)]
+
+    def under_way(self, plan: Plan, outcome: Outcome) -> list[Condition]:
+        """It goes on when what it waits for changes."""
+        checking = self.all_begun(plan, outcome)
+        text = messages.stage(CHECKING if checking else APPLYING, self.revision, self.wish.timeout)
+        text += messages.waiting(outcome.waiting_for)
+        conditions = [
+            Condition("Ready", "Unknown", "Progressing", messages.IN_PROGRESS),
+            Condition("Reconciling", "True", "Progressing", text),
+        ]
+        return [*conditions, Condition("Healthy", "Unknown", "Progressing", text)] if checking else conditions
+
+    def all_begun(self, plan: Plan, outcome: Outcome) -> bool:
+        """Whether everything is applied, so that only health is left to wait for."""
+        return all(outcome.progress.of(change.phase, change.ref) is not None for change in plan)
+
+    def is_done(self, plan: Plan) -> bool:
         """Whether this revision of this generation was applied before and nothing has drifted since."""
-        status = self.raw.get("status") or {}
         return (
-            plan.in_sync
-            and status.get("lastAppliedRevision") == revision
-            and status.get("observedGeneration") == self.raw["metadata"].get("generation")
+            all(change.action in ("keep", "leave") and not change.orphan for change in plan)
+            and self.status.get("lastAppliedRevision") == self.revision
+            and self.status.get("observedGeneration") == self.reporter.generation
         )
 
-    def _well(self, revision: str) -> tuple[Condition, ...]:
-        done = ready("ReconciliationSucceeded", f"Applied revision: {revision}")
-        if not self.wish.wait and not self.wish.health_checks:
-            return (done,)
-        old = {c.get("type"): c for c in (self.raw.get("status") or {}).get("conditions") or ()}
-        known = old.get("Healthy") or {}
-        if known.get("status") == "True":
-            return (done, Condition("Healthy", "True", known["reason"], known["message"]))
-        took = format_duration(round(max(0.0, self.tools.clock.now() - self.now), 3))
-        return (done, Condition("Healthy", "True", "Succeeded", f"Health check passed in {took}"))
+    def remember(self, desired: Desired, outcome: str, took: float, *, again: bool) -> None:
+        """A line of ``status.history``; the same once more only counts ``again`` when something was done."""
+        digest, past = words.snapshot_digest(desired.objects), self.status.get("history") or ()
+        if again or words.is_news(past, digest, self.revision, outcome):
+            self.status["history"] = words.history(past, digest, self.revision, outcome, took, self.tools.clock.now())
 
-    async def report(self, conditions: list[Condition]) -> None:
-        """Write the status if it says anything new, and tell it as an event."""
-        old = self.raw.get("status") or {}
-        meta = self.raw["metadata"]
-        generation = int(meta.get("generation") or 0)
-        self.status["observedGeneration"] = generation
-        self.status["conditions"] = words.conditions(old.get("conditions") or (), conditions, generation, self.now)
-        asked = (meta.get("annotations") or {}).get(RECONCILE_AT)
-        if asked:
-            self.status["lastHandledReconcileAt"] = asked
-        changed = diff_merge(old, self.status)
-        if not changed:
-            return
-        await self.patch({"status": changed}, subresource="status")
-        told = conditions[0]
-        before: Object = next((c for c in old.get("conditions") or () if c.get("type") == "Ready"), {})
-        if (before.get("status"), before.get("message")) != (told.status, told.message) and told.status != "Unknown":
-            self.tools.events.record(
-                self.raw, "Normal" if told.status == "True" else "Warning", told.reason, told.message
-            )
+    async def health(self, cluster: Cluster, plan: Plan) -> dict[Ref, str]:
+        """kstatus' word on each object that is waited for."""
+        if self.wish.wait:
+            refs: Sequence[Ref] = [c.ref for c in plan if not c.orphan and not c.options.ignore_health]
+        else:
+            refs = sorted(rules.awaited(self.wish))
+        found: dict[Ref, str] = {}
+        for ref in refs:
+            try:
+                live = await cluster.live.get(ref)
+            except NotFound:
+                live = None
+            found[ref] = compute(live).status if live is not None else "NotFound"
+        return found
 
-    async def hold_finalizer(self) -> None:
-        """Before anything is applied, make sure that deletion will be noticed."""
-        finalizers = list(self.raw["metadata"].get("finalizers") or ())
-        if FINALIZER not in finalizers:
-            await self.patch({"metadata": {"finalizers": [*finalizers, FINALIZER]}})
+    # --- how far it was ------------------------------------------------------------------------------------------
 
-    async def patch(self, body: Object, subresource: str = "") -> None:
-        try:
-            self.raw = await self.tools.client.patch(self.ref, body, "merge", subresource=subresource, manager=MANAGER)
-        except NotFound:
-            return  # it went away meanwhile
-        self.tools.writes.note(self.ref, self.raw)
+    def progress(self, request: Request, plan: Plan) -> Progress:
+        """Where the last run left off; another revision or another spec begins anew, drift meanwhile is applied again."""
+        progress = self.tools.progress.get(self.reporter.ref)
+        waited_for = self.reporter.before("Reconciling").get("observedGeneration")
+        if progress is None or progress.revision != request.revision or waited_for != self.reporter.generation:
+            return Progress(started=format_time(self.reporter.now), revision=request.revision)
+        drifted = [c for c in plan if c.action not in ("keep", "leave") and progress.of(c.phase, c.ref) is not None]
+        return replace(progress, results={}) if drifted else progress
 
-
-def _under_way(outcome: Outcome, revision: str) -> list[Condition]:
-    waiting = ", ".join(str(ref) for ref in outcome.waiting_for[:5])
-    message = outcome.message or f"Running health checks for revision {revision}"
-    text = f"{message}: waiting for {waiting}" if waiting and waiting not in message else message
-    return [Condition("Ready", "Unknown", "Progressing", text), Condition("Reconciling", "True", "Progressing", text)]
+    def held_back(self) -> float | None:
+        """Seconds until a failed health check is tried again; recovery is seen at once, so this only stills the waiting."""
+        told = self.reporter.before("Ready")
+        if (
+            self.reporter.asked
+            or (told.get("status"), told.get("reason")) != ("False", "HealthCheckFailed")
+            or told.get("observedGeneration") != self.reporter.generation
+            or self.reporter.raw["status"].get("lastAttemptedRevision") != self.revision
+        ):
+            return None
+        left = parse_time(str(told.get("lastTransitionTime"))) + self.wish.retry_interval - self.reporter.now
+        return left if left > 0 else None
 
 
-def _unhealthy(outcome: Outcome) -> bool:
-    return not any(result.status == "SyncFailed" for result in outcome.results)
-
-
-def _failure(outcome: Outcome) -> str:
-    """Each object that failed with its own message; the outcome's message when none has."""
-    failed = [f"{result.ref}: {result.message}" for result in outcome.results if result.failed and result.message]
-    return "; ".join(failed) or outcome.message
+def _duration(seconds: float) -> str:
+    return format_duration(round(seconds, 3))

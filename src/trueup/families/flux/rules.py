@@ -5,12 +5,16 @@ Called by `kustomization.py`. Sources: Flux documentation, "Kustomization"; kust
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trueup.delivery.request import LiveMarks
+from trueup.families.flux.messages import subject
 from trueup.families.flux.types import (
+    DECRYPT,
     FORCE,
+    KUSTOMIZATION,
     OWNER_NAME,
     OWNER_NAMESPACE,
     PRUNE,
@@ -18,17 +22,24 @@ from trueup.families.flux.types import (
     SSA,
     Kustomization,
 )
-from trueup.kube.names import Object
+from trueup.kube import selectors
+from trueup.kube.names import Object, Ref
 from trueup.plan.order import FLUX
 from trueup.plan.policy import Policy
-from trueup.plan.wanted import DEFAULT, How, Options, Wanted
+from trueup.plan.wanted import DEFAULT, How, Ignore, Options, Removal, Wanted
 from trueup.ports import Origin
 
+_VARIABLE = re.compile(r"[_A-Za-z][_A-Za-z0-9]*\Z")
 _HOW: Mapping[str, How] = {"ifnotpresent": "create-only", "merge": "merge", "ignore": "ignore"}
 
 
-def render_options(kustomization: Kustomization, variables: Mapping[str, str] | None) -> Object:
-    """The kustomize options: the fields that Flux writes into the folder's kustomization before it builds."""
+def render_options(
+    kustomization: Kustomization, variables: Mapping[str, str] | None, there: Callable[[str], bool]
+) -> Object:
+    """The kustomize options: the fields that Flux writes into the folder's kustomization before it builds.
+
+    ``there``: whether a path, seen from that folder, is in the source.
+    """
     spec = kustomization.spec
     edits: Object = {}
     if kustomization.target_namespace:
@@ -36,6 +47,8 @@ def render_options(kustomization: Kustomization, variables: Mapping[str, str] | 
     for same in ("namePrefix", "nameSuffix", "images", "components"):
         if spec.get(same):
             edits[same] = spec[same]
+    if spec.get("ignoreMissingComponents") and "components" in edits:
+        edits["components"] = [path for path in edits["components"] if there(str(path))]
     if spec.get("patches"):
         edits["patches"] = [{k: v for k, v in patch.items() if k in ("patch", "target")} for patch in spec["patches"]]
     options: Object = {"edits": edits, "generate": True}
@@ -58,9 +71,17 @@ def policy(kustomization: Kustomization) -> Policy:
         adopt=("kubectl", "before-first-apply"),
         wait=kustomization.wait,
         wait_prune=False,
-        wait_for=frozenset() if kustomization.wait else frozenset(kustomization.health_checks),
+        wait_for=awaited(kustomization),
+        respect_ignored=True,
         timeout=kustomization.timeout,
     )
+
+
+def awaited(kustomization: Kustomization) -> frozenset[Ref]:
+    """``healthChecks``, less the Kustomization itself: it would wait for itself for ever."""
+    itself = (KUSTOMIZATION.kind, kustomization.key.namespace, kustomization.key.name)
+    checks = () if kustomization.wait else kustomization.health_checks
+    return frozenset(ref for ref in checks if (ref.kind.kind, ref.namespace, ref.name) != itself)
 
 
 def wanted(objects: Sequence[Object], origins: Sequence[Origin]) -> list[Wanted]:
@@ -79,13 +100,55 @@ def options_of(obj: Object) -> Options:
     how = _HOW.get(ssa)
     if str(said.get(RECONCILE_ANNOTATION) or "").lower() == "disabled":
         how = "ignore"
-    keep = str(said.get(PRUNE) or "").lower() == "disabled"
+    keep = how == "ignore" or str(said.get(PRUNE) or "").lower() == "disabled"
     force = str(said.get(FORCE) or "").lower() == "enabled"
     if not how and not keep and not force:
         return DEFAULT
-    return Options(
-        how=how, prune="no" if keep else "yes", delete="no" if keep else "yes", force=True if force else None
+    removal: Removal = "no" if keep else "yes"
+    return Options(how=how, prune=removal, delete=removal, force=True if force else None, ignore_health=how == "ignore")
+
+
+def ignores(kustomization: Kustomization, objects: Sequence[Object]) -> tuple[Ignore, ...]:
+    """``spec.ignore``: fields that are not watched for drift, of the objects that each rule's target selects."""
+    found = []
+    for rule in kustomization.spec.get("ignore") or ():
+        pointers = tuple(str(path) for path in rule.get("paths") or ())
+        target = rule.get("target")
+        if not target:
+            found.append(Ignore(pointers=pointers))
+            continue
+        for obj in objects:
+            ref = Ref.of(obj)
+            if selects(target, obj):
+                found.append(Ignore(ref.kind.group, ref.kind.kind, ref.namespace, ref.name, pointers))
+    return tuple(found)
+
+
+def selects(target: Mapping[str, Any], obj: Object) -> bool:
+    """Whether a selector means an object: names are regular expressions, as in kustomize's patches."""
+    ref, meta = Ref.of(obj), obj.get("metadata") or {}
+    values = {
+        "group": ref.kind.group,
+        "version": ref.kind.version,
+        "kind": ref.kind.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+    }
+    return (
+        all(not target.get(name) or re.fullmatch(str(target[name]), value) for name, value in values.items())
+        and selectors.labels(str(target.get("labelSelector") or "")).matches(meta.get("labels") or {})
+        and selectors.labels(str(target.get("annotationSelector") or "")).matches(meta.get("annotations") or {})
     )
+
+
+def variables(inline: Mapping[str, Any], found: Mapping[str, str], strategy: str) -> tuple[dict[str, str] | None, str]:
+    """The variables of ``postBuild`` (inline ones win; None: nothing is substituted), and what is wrong with them."""
+    both = {**found, **{name: str(value) for name, value in inline.items()}}
+    values = {name: value.replace("\n", "") for name, value in both.items()}
+    for name in values:
+        if not _VARIABLE.match(name):
+            return None, f"'{name}' var name is invalid, must match '^[_[:alpha:]][_[:alpha:][:digit:]]*$'"
+    return (values if values or strategy == "Always" else None), ""
 
 
 def mark(obj: Object, kustomization: Kustomization) -> Object:
@@ -118,11 +181,17 @@ def read_live(obj: Object, kustomization: Kustomization) -> LiveMarks:
     )
 
 
-def refuses(obj: Object | None) -> str:
+def refuses(obj: Object | None, decryption: bool) -> str:
     """Why an object cannot be applied as it is in the source; empty when it can."""
-    if obj is not None and isinstance(obj.get("sops"), dict) and obj["sops"].get("mac"):
-        return "it is encrypted with SOPS, which is not supported yet"
-    return ""
+    if obj is None or not isinstance(obj.get("sops"), dict) or not obj["sops"].get("mac"):
+        return ""
+    if str(((obj.get("metadata") or {}).get("annotations") or {}).get(DECRYPT) or "").lower() == "disabled":
+        return ""
+    if decryption:
+        return f"{subject(Ref.of(obj))} is SOPS encrypted, and spec.decryption is not supported yet"
+    return (
+        f"{subject(Ref.of(obj))} is SOPS encrypted, configuring decryption is required for this secret to be reconciled"
+    )
 
 
 def unsupported(kustomization: Kustomization) -> str:
@@ -130,6 +199,8 @@ def unsupported(kustomization: Kustomization) -> str:
     spec = kustomization.spec
     if spec.get("healthCheckExprs"):
         return "spec.healthCheckExprs is not supported yet: use healthChecks or wait"
+    if any(entry.get("readyExpr") for entry in spec.get("dependsOn") or ()):
+        return "spec.dependsOn[].readyExpr is not supported yet: leave it out to wait for Ready"
     if (spec.get("kubeConfig") or {}).get("configMapRef"):
         return "spec.kubeConfig.configMapRef is not supported yet: use secretRef"
     return ""

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
+
 from trueup.families.flux.view import inventory_id, parse_inventory_id
 from trueup.kube.names import Object, Ref
 from trueup.timing.durations import format_duration
@@ -70,34 +72,35 @@ def inventory_refs(status: Mapping[str, Any]) -> tuple[Ref, ...]:
 
 
 def history(
-    old: Sequence[Mapping[str, Any]], wanted: Sequence[Object], revision: str, outcome: str, seconds: float, now: float
+    old: Sequence[Mapping[str, Any]], digest: str, revision: str, outcome: str, seconds: float, now: float
 ) -> list[Object]:
-    """``status.history``: the newest first; what was delivered before is counted, not repeated."""
-    digest = snapshot_digest(wanted)
+    """``status.history``: the newest first; what was delivered before with the same outcome is counted, not repeated."""
     stamp = format_time(now)
-    known = next((dict(entry) for entry in old if entry.get("digest") == digest), None)
+    known = next((dict(entry) for entry in old if _same(entry, digest, outcome)), None)
     entry = known or {"digest": digest, "firstReconciled": stamp, "totalReconciliations": 0}
     entry["lastReconciled"] = stamp
     entry["lastReconciledDuration"] = format_duration(round(seconds, 3))
     entry["lastReconciledStatus"] = outcome
     entry["totalReconciliations"] = int(entry["totalReconciliations"]) + 1
     entry["metadata"] = {"revision": revision}
-    rest = [dict(other) for other in old if other.get("digest") != digest]
+    rest = [dict(other) for other in old if not _same(other, digest, outcome)]
     return [entry, *rest][:HISTORY_LIMIT]
 
 
-def is_news(old: Sequence[Mapping[str, Any]], wanted: Sequence[Object], revision: str, outcome: str) -> bool:
+def is_news(old: Sequence[Mapping[str, Any]], digest: str, revision: str, outcome: str) -> bool:
     """Whether a delivery differs from the last one told. The same failure again is none: a status that changed at each
     look would call for the next look."""
     last = old[0] if old else {}
-    said = ((last.get("metadata") or {}).get("revision"), last.get("lastReconciledStatus"))
-    return said != (revision, outcome) or last.get("digest") != snapshot_digest(wanted)
+    said = ((last.get("metadata") or {}).get("revision"), last.get("lastReconciledStatus"), last.get("digest"))
+    return said != (revision, outcome, digest)
+
+
+def _same(entry: Mapping[str, Any], digest: str, outcome: str) -> bool:
+    return entry.get("digest") == digest and entry.get("lastReconciledStatus") == outcome
 
 
 def snapshot_digest(wanted: Sequence[Object]) -> str:
     """A digest of all that is wanted."""
-    import orjson
-
     text = hashlib.sha256()
     for obj in wanted:
         text.update(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS))

@@ -22,6 +22,7 @@ FORCE_AT = "reconcile.fluxcd.io/forceAt"
 RECONCILE_ANNOTATION = "kustomize.toolkit.fluxcd.io/reconcile"
 PRUNE = "kustomize.toolkit.fluxcd.io/prune"
 SSA = "kustomize.toolkit.fluxcd.io/ssa"
+DECRYPT = "kustomize.toolkit.fluxcd.io/decrypt"
 FORCE = "kustomize.toolkit.fluxcd.io/force"
 SUBSTITUTE = "kustomize.toolkit.fluxcd.io/substitute"
 OWNER_NAME = "kustomize.toolkit.fluxcd.io/name"
@@ -83,6 +84,8 @@ class Kustomization:
     depends_on: Sequence[Key]
     health_checks: Sequence[Ref]
     deletion_policy: str
+    account: str
+    """The service account to act as; empty: trueup itself."""
 
     @property
     def spec(self) -> Mapping[str, Any]:
@@ -109,7 +112,7 @@ class Kustomization:
             suspend=bool(spec.get("suspend")),
             interval=interval,
             retry_interval=parse_duration(spec["retryInterval"]) if spec.get("retryInterval") else interval,
-            timeout=parse_duration(spec["timeout"]) if spec.get("timeout") else interval,
+            timeout=max(parse_duration(spec["timeout"]) if spec.get("timeout") else interval - 30.0, 30.0),
             target_namespace=str(spec.get("targetNamespace") or ""),
             depends_on=tuple(
                 Key(str(entry.get("namespace") or key.namespace), str(entry.get("name") or ""))
@@ -124,6 +127,7 @@ class Kustomization:
                 for check in spec.get("healthChecks") or ()
             ),
             deletion_policy=str(spec.get("deletionPolicy") or "MirrorPrune"),
+            account=str(spec.get("serviceAccountName") or ""),
         )
 
 

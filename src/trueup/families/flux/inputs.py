@@ -1,0 +1,204 @@
+"""What a Kustomization stands on: its source, its dependencies, its cluster, its variables, its build. The shell.
+
+Called by `kustomization.py` and `finalize.py`. Source: kustomize-controller (``getSource``, ``checkDependencies``, ``build``).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from trueup.delivery.outcome import Desired
+from trueup.delivery.request import Request, SourceRequest
+from trueup.delivery.tools import DeliveryTools
+from trueup.families.flux import rules
+from trueup.families.flux import status as words
+from trueup.families.flux.artifact import clean
+from trueup.families.flux.checkout import Content, IncludeUnavailable, checkout
+from trueup.families.flux.credentials import SECRET
+from trueup.families.flux.types import (
+    GIT_REPOSITORY,
+    KUSTOMIZATION,
+    MANAGER,
+    GitRepository,
+    Kustomization,
+)
+from trueup.health.kstatus import judge as judge_kstatus
+from trueup.kube.names import Key, Kind, Object, Ref
+from trueup.kube.problems import NotFound
+from trueup.ports import Artifact, Cluster, RenderProblem, SourceProblem, Target
+
+DEPENDENCY_RETRY = 30.0
+"""Flux's ``--requeue-dependency``; whatever is waited for wakes its dependents at once."""
+SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount")
+
+
+class NotYet(Exception):
+    """The run ends here: the condition to report, and when to look again (None: when something changes)."""
+
+    def __init__(
+        self, reason: str, message: str, after: float | None, *, stalled: bool = False, event: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason, self.message, self.after = reason, message, after
+        self.stalled = stalled
+        self.event = event
+        """What is told instead of the message; empty: nothing is told. A told message is no warning."""
+
+
+class Inputs:
+    """Looks things up for one Kustomization."""
+
+    def __init__(self, tools: DeliveryTools, wish: Kustomization) -> None:
+        self.tools, self.wish = tools, wish
+        self.namespace = wish.key.namespace
+
+    def source(self) -> Object:
+        """The source object with an artifact."""
+        ref = self.wish.source
+        if ref.kind != GIT_REPOSITORY:
+            text = f"{ref.kind.kind} sources are not supported yet: use a GitRepository"
+            raise NotYet("ArtifactFailed", text, None, event="")
+        source = self.tools.cache(GIT_REPOSITORY).get(Key(ref.namespace, ref.name))
+        if source is None:
+            text = f'gitrepositories.source.toolkit.fluxcd.io "{ref.name}" not found'
+            raise NotYet("ArtifactFailed", text, self.wish.retry_interval, event="")
+        if not (source.get("status") or {}).get("artifact"):
+            raise NotYet("ArtifactFailed", "Source artifact not found, retrying in 30s", DEPENDENCY_RETRY, event="")
+        return source
+
+    def check_dependencies(self, revision: str) -> None:
+        """Every dependency is ready, and those of the same source at the same revision."""
+        told = "Dependencies do not meet ready condition, retrying in 30s"
+        for key in self.wish.depends_on:
+            dependency = self.tools.cache(KUSTOMIZATION).get(key)
+            same = dependency is not None and Kustomization.parse(dependency).source == self.wish.source
+            why = rules.ready_dependency(dependency, revision, same)
+            if why:
+                raise NotYet("DependencyNotReady", f"dependency '{key}' {why}", DEPENDENCY_RETRY, event=told)
+
+    async def artifact(self, source: Object, revision: str) -> Artifact:
+        """The source's files, as its status says they were stored."""
+        repository = GitRepository.parse(source)
+        commit = words.commit_of(revision)
+        try:
+            found = await checkout(self.tools, repository, commit, Content.stored(repository))
+        except (SourceProblem, IncludeUnavailable) as problem:
+            raise NotYet("ArtifactFailed", str(problem), self.wish.retry_interval) from problem
+        if self.wish.path and found.tree.kind(self.wish.path) == "none":
+            text = f"kustomization path not found: stat {self.wish.path}: no such file or directory"
+            raise NotYet("ArtifactFailed", text, self.wish.retry_interval)
+        return found
+
+    async def cluster(self) -> Cluster:
+        """The cluster of ``spec.kubeConfig``, else this one."""
+        ref = (self.wish.spec.get("kubeConfig") or {}).get("secretRef")
+        if not ref:
+            return await self.tools.clusters.of()
+        secret = await self.tools.client.get(Ref(SECRET, self.namespace, str(ref["name"])))
+        data = secret.get("data") or {}
+        chosen = data.get(ref["key"]) if ref.get("key") else data.get("value") or data.get("value.yaml")
+        if not chosen:
+            what = ref.get("key") or "value' or 'value.yaml"
+            text = f"KubeConfig secret '{self.namespace}/{ref['name']}' does not contain a '{what}' key"
+            raise NotYet("ReconciliationFailed", text, self.wish.retry_interval)
+        return await self.tools.clusters.of(kubeconfig=base64.b64decode(chosen))
+
+    async def build(self, cluster: Cluster, artifact: Artifact) -> Desired:
+        """Render the folder."""
+        wish = self.wish
+        asked = SourceRequest(
+            spec=GitRepository.parse(self.source()).git_spec({}),
+            path=wish.path or ".",
+            tool="kustomize",
+            options=rules.render_options(wish, await self.variables(), lambda path: _there(artifact, wish.path, path)),
+            artifact=artifact,
+        )
+        target = Target(await cluster.client.version(), namespace=wish.target_namespace)
+        try:
+            return await self.tools.delivery.desire([asked], target)
+        except RenderProblem as problem:
+            text = f"kustomize build failed: {problem}"
+            raise NotYet("BuildFailed", text, wish.retry_interval) from problem
+
+    async def variables(self) -> dict[str, str] | None:
+        """``postBuild``: inline variables win over those of ConfigMaps and Secrets; None when nothing is substituted."""
+        post = self.wish.spec.get("postBuild")
+        if not post:
+            return None
+        found: dict[str, str] = {}
+        for entry in post.get("substituteFrom") or ():
+            found |= await self._from(entry)
+        strategy = str(post.get("substituteStrategy") or "WithVariables")
+        values, wrong = rules.variables(post.get("substitute") or {}, found, strategy)
+        if wrong:
+            text = f"post build failed: envsubst error: {wrong}"
+            raise NotYet("BuildFailed", text, self.wish.retry_interval)
+        return values
+
+    async def _from(self, entry: Mapping[str, Any]) -> dict[str, str]:
+        kind, name = str(entry["kind"]), str(entry["name"])
+        local = await self.tools.clusters.of()
+        obj = await local.live.get(Ref(Kind("", "v1", kind), self.namespace, name))
+        if obj is None:
+            if entry.get("optional"):
+                return {}
+            text = f"post build failed: substitute from '{kind}/{name}' error: {kind} \"{name}\" not found"
+            raise NotYet("BuildFailed", text, self.wish.retry_interval)
+        data = obj.get("data") or {}
+        if kind != "Secret":
+            return {key: str(value) for key, value in data.items()}
+        return {key: base64.b64decode(value).decode("utf-8", "replace") for key, value in data.items()}
+
+    async def can_impersonate(self) -> bool:
+        """Whether whom and where to act as still exist."""
+        ref = (self.wish.spec.get("kubeConfig") or {}).get("secretRef")
+        needed = [Ref(SECRET, self.namespace, str(ref["name"]))] if ref else []
+        if self.wish.account and not ref:
+            needed.append(Ref(SERVICE_ACCOUNT, self.namespace, self.wish.account))
+        try:
+            for one in needed:
+                await self.tools.client.get(one)
+        except NotFound:
+            return False
+        return True
+
+    def request(
+        self, cluster: Cluster, desired: Desired, revision: str, inventory: Sequence[Ref], *, deleting: bool = False
+    ) -> Request:
+        """The neutral request for these objects."""
+        wish = self.wish
+        policy = rules.policy(wish)
+        if deleting:
+            terminates = wish.deletion_policy == "WaitForTermination"
+            policy = replace(policy, prune=True, wait=False, wait_for=frozenset(), wait_prune=terminates)
+        return Request(
+            unit=Ref(KUSTOMIZATION, self.namespace, wish.key.name),
+            cluster=cluster,
+            manager=MANAGER,
+            wanted=tuple(rules.wanted(desired.objects, desired.origins)),
+            revision=revision,
+            actor="automated",
+            namespace=wish.target_namespace,
+            inventory=tuple(inventory),
+            mark=lambda obj: rules.mark(obj, wish),
+            read_live=lambda obj: rules.read_live(obj, wish),
+            permits=lambda _, obj: rules.refuses(obj, bool(wish.spec.get("decryption"))),
+            ignore=rules.ignores(wish, desired.objects),
+            policy=policy,
+            judge=judge_kstatus,
+            identity=f"system:serviceaccount:{self.namespace}:{wish.account}" if wish.account else "",
+            deleting=deleting,
+        )
+
+
+def _there(artifact: Artifact, folder: str, path: str) -> bool:
+    """Whether a component is in the source; one outside it, or a remote one, is for kustomize to judge."""
+    if "://" in path:
+        return True
+    try:
+        return artifact.tree.kind(clean(f"{folder}/{path}")) != "none"
+    except PermissionError:
+        return True
