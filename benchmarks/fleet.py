@@ -74,6 +74,43 @@ def application(app: str) -> Object:
     }
 
 
+def project(namespace: str) -> Object:
+    """The project that allows everything, as a fresh Argo CD has it."""
+    spec = {
+        "sourceRepos": ["*"],
+        "destinations": [{"server": "*", "namespace": "*"}],
+        "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+    }
+    meta = {"name": "default", "namespace": namespace}
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": meta, "spec": spec}
+
+
+def repository(namespace: str) -> Object:
+    """The source of all Kustomizations."""
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": {"name": "fleet", "namespace": namespace},
+        "spec": {"interval": "10m", "url": URL, "ref": {"branch": "main"}},
+    }
+
+
+def kustomization(app: str, namespace: str) -> Object:
+    """An app's Kustomization."""
+    return {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": app, "namespace": namespace},
+        "spec": {
+            "interval": "10m",
+            "path": f"./apps/{app}",
+            "prune": True,
+            "targetNamespace": app,
+            "sourceRef": {"kind": "GitRepository", "name": "fleet"},
+        },
+    }
+
+
 def write(folder: Path, count: int, prefix: str = "app") -> list[str]:
     """A Git repository with that many apps; their names."""
     names = [f"{prefix}-{index:04d}" for index in range(count)]
