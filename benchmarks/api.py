@@ -1,132 +1,242 @@
-"""The API server over the wire: reads, durable writes and applies per second, 1,000 watches told of one change.
+"""The API server over TLS: requests, durable writes and applies a second, and events told to 1,000 watches.
 
-The floor of the writes, measured in the same run: SQLite committing the same rows in batches of 64.
+Floors measured in the same run, with the same client: the same engine answering the same bytes with nothing behind it,
+SQLite committing the same rows in batches as large, and a bare socket that writes the same bytes to as many connections.
+Client and servers share this machine's cores; the CPU of the server alone is told beside.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 
 from benchmarks import fleet
 from benchmarks.report import Row, show
-from trueup.client.http import HttpClient
-from trueup.client.kubeconfig import load
-from trueup.kube.names import Kind, Object, Ref
-from trueup.ports import Client
+from benchmarks.serving import Serving, serving
+from benchmarks.wire import Lane, Streams
+from trueup.client.access import ClusterAccess
+from trueup.kube.names import Object
 
-CONFIG = Kind("", "v1", "ConfigMap")
-LANES = 8
+MAPS = "/api/v1/namespaces/default/configmaps"
+LANES = 64
 SECONDS = 3.0
 WATCHES = 1_000
+STREAMS = 250
+"""Watches on one HTTP/2 connection."""
+BURST = 50
+_APPLY = "application/apply-patch+yaml"
+
+Ask = Callable[[Lane, int], "asyncio.Future[tuple[int, bytes]]"]
 
 
 async def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        floor = sqlite_floor(root / "floor.sqlite")
-        with (root / "log").open("wb") as log:
-            server = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "trueup.cli.main", "apiserver", "--no-simulate", "--state", str(root / "state"),
-                "--listen", "127.0.0.1:0", stdout=log, stderr=log,
-            )  # fmt: skip
-        try:
-            path = root / "state" / "kubeconfig"
-            started = time.monotonic()
-            while not (root / "state" / "up.json").exists():
-                assert server.returncode is None, (root / "log").read_text()
-                await asyncio.sleep(0.005)
-            ready = time.monotonic() - started
-            client = await HttpClient.connect(load(path))
-            await measure(client, server.pid, floor, ready)
-        finally:
-            server.terminate()
-            await server.wait()
+        commits = sqlite_floor(root / "floor.sqlite")
+        async with serving(root, "--no-simulate") as server, floors(server, root) as (engine, socket):
+            rows = [Row("ready after start", f"{1000 * server.ready:.0f} ms")]
+            rows += await requests(server, engine, commits)
+            rows += await fan_out(server, socket)
+            rows.append(
+                Row("memory of the server", f"{server.memory():.0f} MB", None, f"{server.disk():.0f} MB on disk")
+            )
+        show("api", rows)
 
 
-async def measure(client: Client, pid: int, floor: float, ready: float) -> None:
-    """All figures of one server."""
-    rows = [Row("ready after start", f"{1000 * ready:.0f} ms")]
-    creates, cost = await rate(lambda n: client.create(config(f"made-{n}")), pid)
-    rows.append(
-        Row(
-            "durable creates",
-            f"{creates:.0f}/s",
-            creates / floor,
-            f"SQLite alone {floor:.0f}/s, {cost:.0f} us CPU each",
+@asynccontextmanager
+async def floors(server: Serving, root: Path) -> AsyncIterator[tuple[ClusterAccess, ClusterAccess]]:
+    """How the floors' two servers are reached."""
+    ready, pki = root / "ready", server.state / "pki"
+    command = [sys.executable, "-m", "benchmarks.floor", str(pki / "server.crt"), str(pki / "server.key"), str(ready)]
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+        while not ready.exists() or not ready.read_text():
+            assert process.returncode is None
+            await asyncio.sleep(0.005)
+        engine, socket = ready.read_text().split()
+        yield (
+            replace(server.access, server=f"https://127.0.0.1:{engine}"),
+            replace(server.access, server=f"https://127.0.0.1:{socket}"),
         )
-    )
-    gets, cost = await rate(lambda n: client.get(Ref(CONFIG, "default", "made-0")), pid)
-    rows.append(Row("gets", f"{gets:.0f}/s", gets / creates, f"creates, {cost:.0f} us CPU each"))
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def requests(server: Serving, engine: ClusterAccess, commits: float) -> list[Row]:
+    """Requests a second, by what they do."""
+    lanes, bare = [[await Lane.open(access) for _ in range(LANES)] for access in (server.access, engine)]
     deployment = fleet.objects_of("bench")[0]
+    first = orjson.dumps(config("read"))
+    status, stored = await lanes[0].ask("POST", MAPS, first)
+    assert status == 201, stored
+    await bare[0].ask("POST", "/", stored)
 
-    def apply(n: int) -> Awaitable[Object]:
-        meta = {**deployment["metadata"], "name": f"web-{n % 200}", "namespace": "default"}
-        return client.apply({**deployment, "metadata": {**meta, "annotations": {"n": str(n)}}}, manager="bench")
+    def apply(n: int) -> bytes:
+        meta = {
+            **deployment["metadata"],
+            "name": f"web-{n % 200}",
+            "namespace": "default",
+            "annotations": {"n": str(n)},
+        }
+        return orjson.dumps({**deployment, "metadata": meta})
 
-    applies, cost = await rate(apply, pid)
-    rows.append(Row("server-side applies", f"{applies:.0f}/s", applies / creates, f"creates, {cost:.0f} us CPU each"))
+    def path(n: int) -> str:
+        return f"/apis/apps/v1/namespaces/default/deployments/web-{n % 200}?fieldManager=bench"
+
+    floor, _ = await rate(bare, lambda lane, n: lane.ask("GET", "/"), server)
+    gets, cost = await rate(lanes, lambda lane, n: lane.ask("GET", f"{MAPS}/read"), server)
+    rows = [_row("gets", gets, floor, f"the engine alone {floor:.0f}/s", cost)]
+    posts, _ = await rate(bare, lambda lane, n: lane.ask("POST", "/", stored), server)
+    made, cost = await rate(lanes, lambda lane, n: lane.ask("POST", MAPS, orjson.dumps(config(f"n{n}"))), server)
+    rows.append(_row("durable creates", made, posts, f"the engine alone {posts:.0f}/s", cost))
+    rows.append(Row("", "", made / commits, f"SQLite alone {commits:.0f}/s"))
+    applied, cost = await rate(lanes, lambda lane, n: lane.ask("PATCH", path(n), apply(n), _APPLY), server)
+    rows.append(_row("server-side applies", applied, made, "durable creates", cost))
     started = time.monotonic()
-    listing = await client.list(CONFIG, "default")
-    seconds = time.monotonic() - started
-    rows.append(Row(f"list of {len(listing.items)}", f"{1000 * seconds:.0f} ms"))
+    _, listed = await lanes[0].ask("GET", MAPS)
     rows.append(
-        Row(f"{WATCHES} watches, one event", f"{1000 * await fan_out(client):.0f} ms", None, "to the last of them")
-    )
-    rows.append(Row("memory of the server", f"{memory(pid):.0f} MB"))
-    show("api", rows)
+        Row(f"list of {listed.count(b'creationTimestamp')}", f"{1000 * (time.monotonic() - started):.0f} ms", None,
+            f"{len(listed) / 1e6:.1f} MB")
+    )  # fmt: skip
+    for lane in (*lanes, *bare):
+        lane.close()
+    return rows
 
 
-async def rate(work: Callable[[int], Awaitable[object]], pid: int) -> tuple[float, float]:
-    """(operations a second with 8 lanes, server CPU microseconds each)."""
+def _row(what: str, figure: float, floor: float, against: str, cost: float) -> Row:
+    return Row(what, f"{figure:.0f}/s", figure / floor, f"{against}; {cost:.0f} us CPU of the server each")
+
+
+async def rate(lanes: Sequence[Lane], ask: object, server: Serving) -> tuple[float, float]:
+    """(requests a second over all lanes, the server's CPU microseconds each)."""
+    assert callable(ask)
     count = 0
-    before, started = cpu(pid), time.monotonic()
-    ends = started + SECONDS
+    used, began = server.cpu(), time.monotonic()
+    ends = began + SECONDS
 
-    async def lane() -> None:
+    async def run(lane: Lane) -> None:
         nonlocal count
         while time.monotonic() < ends:
             number, count = count, count + 1
-            await work(number)
+            status, body = await ask(lane, number)
+            assert status in (200, 201), body
 
-    await asyncio.gather(*(lane() for _ in range(LANES)))
-    return count / (time.monotonic() - started), 1e6 * (cpu(pid) - before) / max(count, 1)
+    await asyncio.gather(*map(run, lanes))
+    return count / (time.monotonic() - began), 1e6 * (server.cpu() - used) / count
 
 
-async def fan_out(client: Client) -> float:
-    """Seconds until the last of many watches has heard of one change."""
-    listing = await client.list(CONFIG, "default", limit=1)
-    heard = asyncio.Semaphore(0)
-    watching = asyncio.Semaphore(0)
+class Ears:
+    """Counts what watches heard."""
 
-    async def watch() -> None:
-        events = client.watch(CONFIG, "default", revision=listing.revision)
-        watching.release()
-        async for event in events:
-            if event.object["metadata"]["name"] == "told":
-                heard.release()
-                return
+    def __init__(self) -> None:
+        self.heard: Counter[int] = Counter()
+        self._left: asyncio.Future[None] | None = None
+        self._wanted = 0
 
-    tasks = [asyncio.create_task(watch()) for _ in range(WATCHES)]
-    for _ in tasks:
-        await watching.acquire()
-    await asyncio.sleep(3)
-    started = time.monotonic()
-    await client.create(config("told"))
-    for _ in tasks:
-        await heard.acquire()
-    seconds = time.monotonic() - started
-    await asyncio.gather(*tasks)
-    return seconds
+    def hear(self, number: int, piece: bytes) -> None:
+        """What came on one watch."""
+        lines = piece.count(b"\n")
+        self.heard[number] += lines
+        self._wanted -= lines
+        if self._wanted == 0 and self._left is not None:
+            self._left.set_result(None)
+
+    def want(self, count: int) -> asyncio.Future[None]:
+        """Done when so many more have been heard."""
+        self._wanted, self._left = count, asyncio.get_running_loop().create_future()
+        return self._left
+
+
+async def fan_out(server: Serving, socket: ClusterAccess) -> list[Row]:
+    """One event, and many, to a thousand watches: of connections of their own, of a few, and of bare sockets."""
+    body = orjson.dumps({"type": "ADDED", "object": config("told")}) + b"\n"
+    bare = await told(socket, "/", lambda n: ("/", body), server)
+    rows = []
+    query = f"{MAPS}?watch=true&resourceVersion={await revision(server.access)}"
+    one = await told(server.access, query, lambda n: (MAPS, orjson.dumps(config(f"one-{n}"))), server)
+    rows += _told(f"{WATCHES} watches", one, bare)
+    query = f"{MAPS}?watch=true&resourceVersion={await revision(server.access)}"
+    few = await told(server.access, query, lambda n: (MAPS, orjson.dumps(config(f"few-{n}"))), server, shared=True)
+    rows += _told(f"{WATCHES} on {WATCHES // STREAMS} of HTTP/2", few, bare)
+    return rows
+
+
+def _told(what: str, got: tuple[float, float, float], bare: tuple[float, float, float]) -> list[Row]:
+    latency, events, cost = got
+    return [
+        Row(f"{what}: latency", f"{1000 * latency:.0f} ms", latency / bare[0], f"bare sockets {1000 * bare[0]:.0f} ms"),
+        Row("  events", f"{events:.0f}/s", events / bare[1],
+            f"bare sockets {bare[1]:.0f}/s; {cost:.1f} us CPU of the server each"),
+    ]  # fmt: skip
+
+
+async def told(
+    access: ClusterAccess,
+    path: str,
+    write: Callable[[int], tuple[str, bytes]],
+    server: Serving,
+    *,
+    shared: bool = False,
+) -> tuple[float, float, float]:
+    """(seconds until the last has heard one event (median of nine), events a second in a burst, server CPU us each)."""
+    ears, writer = Ears(), await Lane.open(access)
+    watches = await (_shared if shared else _own)(access, path, ears)
+    times = []
+    for n in range(9):
+        heard, began = ears.want(WATCHES), time.monotonic()
+        status, answer = await writer.ask("POST", *write(n))
+        assert status == 201, answer
+        await asyncio.wait_for(heard, 30)
+        times.append(time.monotonic() - began)
+    heard, used, began = ears.want(WATCHES * BURST), server.cpu(), time.monotonic()
+    for n in range(BURST):
+        await writer.ask("POST", *write(100 + n))
+    await asyncio.wait_for(heard, 60)
+    took, used = time.monotonic() - began, server.cpu() - used
+    assert set(ears.heard.values()) == {9 + BURST}, "every watch has to hear everything, once"
+    for watch in (*watches, writer):
+        watch.close()
+    return sorted(times)[4], WATCHES * BURST / took, 1e6 * used / (WATCHES * BURST)
+
+
+async def _own(access: ClusterAccess, path: str, ears: Ears) -> Sequence[Lane | Streams]:
+    """A connection for each watch."""
+    watches = []
+    for number in range(WATCHES):
+        watches.append(await Lane.open(access))
+        await watches[-1].follow(path, lambda piece, number=number: ears.hear(number, piece))  # type: ignore[misc]
+    return watches
+
+
+async def _shared(access: ClusterAccess, path: str, ears: Ears) -> Sequence[Lane | Streams]:
+    """A few connections for all."""
+    watches = []
+    for first in range(0, WATCHES, STREAMS):
+        watches.append(
+            await Streams.open(access, lambda stream, piece, first=first: ears.hear(first + stream // 2, piece))  # type: ignore[misc]
+        )
+        await watches[-1].follow([path] * STREAMS)
+    return watches
+
+
+async def revision(access: ClusterAccess) -> str:
+    """From where a watch hears what happens next."""
+    lane = await Lane.open(access)
+    _, body = await lane.ask("GET", f"{MAPS}?limit=1")
+    lane.close()
+    return str(orjson.loads(body)["metadata"]["resourceVersion"])
 
 
 def config(name: str) -> Object:
@@ -140,7 +250,7 @@ def config(name: str) -> Object:
 
 
 def sqlite_floor(path: Path) -> float:
-    """Rows of the same size a second, committed in batches of 64."""
+    """Rows of the same size a second, committed in batches of as many as there are lanes."""
     database = sqlite3.connect(path, isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
@@ -149,23 +259,11 @@ def sqlite_floor(path: Path) -> float:
     count, started = 0, time.monotonic()
     while time.monotonic() < started + 1.5:
         database.execute("BEGIN")
-        database.executemany("INSERT INTO t (value) VALUES (?)", [(value,)] * 64)
+        database.executemany("INSERT INTO t (value) VALUES (?)", [(value,)] * LANES)
         database.execute("COMMIT")
-        count += 64
+        count += LANES
     database.close()
     return count / (time.monotonic() - started)
-
-
-def cpu(pid: int) -> float:
-    """CPU seconds of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory(pid: int) -> float:
-    """Resident MB of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 if __name__ == "__main__":
