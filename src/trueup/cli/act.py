@@ -102,7 +102,10 @@ async def rollback(
     name: str, id: int | None, prune: bool, dry_run: bool,
     state: Path, kubeconfig: Path | None, context: str, namespace: str,
 ) -> int:  # fmt: skip
-    """Go back to a deployment of the history (the one before the last)."""
+    """Go back to a deployment of the history.
+
+    Without its id: to the one before the last.
+    """
     options = {"id": id, "prune": prune, "dry_run": dry_run}
     return await _simple("rollback", name, options, state, kubeconfig, context, namespace)
 

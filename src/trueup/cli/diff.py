@@ -22,7 +22,7 @@ from trueup.settings import parse_mapping
 def diff(
     what: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: tuple[str, ...]
 ) -> None:
-    """Show what a sync of an app, or applying a folder, would change."""
+    """Show what a sync, or applying a folder, would change."""
     try:
         folder = Path(what) if Path(what).is_dir() else None
         text, changes = asyncio.run(_diff(what, folder, state, kubeconfig, context, namespace, parse_mapping(mapping)))

@@ -21,7 +21,7 @@ from trueup.family import UnitView
 async def get(
     names: tuple[str, ...], state: Path, kubeconfig: Path | None, context: str, namespace: str, output: str | None
 ) -> int:
-    """Show units: where they come from, whether they are synced, and how they are."""
+    """List units with their sync and health."""
     from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)

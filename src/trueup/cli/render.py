@@ -29,7 +29,7 @@ def render(
     what: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: tuple[str, ...],
     kubernetes_version: str, tool: str | None, files: bool,
 ) -> None:  # fmt: skip
-    """Print what a folder, or the source of an app in the cluster, renders to."""
+    """Print what a folder or a unit's source renders to."""
     if Path(what).is_dir():
         target = Target(f"v{kubernetes_version.removeprefix('v')}.0", namespace=namespace)
         objects, origins, warnings = asyncio.run(_folder(Path(what), target, tool or ""))

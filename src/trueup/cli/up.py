@@ -50,7 +50,10 @@ def up(
     source: str, path: str, mapping: tuple[str, ...], state: Path, listen: str, kubernetes_version: str,
     wait: bool, timeout: float, detach: bool, memory: bool, verbose: bool,
 ) -> None:  # fmt: skip
-    """Start a cluster of its own and keep it true to SOURCE: a working tree, a bare repository or a URL."""
+    """Start a cluster of its own and keep it true to SOURCE.
+
+    SOURCE is a working tree, a bare repository, a plain folder or a URL.
+    """
     if detach and memory:
         raise click.UsageError("--detach keeps its state on disk: leave out --memory")
     settings = read_settings(source, path, mapping, None if memory else state, listen, kubernetes_version)

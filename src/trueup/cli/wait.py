@@ -25,7 +25,10 @@ from trueup.ports import Client
 async def wait(
     names: tuple[str, ...], timeout: float, state: Path, kubeconfig: Path | None, context: str, namespace: str
 ) -> int:
-    """Wait until units (all of them when none is named) are synced and healthy."""
+    """Wait until units are synced and healthy.
+
+    All of them when none is named.
+    """
     from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)

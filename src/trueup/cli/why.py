@@ -40,7 +40,10 @@ class Finding:
 @cluster_options
 @asynchronous
 async def why(name: str, state: Path, kubeconfig: Path | None, context: str, namespace: str) -> int:
-    """Say why a unit is as it is, down to the first cause. Exits with 1 while the unit is not synced and healthy."""
+    """Say why a unit is as it is, down to the first cause.
+
+    Exits with 1 while the unit is not synced and healthy.
+    """
     from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)

@@ -1,7 +1,9 @@
 """The command line finds its verbs and answers bad usage with exit code 2."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -44,6 +46,20 @@ def test_every_verb_has_help(verb: str) -> None:
 
     assert result.exit_code == 0, result.output
     assert "Usage:" in result.output
+
+
+def test_the_page_lists_every_verb() -> None:
+    """docs/command-line.md says of each verb what its help says first."""
+    page = Path(__file__).parents[3] / "docs" / "command-line.md"
+    listed = dict(re.findall(r"^\| `trueup (\w+)` \| (.+) \|$", page.read_text(), re.M))
+
+    said = {}
+    for verb in VERBS:
+        command = cli.get_command(click.Context(cli), verb)
+        assert command is not None
+        said[verb] = (command.help or "").partition("\n")[0]
+
+    assert listed == said
 
 
 def test_tables_align_their_columns() -> None:
