@@ -7,6 +7,9 @@ the place of a sync under way is trueup's own.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from trueup.delivery.outcome import Desired, Outcome
@@ -20,6 +23,7 @@ from trueup.ports import Cluster, RenderProblem, SourceProblem
 from trueup.timing.rfc3339 import format_time, parse_time
 
 BLOCKED = "Sync operation blocked by sync window"
+ANNOUNCED_AFTER = 1.0
 MINUTE = 60.0
 """Windows open and shut on whole minutes."""
 
@@ -150,9 +154,7 @@ async def _advance(
         state = operation.running(asked, reached, subject, "one or more tasks are running", namespace_metadata=kept)
         await run.save(asked, state)
 
-    if not state:
-        await save(progress)
-    elif state.get("finishedAt") and progress.not_before <= run.now:
+    if state.get("finishedAt") and progress.not_before <= run.now:
         progress = replace(progress, not_before=0.0)
     plan = await run.tools.delivery.plan(request)
     if policy.only is not None and compared is None:
@@ -162,7 +164,8 @@ async def _advance(
         ended = await run.tools.delivery.terminate(request, plan, progress, save)
         run.over(operation.after(asked, ended, subject, run.now, kept), "Failed", ended.message)
         return None
-    outcome = await run.tools.delivery.advance(request, plan, progress, save)
+    async with _announced(run, None if state else lambda: save(progress)):
+        outcome = await run.tools.delivery.advance(request, plan, progress, save)
     run.status["operationState"] = operation.after(asked, outcome, subject, run.tools.clock.now(), kept)
     if not outcome.final:
         run.tools.progress[run.ref] = outcome.progress
@@ -171,6 +174,32 @@ async def _advance(
         run.status["history"] = operation.history(run.app, run.state)
         run.tell()
     return outcome
+
+
+@asynccontextmanager
+async def _announced(run: Run, begin: Callable[[], Awaitable[None]] | None) -> AsyncIterator[None]:
+    """Says that an operation has begun, unless it ends sooner or its steps have saved their progress by themselves.
+
+    Most end sooner, and to validate and store a large status is what costs a server most. Nothing is lost with a process
+    that ends within that time: what was applied is found applied, and hooks are never begun unsaved.
+    """
+    sleeping = True
+
+    async def announce() -> None:
+        nonlocal sleeping
+        await run.tools.clock.sleep(ANNOUNCED_AFTER)
+        sleeping = False
+        if begin is not None and not run.saved:
+            await begin()
+
+    announcer = asyncio.create_task(announce(), name=f"announce {run.ref}") if begin is not None else None
+    try:
+        yield
+    finally:
+        if announcer is not None:
+            if sleeping:
+                announcer.cancel()
+            await asyncio.gather(announcer, return_exceptions=sleeping)
 
 
 async def _desired(run: Run, cluster: Cluster, compared: Comparison | None, subject: Subject) -> Desired:

@@ -6,6 +6,7 @@ Made by `reconcile.py`; `ask.py`, `operate.py` and `delete.py` read it and put f
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,8 @@ class Run:
         self.instance = instance_name(app.namespace, app.name, HOME)
         self.refresh = str((app.raw["metadata"].get("annotations") or {}).get(REFRESH) or "")
         found = tools.cache(PROJECT).get(Key(HOME, app.project))
+        self.saved = False
+        self._saving = asyncio.Lock()
         self.project: Mapping[str, Any] | None = projects.spec_of(found, app.project)
 
     @property
@@ -140,9 +143,11 @@ class Run:
     # --- writing -------------------------------------------------------------------------------------------------
 
     async def save(self, asked: Object, state: Object) -> None:
-        """Write down how far an operation has come, before it goes further."""
-        self.status["operationState"] = state
-        await self._patch({"operation": asked})
+        """Write down how far an operation has come, before it goes further; one write at a time."""
+        self.saved = True
+        async with self._saving:
+            self.status["operationState"] = state
+            await self._patch({"operation": asked})
 
     async def write(self) -> None:
         """Write the status if it says anything new; drop the refresh annotation and an operation that is over."""
