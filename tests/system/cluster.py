@@ -18,6 +18,7 @@ from trueup.apiserver.auth import Authenticator, Tokens
 from trueup.apiserver.discovery import Discovery
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.openapi import OpenApi
+from trueup.apiserver.opening import open_hub
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.server import Server, serve
 from trueup.apiserver.users import ADMIN
@@ -96,7 +97,7 @@ class Cluster:
 async def started(folder: Path) -> AsyncIterator[Cluster]:
     """A cluster that keeps nothing, on a port of its own."""
     clock = WallClock()
-    hub = await Hub.open(Store(MemoryLog()), load(), clock)
+    hub = await open_hub(Store(MemoryLog()), load(), clock)
     keys = pki.prepare(folder / "pki", ["localhost", "127.0.0.1"], clock.now())
     hub.tokens = Tokens(keys.token_key, hub.store.bucket("serviceaccounts"))
     hub.authenticator = Authenticator({keys.admin_token: ADMIN}, hub.tokens, clock.now)

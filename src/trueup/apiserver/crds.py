@@ -7,9 +7,9 @@ carried out yet: a definition that asks for them says so in its conditions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from trueup.apiserver.registry import Served
+from trueup.apiserver.registry import Registry, Served
 from trueup.kube import formats
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import Cause, InternalError, MethodNotAllowed
@@ -17,10 +17,7 @@ from trueup.kube.schema import validate
 from trueup.kube.shape_of import shape_of_schema
 from trueup.kube.shapes import SCALAR, Shape
 from trueup.kube.types import VERBS, Subresource, Types
-from trueup.store.state import Event
-
-if TYPE_CHECKING:
-    from trueup.apiserver.hub import Hub
+from trueup.store.state import Event, Store
 
 CRD = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 CRD_KIND = Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
@@ -99,18 +96,13 @@ def _validator(schema: Mapping[str, Any]) -> Any:
 class Definitions:
     """Follows the stored definitions and keeps the registry as they say."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, store: Store, types: Types, registry: Registry) -> None:
+        self._types, self._registry = types, registry
         self._served: dict[str, list[Resource]] = {}
-        bucket = hub.store.bucket(CRD.group_resource)
+        bucket = store.bucket(CRD.group_resource)
         for _, name, entry in bucket.scan():
             self._serve(name, entry.obj)
         bucket.listeners.append(self._hear)
-
-    def all(self) -> Iterator[Object]:
-        """The stored definitions."""
-        for _, _, entry in self._hub.store.bucket(CRD.group_resource).scan():
-            yield entry.obj
 
     def _hear(self, event: Event) -> None:
         if event.type == "DELETED":
@@ -119,18 +111,18 @@ class Definitions:
             self._serve(event.name, event.entry.obj)
 
     def _serve(self, name: str, definition: Object) -> None:
-        entries = list(served_by(definition, self._hub.types)) if is_established(definition) else []
+        entries = list(served_by(definition, self._types)) if is_established(definition) else []
         self._drop(name, keep=tuple(entry.resource for entry in entries))
         for entry in entries:
-            known = self._hub.registry.get(entry.resource)
+            known = self._registry.get(entry.resource)
             if known is None or known.crd is None or _differs(known.crd, definition):
-                self._hub.registry.add(entry)
+                self._registry.add(entry)
         self._served[name] = [entry.resource for entry in entries]
 
     def _drop(self, name: str, keep: tuple[Resource, ...]) -> None:
         for resource in self._served.pop(name, ()):
             if resource not in keep:
-                self._hub.registry.remove(resource)
+                self._registry.remove(resource)
 
 
 def _differs(old: Object, new: Object) -> bool:

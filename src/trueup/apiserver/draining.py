@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from trueup.apiserver.crds import CLEANUP, CRD, CRD_KIND, with_condition
+from trueup.apiserver.hub import Hub
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.delete import DeleteOptions, delete
@@ -18,9 +18,6 @@ from trueup.apiserver.verbs.update import Change, change
 from trueup.kube.names import Object
 from trueup.kube.problems import ApiProblem, NotFound
 from trueup.store.state import Bucket, Event, StoreProblem
-
-if TYPE_CHECKING:
-    from trueup.apiserver.hub import Hub
 
 _log = logging.getLogger("trueup.apiserver")
 _AGAIN = 1.0

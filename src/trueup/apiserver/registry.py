@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trueup.apiserver.strategy import PLAIN, Strategy
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import Cause
 from trueup.kube.reading import Struct
 from trueup.kube.shapes import Shape
-from trueup.kube.types import Subresource, Types
+from trueup.kube.types import Subresource
 
 Column = Mapping[str, Any]
 
@@ -31,8 +32,7 @@ class Served:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subresources: Mapping[str, Subresource] = field(default_factory=dict)
-    has_generation: bool = True
-    """Whether ``metadata.generation`` counts changes of anything but metadata and status."""
+    strategy: Strategy = PLAIN
     struct: Struct | None = None
     """How a built-in kind is read and written."""
     default: Callable[[Object], None] | None = None
@@ -95,50 +95,3 @@ class Registry:
         self.generation += 1
         for listener in self.changed:
             listener()
-
-
-_NO_GENERATION = frozenset(
-    {
-        "ConfigMap", "Secret", "Event", "Endpoints", "ServiceAccount", "Namespace", "Node", "PersistentVolume",
-        "PersistentVolumeClaim", "Service", "Lease", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
-        "LimitRange", "ResourceQuota", "StorageClass", "CSINode", "CSIDriver", "APIService",
-        "ControllerRevision", "CertificateSigningRequest", "RuntimeClass", "VolumeAttachment", "IPAddress",
-        "HorizontalPodAutoscaler", "ComponentStatus",
-    }
-)  # fmt: skip
-"""Built-in kinds whose strategy counts no generations."""
-
-
-def built_in(types: Types) -> Iterator[Served]:
-    """The registry's entries for the built-in kinds of a version."""
-    from trueup.kube import validation
-    from trueup.kube.defaults import apply_defaults
-
-    for row in types.resources:
-        kind = row.kind
-        struct = types.struct(kind)
-        rules = validation.Rules(kind, types.definition_name(kind), types.definitions)
-
-        def fill(obj: Object, kind: Kind = kind, struct: Struct | None = struct) -> None:
-            if struct is not None:
-                struct.settle(obj)
-            apply_defaults(kind, obj)
-
-        yield Served(
-            resource=row.resource,
-            kind=kind,
-            list_kind=f"{kind.kind}List",
-            namespaced=row.namespaced,
-            verbs=row.verbs,
-            shape=types.shape(kind),
-            storage=row.storage.group_resource,
-            singular=row.singular,
-            short_names=row.short_names,
-            categories=row.categories,
-            subresources=row.subresources,
-            has_generation=kind.kind not in _NO_GENERATION,
-            struct=struct,
-            default=fill,
-            validate=rules.check,
-            validate_update=rules.check_update,
-        )

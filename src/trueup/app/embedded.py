@@ -17,6 +17,7 @@ from trueup.apiserver.discovery import Discovery
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.openapi import OpenApi
+from trueup.apiserver.opening import open_hub
 from trueup.apiserver.server import Server, serve
 from trueup.apiserver.users import ADMIN
 from trueup.kube.types import load
@@ -50,7 +51,7 @@ async def embedded(settings: Settings, clock: Clock, kubeconfig_out: Path | None
         database: Log = SqliteLog(folder / "cluster.sqlite") if settings.state is not None else MemoryLog()
         store = Store(database)
         try:
-            hub = await Hub.open(store, load(settings.kubernetes_version), clock)
+            hub = await open_hub(store, load(settings.kubernetes_version), clock)
             async with _served(settings, hub, folder, clock, kubeconfig_out or folder / "kubeconfig") as running:
                 yield running
         finally:

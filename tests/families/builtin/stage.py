@@ -8,6 +8,7 @@ from typing import Any
 
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.opening import open_hub
 from trueup.families.builtin import FAMILY
 from trueup.family import Tools
 from trueup.kube.names import Kind, Object, Ref
@@ -33,7 +34,7 @@ class Stage:
         self.writes = 0
 
     async def __aenter__(self) -> Stage:
-        self.hub = await Hub.open(Store(MemoryLog()), load(), self.clock)
+        self.hub = await open_hub(Store(MemoryLog()), load(), self.clock)
         self.client = InProcessClient(self.hub)
         self.manager = Manager(self.client, self.clock)
         manager = self.manager

@@ -11,6 +11,7 @@ from trueup.apiserver.asgi import Application
 from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.opening import open_hub
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.users import ADMIN
 from trueup.kube.types import load
@@ -27,7 +28,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def hub(clock: Clock) -> AsyncIterator[Hub]:
     """A fresh cluster without its wire."""
-    made = await Hub.open(Store(MemoryLog()), load(), clock)
+    made = await open_hub(Store(MemoryLog()), load(), clock)
     yield made
     await made.close()
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from trueup.apiserver.hub import Hub
+from trueup.apiserver.opening import open_hub
 from trueup.kube.names import Object
 from trueup.kube.types import load
 from trueup.store.log import MemoryLog
@@ -27,7 +28,7 @@ class Still:
 @asynccontextmanager
 async def opened() -> AsyncIterator[Hub]:
     """A fresh cluster."""
-    hub = await Hub.open(Store(MemoryLog()), load(), Still())
+    hub = await open_hub(Store(MemoryLog()), load(), Still())
     try:
         yield hub
     finally:

@@ -17,6 +17,7 @@ from trueup.apiserver.asgi import Application
 from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.opening import open_hub
 from trueup.apiserver.server import Server, serve
 from trueup.apiserver.users import ADMIN
 from trueup.kube.problems import Unavailable
@@ -191,7 +192,7 @@ async def test_a_bug_is_an_answer_too(web: Web, hub: Hub, caplog: pytest.LogCapt
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("secret insides")
 
-    hub.admission.append(broken)
+    hub.validating.append(broken)
     answer = await web.ask("POST", MAPS, config_map("a"))
 
     assert (answer.status, answer.json["reason"]) == (500, "InternalError")
@@ -214,7 +215,7 @@ async def test_a_full_disk_refuses_writes_and_goes_on_reading() -> None:
     """503 and when to try again; what was refused was never seen, and works once there is room."""
     log = FullDisk()
     clock = Clock()
-    hub = await Hub.open(Store(log), load(), clock)
+    hub = await open_hub(Store(log), load(), clock)
     web = Web(Application(hub, Authenticator({"secret": ADMIN}, None, clock.now), hub.authorizer))
     await web.post(MAPS, config_map("a", x="1"))
     log.full = True
@@ -236,11 +237,11 @@ async def test_a_full_disk_refuses_writes_and_goes_on_reading() -> None:
 async def test_a_cluster_comes_back_as_it_was(tmp_path: Path, clock: Clock) -> None:
     """Objects, their versions and what was defined; a watch of before has to list again."""
     path = tmp_path / "cluster.sqlite"
-    hub = await Hub.open(Store(SqliteLog(path)), load(), clock)
+    hub = await open_hub(Store(SqliteLog(path)), load(), clock)
     made = await InProcessClient(hub).create(config_map("a", x="1"))
     await hub.close()
 
-    again = await Hub.open(Store(SqliteLog(path)), load(), clock)
+    again = await open_hub(Store(SqliteLog(path)), load(), clock)
     web = Web(Application(again, Authenticator({"secret": ADMIN}, None, clock.now), again.authorizer))
     found = await web.get(f"{MAPS}/a")
     async with web.watch(MAPS, resourceVersion="1") as watch:

@@ -5,6 +5,7 @@ import pytest
 from tests.rooms.apiserver.web import SERVICE, Clock, ref, service
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.opening import open_hub
 from trueup.kube.names import Object
 from trueup.kube.problems import AlreadyExists, Invalid
 from trueup.kube.types import load
@@ -104,7 +105,7 @@ async def test_a_load_balancer_may_do_without_node_ports(client: InProcessClient
 async def test_what_is_held_is_known_after_a_restart(client: InProcessClient, hub: Hub, clock: Clock) -> None:
     """It is read from the stored Services."""
     await client.create(service("a", type="NodePort", clusterIP="10.96.0.10", ports=[{"port": 1, "nodePort": 30500}]))
-    other = await Hub.open(hub.store, load(), clock)
+    other = await open_hub(hub.store, load(), clock)
     again = InProcessClient(other)
 
     with pytest.raises(Invalid, match="provided IP is already allocated"):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
@@ -11,9 +10,6 @@ from trueup.kube.names import Object
 from trueup.kube.problems import AlreadyExists, BadRequest
 from trueup.merge import owners
 from trueup.store.state import Stale
-
-if TYPE_CHECKING:
-    from trueup.apiserver.hub import Hub
 
 
 async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: Write, *, own: bool = True) -> Object:
@@ -32,14 +28,22 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
         meta.pop(unset, None)
     meta["uid"] = prepare.fresh_uid()
     meta["creationTimestamp"] = hub.now()
-    if served.has_status and served.kind.kind not in _KEEPS_STATUS:
+    strategy = served.strategy
+    if served.has_status and not strategy.keeps_status:
         obj.pop("status", None)
     prepare.default(served, obj)
-    if served.has_generation:
-        meta["generation"] = 1
     try:
-        await hub.admit(served, "CREATE", obj, None, write)
+        await hub.mutate(served, "CREATE", obj, None, write)
+        moment = hub.moment(served, write)
+        if strategy.create is not None:
+            strategy.create(obj, moment)
+        if strategy.counts_generations:
+            obj["metadata"]["generation"] = 1
         prepare.check(served, obj)
+        if strategy.canonical is not None:
+            strategy.canonical(obj, moment)
+        prepare.warn(served, obj, None, write)
+        await hub.admit(served, "CREATE", obj, None, write)
         if own:
             obj = owners.track_update(
                 None, obj, served.shape, manager=write.manager, now=hub.now(), subresource=write.subresource
@@ -63,10 +67,6 @@ async def _store(hub: Hub, served: Served, obj: Object, write: Write, *, generat
             why = "the server was not able to generate a unique name"
             raise AlreadyExists(f'{served.resource.group_resource} "{name}" already exists, {why}') from None
         raise already_exists(served, name) from None
-
-
-_KEEPS_STATUS = frozenset({"Namespace", "Node", "Service"})
-"""Kinds whose strategy fills the status in on creation itself, or keeps what a creator says."""
 
 
 def already_exists(served: Served, name: str) -> AlreadyExists:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs.update import ATTEMPTS, conflict
@@ -12,9 +12,6 @@ from trueup.kube.names import Object
 from trueup.kube.problems import not_found
 from trueup.store.state import Stale
 from trueup.timing.rfc3339 import format_time, parse_time
-
-if TYPE_CHECKING:
-    from trueup.apiserver.hub import Hub
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -86,7 +83,8 @@ def _marked(hub: Hub, served: Served, stored: Object, options: DeleteOptions) ->
         meta["finalizers"] = finalizers
     else:
         meta.pop("finalizers", None)
-    grace = _grace(served, stored, options)
+    strategy = served.strategy
+    grace = strategy.grace(stored, options.grace) if strategy.grace is not None else 0
     if not meta.get("deletionTimestamp"):
         meta["deletionTimestamp"] = format_time(parse_time(hub.now()) + grace)
         meta["deletionGracePeriodSeconds"] = grace
@@ -96,28 +94,9 @@ def _marked(hub: Hub, served: Served, stored: Object, options: DeleteOptions) ->
         meta["deletionTimestamp"] = format_time(parse_time(hub.now()) + grace)
         meta["deletionGracePeriodSeconds"] = grace
     new = {**stored, "metadata": meta}
-    if served.kind.kind == "Namespace" and not served.kind.group:
-        new["status"] = {**(stored.get("status") or {}), "phase": "Terminating"}
-    return new
-
-
-def _grace(served: Served, stored: Object, options: DeleteOptions) -> int:
-    """Only pods that run somewhere are given time."""
-    if served.kind.kind != "Pod" or served.kind.group:
-        return 0
-    spec = stored.get("spec") or {}
-    finished = (stored.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-    if not spec.get("nodeName") or finished:
-        return 0
-    wanted = spec.get("terminationGracePeriodSeconds", 30)
-    grace = options.grace if options.grace is not None else int(wanted)
-    return grace if grace >= 0 else 1  # as Kubernetes reads a negative one
+    return strategy.going(new) if strategy.going is not None else new
 
 
 def _may_go(served: Served, new: Object) -> bool:
-    meta = new["metadata"]
-    if meta.get("finalizers"):
-        return False
-    if served.kind.kind == "Namespace" and not served.kind.group:
-        return not (new.get("spec") or {}).get("finalizers")
-    return not (served.kind.kind == "Pod" and not served.kind.group and meta.get("deletionGracePeriodSeconds"))
+    held = served.strategy.held
+    return not new["metadata"].get("finalizers") and not (held is not None and held(new))

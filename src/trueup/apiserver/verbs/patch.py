@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
@@ -18,9 +19,6 @@ from trueup.merge.jsonpatch import PatchProblem, json_patch, merge_patch
 from trueup.merge.strategic import strategic_merge
 from trueup.merge.typed import first_problem, title
 from trueup.ports import PatchType
-
-if TYPE_CHECKING:
-    from trueup.apiserver.hub import Hub
 
 _STATUS: FieldSet = {"f:status": {}}
 

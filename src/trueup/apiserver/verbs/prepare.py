@@ -133,8 +133,16 @@ def check(served: Served, obj: Object, old: Object | None = None) -> None:
         causes += served.validate(obj)
     if old is not None and served.validate_update is not None:
         causes += served.validate_update(obj, old)
+    if served.strategy.check is not None:
+        causes += served.strategy.check(obj, old)
     if causes:
         raise invalid(served, str(obj["metadata"].get("name") or ""), causes)
+
+
+def warn(served: Served, obj: Object, old: Object | None, write: Write) -> None:
+    """Add what the kind's strategy warns of."""
+    if served.strategy.warnings is not None:
+        write.warnings.extend(served.strategy.warnings(obj, old))
 
 
 def _only_status_differs(new: Object, old: Object) -> bool:

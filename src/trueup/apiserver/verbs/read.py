@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import orjson
 
+from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.versions import convert
 from trueup.kube import selectors
@@ -16,9 +16,6 @@ from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Expired, Invalid, Timeout, not_found
 from trueup.ports import Listing
 from trueup.store.state import Bucket, Entry, Gone
-
-if TYPE_CHECKING:
-    from trueup.apiserver.hub import Hub
 
 _TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
@@ -163,33 +160,9 @@ def listing(
     return Listing([hub.as_version(served, entry.obj) for entry in found.entries], found.revision, found.token)
 
 
-_EVENT_FIELDS = frozenset(
-    {
-        "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
-        "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
-        "reportingComponent", "source", "type",
-    }
-)  # fmt: skip
-_FIELDS = {
-    "Pod": frozenset(
-        {"spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
-         "status.phase", "status.podIP", "status.nominatedNodeName"}
-    ),
-    "Node": frozenset({"spec.unschedulable"}),
-    "Namespace": frozenset({"status.phase"}),
-    "Secret": frozenset({"type"}),
-    "ReplicaSet": frozenset({"status.replicas"}),
-    "ReplicationController": frozenset({"status.replicas"}),
-    "Job": frozenset({"status.successful"}),
-    "CertificateSigningRequest": frozenset({"spec.signerName"}),
-    "Event": _EVENT_FIELDS,
-    "Service": frozenset({"spec.clusterIP", "spec.type"}),
-}  # fmt: skip
-
-
 def check_fields(served: Served, selector: selectors.FieldSelector) -> None:
     """Only what a kind declares may be asked for."""
-    known = _FIELDS.get(served.kind.kind, frozenset()) if not served.custom else frozenset()
+    known = served.strategy.selectable
     if served.version_spec is not None:
         known = frozenset(
             str(field.get("jsonPath", "")).lstrip(".") for field in served.version_spec.get("selectableFields") or ()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
@@ -13,9 +13,6 @@ from trueup.kube.problems import Cause, Conflict, NotFound, not_found
 from trueup.merge import owners
 from trueup.merge.fields import FieldSet
 from trueup.store.state import Entry, Stale
-
-if TYPE_CHECKING:
-    from trueup.apiserver.hub import Hub
 
 ATTEMPTS = 8
 _STATUS: FieldSet = {"f:status": {}}
@@ -73,9 +70,8 @@ async def change(
 async def _store(hub: Hub, served: Served, entry: Entry, new: Object) -> Entry:
     """Write it, or let it go when its deletion only waited for its last finalizer."""
     meta, bucket = new["metadata"], hub.store.bucket(served.storage)
-    waits = served.storage == "namespaces" and (new.get("spec") or {}).get("finalizers")
-    graceful = served.storage == "pods" and meta.get("deletionGracePeriodSeconds")
-    if meta.get("deletionTimestamp") and not meta.get("finalizers") and not waits and not graceful:
+    held = served.strategy.held
+    if meta.get("deletionTimestamp") and not meta.get("finalizers") and not (held is not None and held(new)):
         return await hub.remove(bucket, new, entry.revision)
     return await hub.put(bucket, new, entry.revision)
 
@@ -104,12 +100,19 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
         if old_meta.get("deletionTimestamp"):
             _no_new_finalizers(served, old_meta, meta)
     prepare.default(served, new)
-    if served.has_generation and write.subresource != "status" and _spec_changed(stored, new, served):
-        new["metadata"]["generation"] = int(old_meta.get("generation") or 0) + 1
     if not settled and _says_nothing_new(new, stored):
         return stored
-    await hub.admit(served, "UPDATE", new, stored, write)
+    await hub.mutate(served, "UPDATE", new, stored, write)
+    strategy, moment = served.strategy, hub.moment(served, write)
+    if strategy.update is not None:
+        strategy.update(new, stored, moment)
+    if strategy.counts_generations and write.subresource != "status" and _spec_changed(stored, new, served):
+        new["metadata"]["generation"] = int(old_meta.get("generation") or 0) + 1
     prepare.check(served, new, stored)
+    if strategy.canonical is not None:
+        strategy.canonical(new, moment)
+    prepare.warn(served, new, stored, write)
+    await hub.admit(served, "UPDATE", new, stored, write)
     if settled:
         return new
     reset = () if write.subresource == "status" or not served.has_status else (_STATUS,)

@@ -7,17 +7,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.verbs.read import check_fields, find, selected_form
 from trueup.kube import selectors
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Expired, Invalid
 from trueup.store.state import Bucket, Entry, Event, EventType, Gone
-
-if TYPE_CHECKING:
-    from trueup.apiserver.hub import Hub
 
 BACKLOG = 5_000
 """Events that a watcher may be behind; one that is slower is cut off and has to come back."""

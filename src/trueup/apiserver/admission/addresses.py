@@ -1,4 +1,4 @@
-"""Cluster addresses and node ports of Services: given when one is written, taken back when it goes. Called by the hub.
+"""Cluster addresses and node ports of Services: given when one is written, taken back when it goes.
 
 The present allocation is read from the stored Services, so that nothing else has to be kept. Source: Kubernetes
 documentation, "Service ClusterIP allocation"; the default ranges of kube-apiserver; ``pkg/registry/core/service/storage``.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Write
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause, Invalid
 from trueup.store.state import Bucket
@@ -29,10 +31,24 @@ class Addresses:
         self._holders: dict[Thing, str] = {}
         self._held: dict[str, set[Thing]] = {}
         self._next_ip, self._next_port = _FIRST, 0
+        self._services = services
         for _, _, entry in services.scan():
-            self.settle(str(entry.obj["metadata"].get("uid")), entry.obj)
+            self._hold(str(entry.obj["metadata"].get("uid")), entry.obj)
 
-    def settle(self, uid: str, service: Object | None) -> None:
+    async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
+        """Raises ``Invalid`` when what is asked for is not free."""
+        if served.storage == "services" and operation != "DELETE" and write.subresource == "":
+            self.give(obj, old)
+
+    def settle(self, served: Served, obj: Object) -> None:
+        """A write of the Service succeeded or failed."""
+        if served.storage == "services":
+            meta = obj["metadata"]
+            entry = self._services.newest(meta.get("namespace") or "", str(meta.get("name")))
+            there = entry.obj if entry is not None and entry.obj["metadata"]["uid"] == meta.get("uid") else None
+            self._hold(str(meta.get("uid")), there)
+
+    def _hold(self, uid: str, service: Object | None) -> None:
         """What the Service is now, after a write that succeeded or failed; None: it is not there."""
         wanted = set(_of(service)) if service is not None else set()
         for thing in self._held.pop(uid, set()) - wanted:

@@ -1,0 +1,1 @@
+"""Admission plugins of the embedded API server, one file each; `opening` puts them in order."""

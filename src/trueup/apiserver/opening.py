@@ -1,0 +1,59 @@
+"""Puts a hub together: built-in kinds, definitions, admission, what a cluster has from the start.
+
+Called by `app` and by tests. Above the hub and the verbs, which do not know it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from trueup.apiserver import policy
+from trueup.apiserver.admission import definitions
+from trueup.apiserver.admission.addresses import Addresses
+from trueup.apiserver.admission.escalation import Escalation
+from trueup.apiserver.admission.namespaces import NamespaceLifecycle
+from trueup.apiserver.built_in import built_in
+from trueup.apiserver.crds import Definitions
+from trueup.apiserver.draining import Draining
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.request import Write
+from trueup.apiserver.verbs import prepare
+from trueup.apiserver.verbs.create import create
+from trueup.kube.names import Kind, Object
+from trueup.kube.types import Types
+from trueup.ports import Clock
+from trueup.store.state import Store
+
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+async def open_hub(store: Store, types: Types, clock: Clock) -> Hub:
+    """Serve what the version serves and what is defined in the store; what every cluster has exists afterwards."""
+    hub = Hub(store, types, clock)
+    for served in built_in(types):
+        hub.registry.add(served)
+    Definitions(store, types, hub.registry)
+    _admission(hub)
+    hub.beside.append(asyncio.create_task(Draining(hub).run(), name="draining definitions"))
+    for name in SYSTEM_NAMESPACES:
+        await _ensure(hub, Kind("", "v1", "Namespace"), {"metadata": {"name": name}})
+    for kind, wanted in (("ClusterRole", policy.ROLES), ("ClusterRoleBinding", policy.BINDINGS)):
+        for obj in wanted:
+            await _ensure(hub, Kind(policy.GROUP, "v1", kind), obj)
+    return hub
+
+
+def _admission(hub: Hub) -> None:
+    """The plugins in their order. Source: kube-apiserver ``AllOrderedPlugins``."""
+    namespaces, addresses = NamespaceLifecycle(hub.store), Addresses(hub.store.bucket("services"))
+    hub.mutating += [namespaces.admit, definitions.admit, addresses.admit]
+    hub.validating += [namespaces.keep, Escalation(hub.authorizer).admit]
+    hub.settling += [addresses]
+
+
+async def _ensure(hub: Hub, kind: Kind, obj: Object) -> None:
+    """Create what is not there."""
+    served, meta = hub.serves(kind), obj["metadata"]
+    space = meta.get("namespace") or ""
+    if hub.store.bucket(served.storage).get(space, meta["name"]) is None:
+        await create(hub, served, space, prepare.copy(obj), Write(manager="kube-apiserver"))

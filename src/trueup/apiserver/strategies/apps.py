@@ -1,0 +1,34 @@
+"""The group apps. Pure. Source: ``pkg/registry/apps``; apps/v1 conversion of ``templateGeneration``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
+from trueup.kube.names import Object
+
+_TEMPLATES = "deprecated.daemonset.template.generation"
+
+
+def _new_daemon_set(obj: Object, moment: Moment) -> None:
+    _count_templates(obj, 1)
+
+
+def _changed_daemon_set(obj: Object, old: Object, moment: Moment) -> None:
+    if moment.subresource != "":
+        return
+    count = int((old["metadata"].get("annotations") or {}).get(_TEMPLATES) or 0)
+    _count_templates(obj, count + (old["spec"].get("template") != obj["spec"].get("template")))
+
+
+def _count_templates(obj: Object, count: int) -> None:
+    """The templates that a DaemonSet has had."""
+    meta = obj["metadata"]
+    meta["annotations"] = {**(meta.get("annotations") or {}), _TEMPLATES: str(count)}
+
+
+ROWS: Mapping[str, Strategy] = {
+    "ControllerRevision": UNCOUNTED,
+    "DaemonSet": Strategy(create=_new_daemon_set, update=_changed_daemon_set),
+    "ReplicaSet": Strategy(selectable=frozenset({"status.replicas"})),
+}

@@ -1,0 +1,119 @@
+"""The core group: pods, namespaces and what counts no generations. Pure.
+
+Source: ``pkg/registry/core``; Kubernetes documentation, "Pod Quality of Service Classes".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
+from trueup.kube.names import Object
+
+
+def _new_pod(obj: Object, moment: Moment) -> None:
+    spec = obj["spec"]
+    for name in ("serviceAccountName", "serviceAccount"):
+        spec.setdefault(name, spec.get("serviceAccountName") or "default")
+    obj["status"] = {"phase": "Pending", "qosClass": qos_class(spec), **(obj.get("status") or {})}
+
+
+def qos_class(spec: Mapping[str, Any]) -> str:
+    """Guaranteed, Burstable or BestEffort."""
+    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    wants = [container.get("resources") or {} for container in containers]
+    if not any(want.get("requests") or want.get("limits") for want in wants):
+        return "BestEffort"
+    for want in wants:
+        limits, requests = want.get("limits") or {}, want.get("requests") or {}
+        for name in ("cpu", "memory"):
+            if not limits.get(name) or requests.get(name, limits[name]) != limits[name]:
+                return "Burstable"
+    return "Guaranteed"
+
+
+def _pod_grace(pod: Object, asked: int | None) -> int:
+    """Only pods that run somewhere are given time."""
+    spec = pod.get("spec") or {}
+    finished = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    if not spec.get("nodeName") or finished:
+        return 0
+    grace = asked if asked is not None else int(spec.get("terminationGracePeriodSeconds", 30))
+    return grace if grace >= 0 else 1  # as Kubernetes reads a negative one
+
+
+def _pod_held(pod: Object) -> bool:
+    return bool(pod["metadata"].get("deletionGracePeriodSeconds"))
+
+
+def _new_namespace(obj: Object, moment: Moment) -> None:
+    obj["spec"] = {**(obj.get("spec") or {}), "finalizers": ["kubernetes"]}
+
+
+def _changed_namespace(obj: Object, old: Object, moment: Moment) -> None:
+    """A namespace's own finalizers change by its ``finalize`` subresource alone."""
+    if moment.subresource == "":
+        kept = (old.get("spec") or {}).get("finalizers")
+        obj["spec"] = {**(obj.get("spec") or {}), "finalizers": kept or []}
+
+
+def _namespace_held(obj: Object) -> bool:
+    return bool((obj.get("spec") or {}).get("finalizers"))
+
+
+def _namespace_going(obj: Object) -> Object:
+    return {**obj, "status": {**(obj.get("status") or {}), "phase": "Terminating"}}
+
+
+_POD = Strategy(
+    create=_new_pod,
+    grace=_pod_grace,
+    held=_pod_held,
+    selectable=frozenset(
+        {
+            "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+            "status.phase", "status.podIP", "status.nominatedNodeName",
+        }
+    ),
+)  # fmt: skip
+_NAMESPACE = Strategy(
+    counts_generations=False,
+    keeps_status=True,
+    create=_new_namespace,
+    update=_changed_namespace,
+    held=_namespace_held,
+    going=_namespace_going,
+    selectable=frozenset({"status.phase"}),
+)
+EVENT = Strategy(
+    counts_generations=False,
+    selectable=frozenset(
+        {
+            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+            "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
+            "reportingComponent", "source", "type",
+        }
+    ),
+)  # fmt: skip
+"""By the field names of the core group, in every version."""
+
+ROWS: Mapping[str, Strategy] = {
+    "ComponentStatus": UNCOUNTED,
+    "ConfigMap": UNCOUNTED,
+    "Endpoints": UNCOUNTED,
+    "Event": EVENT,
+    "LimitRange": UNCOUNTED,
+    "Namespace": _NAMESPACE,
+    "Node": Strategy(counts_generations=False, keeps_status=True, selectable=frozenset({"spec.unschedulable"})),
+    "PersistentVolume": UNCOUNTED,
+    "PersistentVolumeClaim": UNCOUNTED,
+    "Pod": _POD,
+    "ReplicationController": Strategy(selectable=frozenset({"status.replicas"})),
+    "ResourceQuota": UNCOUNTED,
+    "Secret": Strategy(counts_generations=False, selectable=frozenset({"type"})),
+    "Service": Strategy(
+        counts_generations=False, keeps_status=True, selectable=frozenset({"spec.clusterIP", "spec.type"})
+    ),
+    "ServiceAccount": UNCOUNTED,
+}

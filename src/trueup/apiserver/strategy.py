@@ -1,0 +1,54 @@
+"""What a kind does differently from others, as a value of pure functions. Tables of them stand in `strategies/`.
+
+Verbs ask it at the places where Kubernetes asks its own (``registry/rest``: ``RESTCreateStrategy`` and its siblings).
+Functions change the object that they are handed in place, or answer with what is wrong; none reads anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from trueup.kube.names import Object
+from trueup.kube.problems import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a strategy may know besides the object: the time, the subresource written, the resource's other objects."""
+
+    now: str
+    subresource: str = ""
+    stored: Callable[[], Iterable[Object]] = tuple
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """One kind's ways; the default is that of most kinds, custom ones among them."""
+
+    counts_generations: bool = True
+    """Whether ``metadata.generation`` counts changes of anything but metadata and status."""
+    keeps_status: bool = False
+    """A creator's status is kept, or filled in by the strategy itself."""
+    create: Callable[[Object, Moment], None] | None = None
+    """Prepare a new object, after mutating admission and before checks; in place."""
+    update: Callable[[Object, Object, Moment], None] | None = None
+    """Prepare a changed object (new, old); in place."""
+    check: Callable[[Object, Object | None], Iterator[Cause]] | None = None
+    """What is wrong beyond the kind's own rules (new, old)."""
+    canonical: Callable[[Object, Moment], None] | None = None
+    """Bring an object that was checked into the form that is stored; in place."""
+    warnings: Callable[[Object, Object | None], Iterator[str]] | None = None
+    """What the writer is told besides."""
+    grace: Callable[[Object, int | None], int] | None = None
+    """Seconds that a deletion waits, from the object and what was asked for; none when absent."""
+    held: Callable[[Object], bool] | None = None
+    """Whether an object without finalizers that is being deleted has to stay for now."""
+    going: Callable[[Object], Object] | None = None
+    """What an object that is marked for deletion says of it."""
+    selectable: frozenset[str] = frozenset()
+    """Field labels besides name and namespace."""
+
+
+PLAIN = Strategy()
+UNCOUNTED = Strategy(counts_generations=False)
