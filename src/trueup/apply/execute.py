@@ -97,7 +97,18 @@ class Executor:
             if change.live is None or not self._forced(change) or not immutable(problem):
                 raise
             return await self._recreate(change)
+        except ApiProblem as problem:
+            if not undeclared(problem) or self._validated(change):
+                raise
+            live = await self._patiently(lambda: self._leniently(change))
         return self._written(change, live)
+
+    async def _leniently(self, change: Change) -> Object:
+        """Without what the schema does not declare: an apply refuses that, a create and a patch drop it."""
+        obj, dry_run = _body(change), self._policy.dry_run
+        if change.live is None:
+            return await self._client.create(obj, manager=self._manager, dry_run=dry_run)
+        return await self._client.patch(change.ref, obj, "merge", manager=self._manager, dry_run=dry_run)
 
     async def _take_over(self, ref: Ref) -> None:
         """Make the fields of the managers to adopt this manager's own; the apply that follows removes what is not wanted."""
@@ -160,9 +171,17 @@ class Executor:
     def _forced(self, change: Change) -> bool:
         return self._policy.force if change.options.force is None else change.options.force
 
+    def _validated(self, change: Change) -> bool:
+        return self._policy.validate if change.options.validate is None else change.options.validate
+
     def _written(self, change: Change, live: Object) -> tuple[Result, Object | None]:
-        if change.live is None:
+        how = change.options.how or ("replace" if self._policy.replace else "")
+        if how != "replace" and (self._policy.server_side or how == "apply"):
+            word = "serverside-applied"
+        elif change.live is None:
             word = "created"
+        elif how == "replace":
+            word = "replaced"
         else:
             same = change.live["metadata"].get("resourceVersion") == live["metadata"].get("resourceVersion")
             word = "unchanged" if same else "configured"
@@ -269,6 +288,11 @@ def immutable(problem: ApiProblem) -> bool:
         return False
     texts = [problem.message, *(cause.message for cause in problem.causes)]
     return any("immutable" in text or "may not be changed" in text or "are forbidden" in text for text in texts)
+
+
+def undeclared(problem: ApiProblem) -> bool:
+    """Whether an apply was refused for a field that the schema does not declare. Source: structured-merge-diff ``typed``."""
+    return "field not declared in schema" in problem.message
 
 
 def _body(change: Change) -> Object:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from trueup.apply.execute import immutable
+from trueup.apply.execute import immutable, undeclared
 from trueup.delivery import jq
 from trueup.kube.names import Object, Ref
 from trueup.kube.problems import (
@@ -61,15 +61,24 @@ class Way:
     manager: str
     ignore: tuple[Ignore, ...] = ()
     adopt: tuple[str, ...] = ()
+    lenient: bool = False
+    """What the schema does not declare is dropped instead of refused."""
     tag: bytes = b""
 
     @classmethod
     def of(
-        cls, client: Client, manager: str, identity: str, ignore: tuple[Ignore, ...], adopt: tuple[str, ...] = ()
+        cls,
+        client: Client,
+        manager: str,
+        identity: str,
+        ignore: tuple[Ignore, ...],
+        adopt: tuple[str, ...] = (),
+        *,
+        lenient: bool = False,
     ) -> Way:
         """With the tag that tells remembered answers of different ways apart."""
         said = [[r.group, r.kind, r.namespace, r.name, r.pointers, r.jq, r.managers] for r in ignore]
-        return cls(client, manager, ignore, adopt, digest([manager, identity, said, adopt]))
+        return cls(client, manager, ignore, adopt, lenient, digest([manager, identity, said, adopt, lenient]))
 
 
 class Comparisons:
@@ -135,12 +144,25 @@ class Comparisons:
         except _PASSING:
             raise
         except ApiProblem as problem:
-            where = f"{wanted.origin}: " if wanted.origin else ""
-            found = Compared(refused=where + problem.message, immutable=immutable(problem))
+            found = await self._refused(way, wanted, live, problem)
         else:
             found = await self._difference(way, wanted, bare(live), bare(predicted))
         self._remember(way, wanted, live, found)
         return found
+
+    async def _refused(self, way: Way, wanted: Wanted, live: Object, problem: ApiProblem) -> Compared:
+        """What the refusal of an apply comes to; where nothing is validated, a patch drops what the schema does not declare."""
+        lenient = way.lenient if wanted.options.validate is None else not wanted.options.validate
+        if lenient and undeclared(problem):
+            try:
+                patched = await way.client.patch(wanted.ref, wanted.object, "merge", manager=way.manager, dry_run=True)
+                return await self._difference(way, wanted, bare(live), bare(patched))
+            except _PASSING:
+                raise
+            except ApiProblem as again:
+                problem = again
+        where = f"{wanted.origin}: " if wanted.origin else ""
+        return Compared(refused=where + problem.message, immutable=immutable(problem))
 
     async def _difference(self, way: Way, wanted: Wanted, live: Object, predicted: Object) -> Compared:
         rules = rules_for(way.ignore, wanted.ref)

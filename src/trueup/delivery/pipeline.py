@@ -140,7 +140,14 @@ class Delivery:
         return await self._planner.plan(request, way, memory, self._judged(request))
 
     def _way(self, request: Request) -> Way:
-        return Way.of(acting(request), request.manager, request.identity, request.ignore, request.policy.adopt)
+        return Way.of(
+            acting(request),
+            request.manager,
+            request.identity,
+            request.ignore,
+            request.policy.adopt,
+            lenient=not request.policy.validate,
+        )
 
     def _memory(self, cluster: Cluster) -> Comparisons:
         return self._comparisons.setdefault(cluster.name, Comparisons())

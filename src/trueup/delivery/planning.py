@@ -14,6 +14,7 @@ from trueup.kube.names import Kind, Object, Ref
 from trueup.kube.problems import NotFound
 from trueup.plan.compare import Compared
 from trueup.plan.ignore import respected, rules_for, stripped
+from trueup.plan.lead import led
 from trueup.plan.plan import Change, Plan
 from trueup.plan.prune import NOTHING_WANTED, placed, prunes
 from trueup.plan.steps import Judge
@@ -63,8 +64,11 @@ class Planner:
         lines += await self._prunes(request, settled.wanted, judged)
         if any(change.why == NOTHING_WANTED for change in lines):
             warnings.append(NOTHING_WANTED)
+        ordered = _sorted(placed(lines, request.policy), request)
+        if not request.policy.order.staged and (moved := led(ordered)) is not ordered:
+            ordered = _sorted(moved, request)
         return Plan(
-            _sorted(placed(lines, request.policy), request),
+            ordered,
             request.policy,
             tuple(warnings),
             request.revision,
@@ -120,7 +124,8 @@ class Planner:
             return replace(line, action="forbidden", why=denied)
         if line.ref.kind in draft.unserved:
             kind = line.ref.kind
-            if (kind.group, kind.kind) in draft.defined.defined or line.options.skip_dry_run_on_missing:
+            defined = (kind.group, kind.kind) in draft.defined.defined
+            if defined or line.options.skip_dry_run_on_missing or request.policy.skip_dry_run_on_missing:
                 return line
             return replace(line, action="forbidden", why=_unserved(line.ref))
         if line.options.how == "ignore":

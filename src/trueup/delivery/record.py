@@ -15,6 +15,8 @@ from trueup.ports import LedgerEntry
 _LONG = 256
 """Characters of a value that the ledger keeps: enough to recognise it, for the whole is in Git."""
 _FIELDS = 50
+_DONE = (" created", " configured", " serverside-applied", " replaced", " created anew")
+"""How the message of an object that was written ends, when writing changed it or may have."""
 
 
 def unit_of(ref: Ref) -> str:
@@ -42,7 +44,7 @@ def changed(result: Result) -> bool:
     """Whether an operation did something to this object, or failed to."""
     if result.failed or result.status == "Pruned" or (result.hook and result.status):
         return True
-    return result.status == "Synced" and result.message.endswith((" created", " configured", " created anew"))
+    return result.status == "Synced" and result.message.endswith(_DONE)
 
 
 def _row(plan: Plan, result: Result) -> Mapping[str, str] | None:

@@ -95,7 +95,9 @@ class _Run:
         if held := self.held(main):
             if missing := [task for task in held if task.live is None]:
                 for task in missing:
-                    self.note(task, "SyncFailed", "Error", f"{path(task.ref)} is missing, it might have been deleted")
+                    self.note(
+                        task, "SyncFailed", "Error", f"Resource {path(task.ref)} is missing, it might have been deleted"
+                    )
                 return self.fail(main, rescue)
             return self.wait("completion of" if any(t.hook for t in held) else "healthy state of", held)
         if leaving := [t for t in main if self.policy.wait_prune and t.prune and not t.pending and t.leaving]:
@@ -175,6 +177,9 @@ class _Run:
             return None
         if action == "hook":
             return "start-hook"
+        how = change.options.how or ("replace" if self.policy.replace else "apply")
+        if how == "replace" and action in ("keep", "update") and self.anew(task):
+            return "recreate"
         if action == "keep":
             self.note(task, "Synced", "Running" if task.live is not None else "Succeeded", said(task.ref, "unchanged"))
         elif action == "leave":
@@ -184,9 +189,13 @@ class _Run:
         elif action == "replace":
             return "recreate"
         else:
-            how = change.options.how or ("replace" if self.policy.replace else "apply")
             return "replace" if how == "replace" else "apply"
         return None
+
+    def anew(self, task: Task) -> bool:
+        """Whether an object that is to be replaced by force is: always, but for what would take others along."""
+        forced = self.policy.force if task.change.options.force is None else task.change.options.force
+        return forced and task.live is not None and task.ref.kind.kind not in ("CustomResourceDefinition", "Namespace")
 
     def finish(self, main: Sequence[Task]) -> Verdict:
         """Nothing is left to begin: hooks that are to go on success go, and what else is to be waited for is."""

@@ -35,7 +35,7 @@ def _own_name(obj: Object) -> Iterable[str]:
 FAMILY = Family(
     name="argocd",
     crds=("applications.yaml", "appprojects.yaml", "applicationsets.yaml"),
-    namespaces=(reconcile.HOME,),
+    namespaces=(HOME,),
     controllers=(
         Controller(
             "argocd-application",

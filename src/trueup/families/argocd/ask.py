@@ -55,7 +55,7 @@ async def desire(run: Run, cluster: Cluster, sources: Sequence[Source], pins: Se
 async def compare(run: Run, cluster: Cluster) -> Comparison:
     """What the sources say now against what is live."""
     desired = await desire(run, cluster, run.app.sources)
-    asked = await request(run, cluster, desired, {}, rules.COMPARISON)
+    asked = await request(run, cluster, desired, {}, rules.comparison(run.app))
     return Comparison(desired, await run.tools.delivery.plan(asked))
 
 

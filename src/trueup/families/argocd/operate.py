@@ -91,6 +91,8 @@ async def _step(
             if blocked := _blocked(run, asked, parse_time(started["startedAt"]) if state else None):
                 run.status["operationState"] = {**started, "message": blocked}
                 return MINUTE - run.now % MINUTE, False
+            if state.get("finishedAt") and (due := run.progress(state, retry).not_before) > run.now:
+                return due - run.now, False
         outcome = await _advance(run, cluster, compared, asked, state, subject)
     except _Refused as refused:
         run.over(started, refused.phase, refused.why)
@@ -171,7 +173,10 @@ async def _advance(
         run.tools.progress[run.ref] = outcome.progress
     else:
         run.tools.progress.pop(run.ref, None)
-        run.status["history"] = operation.history(run.app, run.state)
+        if entries := operation.history(run.app, run.state):
+            run.status["history"] = entries
+        else:
+            run.status.pop("history", None)
         run.tell()
     return outcome
 

@@ -23,8 +23,6 @@ REFRESH_EVERY = 180.0
 """Seconds between two looks at a source that announces nothing (``timeout.reconciliation``)."""
 APPROVED = "argocd.argoproj.io/deletion-approved"
 HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
-COMPARISON = Policy(prune=True, allow_empty=True)
-"""What may be pruned is a difference; whether it is pruned, the sync policy says."""
 
 _PROPAGATION: Mapping[str, Propagation] = {"foreground": "Foreground", "background": "Background", "orphan": "Orphan"}
 
@@ -32,6 +30,16 @@ _PROPAGATION: Mapping[str, Propagation] = {"foreground": "Foreground", "backgrou
 def options_of(asked: Mapping[str, Any]) -> dict[str, str]:
     """The sync options of an operation."""
     return parse_options((asked.get("sync") or {}).get("syncOptions") or ())
+
+
+def comparison(app: Application) -> Policy:
+    """How live and wanted are compared: what may be pruned is a difference; whether it is pruned, the sync policy says."""
+    return Policy(
+        prune=True,
+        allow_empty=True,
+        validate=app.policy.options.get("Validate") != "false",
+        skip_dry_run_on_missing=app.policy.on("SkipDryRunOnMissingResource"),
+    )
 
 
 def plan_policy(app: Application, asked: Mapping[str, Any], plan: Plan | None = None, *, started: str = "") -> Policy:

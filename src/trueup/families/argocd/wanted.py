@@ -7,6 +7,7 @@ Options", "Resource Tracking"; Helm's hooks as Argo CD reads them ("Helm Hooks")
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from trueup.families.argocd.types import (
     COMPARE_OPTIONS,
@@ -27,6 +28,8 @@ RESOURCE_POLICY = "helm.sh/resource-policy"
 HELM_WEIGHT = "helm.sh/hook-weight"
 HELM_DELETE_POLICY = "helm.sh/hook-delete-policy"
 
+_RBAC = "rbac.authorization.k8s.io/v1"
+_BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 _HELM_PHASES: Mapping[str, Phase] = {
     "pre-install": "PreSync",
     "pre-upgrade": "PreSync",
@@ -60,8 +63,8 @@ def wanted_of(obj: Object, origin: str = "") -> list[Wanted]:
     """What one object asks for by its annotations."""
     annotations = (obj.get("metadata") or {}).get("annotations")
     if not annotations:
-        return [Wanted(obj, origin)]
-    options, wave = options_of(annotations), wave_of(annotations)
+        return [Wanted(obj, origin, options=_own_options(obj, {}))]
+    options, wave = _own_options(obj, annotations), wave_of(annotations)
     phases = hook_phases(annotations)
     if phases is None:
         return [Wanted(obj, origin, wave=wave, options=options)]
@@ -102,6 +105,14 @@ def wave_of(annotations: Mapping[str, str]) -> int:
             except ValueError:
                 continue
     return 0
+
+
+def _own_options(obj: Object, annotations: Mapping[str, str]) -> Options:
+    """A binding whose role is another one is made anew: ``kubectl auth reconcile``, by which Argo CD applies them, does so."""
+    options = options_of(annotations)
+    if options.force is None and obj.get("kind") in _BINDINGS and obj.get("apiVersion") == _RBAC:
+        return replace(options, force=True)
+    return options
 
 
 Removals = tuple[Removal, Removal]
