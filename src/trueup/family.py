@@ -120,6 +120,8 @@ class UnitView:
     """What its last operation came to, in the family's word."""
     message: str = ""
     suspended: bool = False
+    by_hand: bool = False
+    """Nobody but a person delivers it: what differs stays so until somebody asks for a sync."""
     since: str = ""
     resources: Sequence[ResourceView] = ()
     history: Sequence[HistoryView] = ()

@@ -40,7 +40,7 @@ def _now() -> float:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True)
 @click.option("--prune", is_flag=True, help="Also delete what is no longer in the source.")
 @click.option("--dry-run", is_flag=True, help="Only ask what would happen.")
 @click.option("--force", is_flag=True, help="Replace what cannot be changed in place.")
@@ -50,17 +50,18 @@ def _now() -> float:
 @cluster_options
 @asynchronous
 async def sync(
-    name: str, prune: bool, dry_run: bool, force: bool, revision: str, wait: bool, timeout: float,
+    names: tuple[str, ...], prune: bool, dry_run: bool, force: bool, revision: str, wait: bool, timeout: float,
     state: Path, kubeconfig: Path | None, context: str, namespace: str,
 ) -> int:  # fmt: skip
-    """Apply a unit's source now."""
+    """Apply the sources of units now."""
     from trueup.app.families import units
 
     client = await client_for(state, kubeconfig, context)
-    found = await find(client, units(), name, namespace)
-    await act(client, found, "sync", {"prune": prune, "dry_run": dry_run, "force": force, "revision": revision})
-    click.echo(f"{found.title} asked to sync")
-    return await wait_for(client, [found], timeout=timeout, stop_on_failure=True) if wait else 0
+    found = [await find(client, units(), name, namespace) for name in names]
+    for one in found:
+        await act(client, one, "sync", {"prune": prune, "dry_run": dry_run, "force": force, "revision": revision})
+        click.echo(f"{one.title} asked to sync")
+    return await wait_for(client, found, timeout=timeout, stop_on_failure=True) if wait else 0
 
 
 @click.command()

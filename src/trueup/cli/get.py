@@ -57,15 +57,25 @@ def _row(found: Found, *, wide: bool) -> list[str]:
 
 
 def short(revision: str) -> str:
-    """A commit id in seven letters; ``main@sha1:…`` keeps its branch."""
+    """A commit id in seven letters; ``main@sha1:…`` keeps its branch; of several sources each that differs."""
+    if ", " in revision:
+        return ", ".join(dict.fromkeys(map(short, revision.split(", "))))
     name, at, commit = revision.rpartition("@")
     commit = commit.removeprefix("sha1:")
     cut = commit[:7] if len(commit) in (40, 64) else commit
     return f"{name}@{cut}" if at else cut
 
 
+BY_HAND = "not synced automatically: `trueup sync` does it"
+
+
+def waits_for_person(view: UnitView) -> bool:
+    """Whether it differs from its source and nobody but a person will deliver it."""
+    return view.by_hand and not view.suspended and view.sync == "OutOfSync" and view.phase != "Running"
+
+
 def first_line(view: UnitView, width: int = 100) -> str:
-    """The message on one line; suspended units say so first."""
-    text = " ".join(view.message.split())
+    """The message on one line; suspended units say so first, and those that wait for a person say what for."""
+    text = " ".join(view.message.split()) or (BY_HAND if waits_for_person(view) else "")
     text = f"suspended; {text}".removesuffix("; ") if view.suspended else text
     return text if len(text) <= width else text[: width - 1] + "…"

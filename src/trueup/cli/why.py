@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from trueup.cli.connect import asynchronous, client_for, cluster_options
-from trueup.cli.get import short
+from trueup.cli.get import short, waits_for_person
 from trueup.cli.output import paint
 from trueup.cli.tree import Node, grow
 from trueup.cli.units import Found, find
@@ -68,6 +68,8 @@ async def walk(
     if settled(view):
         return [Finding(found.title, f"{view.sync} and {view.health}", at)]
     chain = [Finding(found.title, f"{paint(view.sync)}, {paint(view.health)}", view.message or at)]
+    if waits_for_person(view) and not view.message:
+        return [*chain, Finding("its sync policy", "Manual", f"nobody syncs it but you: trueup sync {view.name}")]
     for ref in view.waits_for:
         if ref in seen:
             continue

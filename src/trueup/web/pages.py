@@ -95,6 +95,8 @@ def _place(namespace: str, name: str) -> str:
 
 
 def _short(revision: str) -> str:
+    if ", " in revision:
+        return ", ".join(dict.fromkeys(map(_short, revision.split(", "))))
     name, at, commit = revision.rpartition("@")
     commit = commit.removeprefix("sha1:")
     cut = commit[:7] if len(commit) in (40, 64) else commit

@@ -32,6 +32,7 @@ def view(obj: Object) -> UnitView:
         phase="Running" if obj.get("operation") else operation.get("phase") or "",
         message=_message(status),
         suspended=automated is not None and automated.get("enabled") is False,
+        by_hand=automated is None or automated.get("enabled") is False,
         since=operation.get("finishedAt") or operation.get("startedAt") or status.get("reconciledAt") or "",
         resources=tuple(_resource(entry) for entry in status.get("resources") or ()),
         history=tuple(_history(entry) for entry in status.get("history") or ()),

@@ -44,7 +44,7 @@ def view(obj: Object) -> UnitView:
 
 
 def waits_for(obj: Object) -> tuple[Ref, ...]:
-    """The source, and the Kustomizations that this one depends on."""
+    """The source, the Kustomizations that this one depends on, and what it substitutes from."""
     namespace, spec = (obj.get("metadata") or {}).get("namespace") or "", obj.get("spec") or {}
     source = spec.get("sourceRef") or {}
     first = Ref(
@@ -55,6 +55,11 @@ def waits_for(obj: Object) -> tuple[Ref, ...]:
         *(
             Ref(KUSTOMIZATION, entry.get("namespace") or namespace, entry.get("name") or "")
             for entry in spec.get("dependsOn") or ()
+        ),
+        *(
+            Ref(Kind("", "v1", str(entry.get("kind") or "")), namespace, str(entry.get("name") or ""))
+            for entry in (spec.get("postBuild") or {}).get("substituteFrom") or ()
+            if not entry.get("optional")
         ),
     )
 
