@@ -11,12 +11,14 @@ import resource
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks import fleet
 from benchmarks.report import Row, show
 from trueup.app.up import running
 from trueup.kube.names import Kind, Ref
+from trueup.kube.problems import AlreadyExists
 from trueup.ports import Client
 from trueup.settings import Settings
 
@@ -59,7 +61,8 @@ async def full(root: Path, names: list[str], floor: float) -> None:
     settings = Settings(state=root / "state", port=0, mapping={fleet.URL: root / "repo"})
     async with running(settings, lambda line: None) as now:
         client = now.cluster.client
-        await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})
+        with suppress(AlreadyExists):
+            await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})
         before = cpu()
         started = time.monotonic()
         await asyncio.gather(*(client.create(fleet.application(name)) for name in names))

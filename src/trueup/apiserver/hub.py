@@ -21,12 +21,18 @@ from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import NotFound, Unavailable
 from trueup.kube.types import Types
 from trueup.ports import Clock
+from trueup.store.log import StoreFull
 from trueup.store.state import Bucket, Entry, Store, StoreProblem
 from trueup.timing.rfc3339 import format_time
 
 
 class NotStored(Unavailable, StoreProblem):
-    """The store failed, so the write did not happen: to clients 503, to whoever runs the store its own problem."""
+    """The store failed, so the write did not happen: to clients 507 when the disk is full and 500 otherwise (without
+    ``Retry-After``, on which clients would try silently for long), to whoever runs the store its own problem."""
+
+    def __init__(self, what: str, problem: StoreProblem) -> None:
+        super().__init__(f"{what} was not stored: {problem}")
+        self.code = 507 if isinstance(problem, StoreFull) else 500
 
 
 class PodLogs(Protocol):
@@ -101,7 +107,7 @@ class Hub:
         try:
             return await self.store.put(bucket, meta.get("namespace") or "", meta["name"], obj, expect)
         except StoreProblem as problem:
-            raise NotStored(f"the write was not stored: {problem}", retry_after=1) from problem
+            raise NotStored("the write", problem) from problem
 
     async def remove(self, bucket: Bucket, last: Object, expect: int) -> Entry:
         """Let an object go that is at revision ``expect``. Raises ``Stale`` and ``NotStored``."""
@@ -109,7 +115,7 @@ class Hub:
         try:
             return await self.store.remove(bucket, meta.get("namespace") or "", meta["name"], expect, last)
         except StoreProblem as problem:
-            raise NotStored(f"the deletion was not stored: {problem}", retry_after=1) from problem
+            raise NotStored("the deletion", problem) from problem
 
     def settle(self, served: Served, obj: Object) -> None:
         """A write of the object succeeded or failed: what it reserved and does not hold now is free again."""

@@ -15,7 +15,7 @@ ApiProblem
 ├── Invalid                422  mend the object; ``causes`` name the fields
 ├── TooManyRequests        429  wait ``retry_after`` seconds
 ├── InternalError          500  a bug, or the store failed
-├── Unavailable            503  wait and retry
+├── Unavailable            503  wait and retry (507, 500: what was to be stored was not)
 └── Timeout                504  retry
 
 Every one is a ``metav1.Status`` on the wire. Source: Kubernetes API conventions, "Response Status Kind".

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ class Row:
 
 class StoreProblem(Exception):
     """The store cannot do its work (disk full, file locked, file broken); says which file and what to do."""
+
+
+class StoreFull(StoreProblem):
+    """There is no room on the disk: nothing was written, and will be again once there is room."""
 
 
 class Log(Protocol):
@@ -82,7 +87,8 @@ CREATE TABLE IF NOT EXISTS log (
   bucket TEXT NOT NULL,
   namespace TEXT NOT NULL,
   name TEXT NOT NULL,
-  value BLOB
+  value BLOB,
+  checksum INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS log_by_key ON log (bucket, namespace, name, revision);
 CREATE INDEX IF NOT EXISTS log_gone ON log (revision) WHERE value IS NULL;
@@ -100,8 +106,12 @@ _DELETIONS = "DELETE FROM log WHERE value IS NULL AND revision <= ? AND revision
 """The newest row stays whatever it is: revisions count on from it."""
 
 
+_SHRINK_FROM, _SHRINK_BY = 8_192, 2_048
+"""Pages (of 4 kB) that may lie free before the file is made shorter, and how many go at once: moving others costs time."""
+
+
 class SqliteLog:
-    """One SQLite file, written by one thread at a time, synchronous to disk."""
+    """One SQLite file, written by one thread at a time, synchronous to disk, read whole and checked when opened."""
 
     durable = True
 
@@ -109,35 +119,63 @@ class SqliteLog:
         self._path = path
         self._lock = _hold(path.with_suffix(".lock"))
         try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
+            self._db = self._open()
         except sqlite3.Error as problem:
             self._lock.close()
-            raise StoreProblem(f"{path} cannot be opened: {problem}; move it away to start empty") from problem
+            raise self._problem("opened", problem, "restore it, or move it away to start empty") from problem
+        except StoreProblem:
+            self._lock.close()
+            raise
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        try:
+            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute(f"PRAGMA journal_size_limit={64 << 20}")
+            found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok":
+                raise StoreProblem(
+                    f"{self._path} is damaged: {found.splitlines()[-1]}; restore it, or move it away to start empty"
+                )
+            db.executescript(_SCHEMA)
+            if "checksum" not in {row[1] for row in db.execute("PRAGMA table_info(log)")}:  # a file of before there was
+                db.execute("ALTER TABLE log ADD COLUMN checksum INTEGER")
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def load(self) -> Iterator[Row]:
         newest = "SELECT max(revision) FROM log GROUP BY bucket, namespace, name"
-        query = f"SELECT * FROM log WHERE revision IN ({newest}) AND value IS NOT NULL ORDER BY revision"  # noqa: S608
+        columns = "revision, bucket, namespace, name, value, checksum"
+        query = f"SELECT {columns} FROM log WHERE revision IN ({newest}) AND value IS NOT NULL ORDER BY revision"  # noqa: S608
         try:
-            for row in self._db.execute(query):
-                yield Row(*row)
+            for *fields, checksum in self._db.execute(query):
+                row = Row(*fields)
+                if checksum is not None and checksum != _checksum(row):
+                    what = " ".join(filter(None, (row.bucket, row.namespace, row.name)))
+                    raise StoreProblem(
+                        f"{self._path} is damaged: {what} is not as it was written at revision {row.revision};"
+                        " restore it, or move it away to start empty"
+                    )
+                yield row
         except sqlite3.Error as problem:
-            raise StoreProblem(f"{self._path} cannot be read: {problem}; restore it, or move it away") from problem
+            raise self._problem("read", problem, "restore it, or move it away to start empty") from problem
 
     def last_revision(self) -> int:
         try:
             row = self._db.execute("SELECT max(revision) FROM log").fetchone()
         except sqlite3.Error as problem:
-            raise StoreProblem(f"{self._path} cannot be read: {problem}; restore it, or move it away") from problem
+            raise self._problem("read", problem, "restore it, or move it away to start empty") from problem
         return int(row[0] or 0)
 
     def append(self, rows: Sequence[Row]) -> None:
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
-                [(row.revision, row.bucket, row.namespace, row.name, row.value) for row in rows],
+                "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)",
+                [(row.revision, row.bucket, row.namespace, row.name, row.value, _checksum(row)) for row in rows],
             )
 
     def compact(self, upto: int) -> int:
@@ -147,7 +185,19 @@ class SqliteLog:
             gone += self._db.execute(_DELETIONS, (upto,)).rowcount
             self._db.execute("DELETE FROM compacted")
             self._db.execute("INSERT INTO compacted VALUES (?)", (upto,))
+        self._shrink()
         return gone
+
+    def _shrink(self) -> None:
+        """Give back to the disk what lies free, a piece at a time, where it is more than what is used."""
+        try:
+            free, pages = (self._db.execute(f"PRAGMA {n}").fetchone()[0] for n in ("freelist_count", "page_count"))
+            if free > max(_SHRINK_FROM, pages // 2):
+                self._db.executescript(
+                    f"PRAGMA incremental_vacuum({_SHRINK_BY})"
+                )  # ``execute`` does its first step alone
+        except sqlite3.Error as problem:
+            raise self._problem("written", problem) from problem
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -158,11 +208,24 @@ class SqliteLog:
         except sqlite3.Error as problem:
             with suppress(sqlite3.Error):  # a disk that cannot write may not be able to roll back either
                 self._db.execute("ROLLBACK")
-            raise StoreProblem(f"{self._path} cannot be written: {problem}") from problem
+            raise self._problem("written", problem) from problem
+
+    def _problem(self, what: str, problem: sqlite3.Error, advice: str = "") -> StoreProblem:
+        code = getattr(problem, "sqlite_errorcode", 0) & 0xFF  # the primary code, without its details
+        full = code == sqlite3.SQLITE_FULL
+        advice = "make room on its disk" if full else advice
+        text = f"{self._path} cannot be {what}: {problem}" + (f"; {advice}" if advice else "")
+        return StoreFull(text) if full else StoreProblem(text)
 
     def close(self) -> None:
         self._db.close()
         self._lock.close()
+
+
+def _checksum(row: Row) -> int:
+    """Of the key and the value: SQLite itself does not notice a byte that changed on the disk."""
+    key = f"{row.revision} {row.bucket} {row.namespace} {row.name}".encode()
+    return zlib.crc32(row.value or b"", zlib.crc32(key))
 
 
 def _hold(path: Path) -> IO[str]:

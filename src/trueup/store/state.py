@@ -145,6 +145,8 @@ class Store:
         self._writer: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "trueup-store")
         """The log's own thread: a commit never waits behind somebody else's work."""
+        self._trouble = ""
+        """Why writes fail, while they do."""
         self._start = self._compacted = self.revision
         for row in log.load():
             assert row.value is not None
@@ -210,18 +212,27 @@ class Store:
             try:
                 await loop.run_in_executor(self._thread, self._log.append, rows)
             except StoreProblem as problem:
-                _log.error("%d writes failed: %s", len(batch) + len(self._waiting), problem)
+                self._tell(str(problem))
                 self._take_back([*batch, *self._waiting], problem)
                 continue
             except BaseException:  # nobody may wait for ever for a commit that will not come
                 self._take_back([*batch, *self._waiting], StoreProblem("the store is being closed"))
                 raise
+            self._tell("")
             for event, bucket, done in batch:
                 self._publish(event, bucket)
                 if not done.done():
                     done.set_result(None)
             if self.revision - self._compacted >= COMPACT_EVERY:
                 await self._compact()
+
+    def _tell(self, trouble: str) -> None:
+        """Log that writes fail, or work again: once, not for every write."""
+        if trouble and trouble != self._trouble:
+            _log.error("writes are refused, reads go on: %s", trouble)
+        elif self._trouble and not trouble:
+            _log.warning("writes are stored again")
+        self._trouble = trouble
 
     def _publish(self, event: Event, bucket: Bucket) -> None:
         self.revision = event.revision

@@ -23,7 +23,7 @@ from trueup.apiserver.users import ADMIN
 from trueup.kube.problems import Unavailable
 from trueup.kube.protobuf import encode
 from trueup.kube.types import load
-from trueup.store.log import MemoryLog, Row, SqliteLog, StoreProblem
+from trueup.store.log import MemoryLog, Row, SqliteLog, StoreFull
 from trueup.store.state import Store
 
 
@@ -208,11 +208,11 @@ class FullDisk(MemoryLog):
 
     def append(self, rows: list[Row]) -> None:  # type: ignore[override]
         if self.full:
-            raise StoreProblem("cluster.sqlite cannot be written: database or disk is full")
+            raise StoreFull("cluster.sqlite cannot be written: database or disk is full")
 
 
 async def test_a_full_disk_refuses_writes_and_goes_on_reading() -> None:
-    """503 and when to try again; what was refused was never seen, and works once there is room."""
+    """507, at once; what was refused was never seen, and works once there is room."""
     log = FullDisk()
     clock = Clock()
     hub = await open_hub(Store(log), load(), clock)
@@ -228,7 +228,8 @@ async def test_a_full_disk_refuses_writes_and_goes_on_reading() -> None:
     stored = await web.ask("PUT", f"{MAPS}/a", config_map("a", x="3"))
     await hub.close()
 
-    assert (refused.status, refused.json["reason"], refused.headers["retry-after"]) == (503, "ServiceUnavailable", "1")
+    assert (refused.status, refused.json["code"], refused.json["reason"]) == (507, 507, "ServiceUnavailable")
+    assert "retry-after" not in refused.headers
     assert "database or disk is full" in refused.json["message"]
     assert read["data"] == {"x": "1"}
     assert (stored.status, stored.json["data"]) == (200, {"x": "3"})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from trueup.store.log import MemoryLog, Row, SqliteLog, StoreProblem
+from trueup.store.log import MemoryLog, Row, SqliteLog, StoreFull, StoreProblem
 from trueup.store.state import Event, Gone, Stale, Store
 
 
@@ -262,6 +262,100 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StoreProblem, match=r"db\.sqlite cannot be opened: .*move it away"):
         SqliteLog(path)
+
+
+async def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
+    """The error names the file, the object and its revision, and says what can be done."""
+    path = tmp_path / "db.sqlite"
+    store = Store(SqliteLog(path))
+    await store.put(store.bucket("configmaps"), "a", "one", obj("one", text="as it was written"), 0)
+    await store.close()
+    path.write_bytes(path.read_bytes().replace(b"as it was written", b"as it WAS written"))
+    log = SqliteLog(path)
+
+    with pytest.raises(StoreProblem, match=r"db\.sqlite is damaged: configmaps a one is .* revision 1; .*move it away"):
+        Store(log)
+    log.close()
+
+
+async def test_a_file_that_does_not_hold_together_is_noticed(tmp_path: Path) -> None:
+    """A page that is another file's is found when the file is opened, before anything is served from it."""
+    path = tmp_path / "db.sqlite"
+    store = Store(SqliteLog(path))
+    for n in range(200):
+        await store.put(store.bucket("configmaps"), "a", f"n{n}", obj(f"n{n}", text="x" * 200), 0)
+    await store.close()
+    pages = bytearray(path.read_bytes())
+    pages[5 * 4096 : 7 * 4096] = bytes(2 * 4096)
+    path.write_bytes(pages)
+
+    with pytest.raises(StoreProblem, match=r"db\.sqlite is damaged: .*; restore it, or move it away"):
+        SqliteLog(path)
+
+
+async def test_a_file_without_checksums_is_read(tmp_path: Path) -> None:
+    """Files of an earlier version go on, and what is written from then on is checked."""
+    path = tmp_path / "db.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE log (revision INTEGER PRIMARY KEY, bucket TEXT NOT NULL, namespace TEXT NOT NULL,"
+                   " name TEXT NOT NULL, value BLOB) STRICT")  # fmt: skip
+        db.execute("INSERT INTO log VALUES (7, 'configmaps', 'a', 'old', ?)", (b'{"metadata":{"name":"old"}}',))
+    store = Store(SqliteLog(path))
+    await store.put(store.bucket("configmaps"), "a", "new", obj("new"), 0)
+    await store.close()
+
+    again = Store(SqliteLog(path))
+
+    assert [name for _, name, _ in again.bucket("configmaps").scan()] == ["new", "old"]
+    assert again.revision == 8
+    await again.close()
+
+
+async def test_a_disk_without_room_refuses_writes_until_there_is_some(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told apart from other trouble and logged once; what had been acknowledged is there after a restart."""
+    path = tmp_path / "db.sqlite"
+    log = SqliteLog(path)
+    store = Store(log)
+    bucket = store.bucket("configmaps")
+    log._db.execute("PRAGMA max_page_count=20")
+    there = []
+
+    async def fill() -> None:
+        for n in range(len(there), 100):
+            await store.put(bucket, "a", f"n{n}", obj(f"n{n}", text="x" * 2000), 0)
+            there.append(f"n{n}")
+
+    with pytest.raises(StoreFull, match=r"db\.sqlite cannot be written: .* full; make room on its disk"):
+        await fill()
+    with pytest.raises(StoreFull):
+        await fill()
+    log._db.execute("PRAGMA max_page_count=10000")
+    await store.put(bucket, "a", "after", obj("after"), 0)
+    await store.close()
+
+    again = Store(SqliteLog(path))
+
+    assert sorted(name for _, name, _ in again.bucket("configmaps").scan()) == sorted([*there, "after"])
+    assert 0 < len(there) < 100
+    assert [record.levelname for record in caplog.records if record.name == "trueup.store"] == ["ERROR", "WARNING"]
+    await again.close()
+
+
+async def test_the_file_shrinks_after_much_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Piece by piece, with the compactions that follow."""
+    monkeypatch.setattr("trueup.store.log._SHRINK_FROM", 10)
+    path = tmp_path / "db.sqlite"
+    log = SqliteLog(path)
+    rows = [Row(n, "configmaps", "a", f"n{n}", b"x" * 4000) for n in range(1, 301)]
+    log.append(rows)
+    log.append([Row(300 + row.revision, row.bucket, row.namespace, row.name, None) for row in rows])
+    log.compact(300)
+    log.compact(600)
+    log.close()
+
+    assert path.stat().st_size < 300 * 4000 / 10
 
 
 WRITER = """
