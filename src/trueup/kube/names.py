@@ -33,11 +33,22 @@ class Kind:
     @classmethod
     def parse(cls, api_version: str, kind: str) -> Kind:
         """From ``apps/v1`` and ``Deployment``."""
-        group, _, version = api_version.rpartition("/")
-        return cls(group, version, kind)
+        known = _KINDS.get((api_version, kind))
+        if known is None:
+            group, _, version = api_version.rpartition("/")
+            if len(_KINDS) >= _MOST_KINDS:
+                _KINDS.clear()
+            known = _KINDS[api_version, kind] = cls(group, version, kind)
+        return known
 
     def __str__(self) -> str:
         return f"{self.api_version}/{self.kind}"
+
+
+_KINDS: dict[tuple[str, str], Kind] = {}
+"""Kinds parsed before: every object that passes is asked for its kind many times, and there are few."""
+_MOST_KINDS = 10_000
+"""What objects call themselves is theirs to choose."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

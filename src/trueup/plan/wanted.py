@@ -6,7 +6,7 @@ and ``machine`` read them. The words are Argo CD's where only Argo CD has the th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from trueup.kube.names import Kind, Object, Ref
@@ -106,7 +106,7 @@ class Wanted:
 
     def with_object(self, obj: Object) -> Wanted:
         """The same, said of another object (marked, named, its namespace filled in)."""
-        return replace(self, object=obj, ref=Ref.of(obj))
+        return Wanted(obj, self.origin, self.phase, self.wave, self.hook, self.options, self.owned, Ref.of(obj))
 
 
 @dataclass(frozen=True, slots=True)
