@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import orjson
 
 from trueup.ports import LedgerEntry
+from trueup.store.log import StoreFull, StoreProblem
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
@@ -64,13 +66,27 @@ class SqliteLedger:
     """A ledger in one SQLite file. Appends that come together are committed together, in a thread, and survive ``kill -9``."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
+        self._path = path
+        with self._said("opened"):
+            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
         self._pending: list[tuple[LedgerEntry, asyncio.Future[int]]] = []
         self._lock = asyncio.Lock()
 
+    @contextmanager
+    def _said(self, what: str) -> Iterator[None]:
+        """Failures of the file say which file, and what to do."""
+        try:
+            yield
+        except sqlite3.Error as problem:
+            text = f"{self._path} cannot be {what}: {problem}"
+            if getattr(problem, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+                raise StoreFull(f"{text}; make room on its disk") from problem
+            advice = "; restore it, or move it away to start a new history" if what != "written" else ""
+            raise StoreProblem(text + advice) from problem
+
     async def append(self, entry: LedgerEntry) -> int:
-        """Add an entry and wait until it is stored; its number."""
+        """Add an entry and wait until it is stored; its number. Raises ``StoreProblem``."""
         stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._pending.append((entry, stored))
         async with self._lock:
@@ -96,18 +112,20 @@ class SqliteLedger:
                 stored.set_result(number)
 
     def _write(self, entries: list[LedgerEntry]) -> list[int]:
-        cursor = self._connection.cursor()
-        cursor.execute("BEGIN IMMEDIATE")
-        try:
-            numbers = []
-            for entry in entries:
-                cursor.execute(_INSERT, _row(entry))
-                numbers.append(int(cursor.lastrowid or 0))
-            cursor.execute("COMMIT")
-        except BaseException:
-            cursor.execute("ROLLBACK")
-            raise
-        return numbers
+        with self._said("written"):
+            cursor = self._connection.cursor()
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                numbers = []
+                for entry in entries:
+                    cursor.execute(_INSERT, _row(entry))
+                    numbers.append(int(cursor.lastrowid or 0))
+                cursor.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # a full disk has rolled it back already
+                    cursor.execute("ROLLBACK")
+                raise
+            return numbers
 
     async def of(self, unit: str, *, limit: int = 50) -> Sequence[LedgerEntry]:
         """The last entries of a unit, newest last."""
@@ -116,7 +134,8 @@ class SqliteLedger:
         return [LedgerEntry(*row[:7], changes=orjson.loads(row[7])) for row in reversed(rows)]
 
     def _read(self, unit: str, limit: int) -> list[tuple[str, str, str, str, str, str, str, bytes]]:
-        return self._connection.execute(_SELECT, (unit, limit)).fetchall()
+        with self._said("read"):
+            return self._connection.execute(_SELECT, (unit, limit)).fetchall()
 
     async def close(self) -> None:
         """Let go of the file; what was appended is in it."""

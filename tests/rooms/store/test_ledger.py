@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from trueup.ports import LedgerEntry
 from trueup.store.ledger import MemoryLedger, SqliteLedger
+from trueup.store.log import StoreFull, StoreProblem
 
 
 def entry(unit: str = "Application/argocd/web", revision: str = "abc") -> LedgerEntry:
@@ -91,3 +93,25 @@ async def test_a_failed_write_is_heard(tmp_path: Path) -> None:
         await ledger.append(broken)
     assert await ledger.append(entry()) == 1
     await ledger.close()
+
+
+async def test_a_full_disk_is_named_and_passes(tmp_path: Path) -> None:
+    """The entry is refused, and taken once there is room."""
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    ledger._connection.execute("PRAGMA max_page_count=6")
+    large = replace(entry(), message="x" * 20_000)
+
+    with pytest.raises(StoreFull, match=r"ledger\.sqlite cannot be written: .*; make room on its disk"):
+        await ledger.append(large)
+    ledger._connection.execute("PRAGMA max_page_count=1000")
+
+    assert await ledger.append(large) == 1
+    await ledger.close()
+
+
+def test_a_broken_ledger_is_named(tmp_path: Path) -> None:
+    """With what can be done."""
+    (tmp_path / "ledger.sqlite").write_bytes(b"no database at all" * 100)
+
+    with pytest.raises(StoreProblem, match=r"ledger\.sqlite cannot be opened: .*move it away to start a new history"):
+        SqliteLedger(tmp_path / "ledger.sqlite")
