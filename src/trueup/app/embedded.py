@@ -20,6 +20,7 @@ from trueup.apiserver.openapi import OpenApi
 from trueup.apiserver.opening import open_hub
 from trueup.apiserver.server import Server, serve
 from trueup.apiserver.users import ADMIN
+from trueup.app.process import collect_rarely
 from trueup.kube.types import load
 from trueup.ports import Clock
 from trueup.settings import Settings
@@ -45,6 +46,7 @@ class Embedded:
 @asynccontextmanager
 async def embedded(settings: Settings, clock: Clock, kubeconfig_out: Path | None = None) -> AsyncIterator[Embedded]:
     """A cluster for as long as the block runs. Raises ``StoreProblem`` and ``OSError`` saying what to do."""
+    collect_rarely()
     with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
         folder = settings.state or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

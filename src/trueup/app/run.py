@@ -18,6 +18,7 @@ from trueup.app.bootstrap import NAMESPACE
 from trueup.app.controllers import Controllers, controllers
 from trueup.app.families import chosen, install
 from trueup.app.follow import follow
+from trueup.app.process import collect_rarely
 from trueup.client.access import ClusterAccess
 from trueup.client.http import HttpClient
 from trueup.client.incluster import IN_CLUSTER
@@ -57,6 +58,7 @@ async def running(
     metrics: Metrics | None = None,
 ) -> AsyncIterator[Running]:
     """Everything of `trueup run`; stops cleanly at the end of the block."""
+    collect_rarely()
     clock, metrics = SystemClock(), metrics or Metrics()
     families = [family for family in chosen(settings.families) if family.name != "builtin"]
     access = load(kubeconfig, context)
