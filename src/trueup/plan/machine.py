@@ -208,7 +208,9 @@ class _Run:
         gone = tuple(Step("remove-hook", t.change) for t in main if t.goes("HookSucceeded"))
         if gone and not self.policy.dry_run:
             return Do((gone,))
-        return Done("successfully synced (all tasks run)" if main else "successfully synced (no more tasks)")
+        last = max((task.key[:2] for task in main), default=None)
+        at_once = last is not None and not any(task.hook for task in main if task.key[:2] == last)
+        return Done(f"successfully synced ({'all tasks run' if at_once else 'no more tasks'})")
 
     # -- failing ------------------------------------------------------------------------------------------------
 

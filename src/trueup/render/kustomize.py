@@ -1,8 +1,8 @@
 """A kustomization -> objects: the adapter between the ports and the pure room `trueup.kustomize`.
 
 Called by `render`. Options: ``{"edits": {fields to lay over the kustomization}, "generate": bool, "substitute":
-{name: value}, "substituteStrict": bool}``. ``generate`` is Flux's way: a folder without a kustomization gets one, files
-of the whole source may be read, and objects stay in the order of their files.
+{name: value}, "substituteStrict": bool, "ignoreMissingComponents": bool}``. ``generate`` is Flux's way: a folder without
+a kustomization gets one, files of the whole source may be read, and objects stay in the order of their files.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def render(
     )
     try:
         files = _generated(tree, path) if options.get("generate") else tree
-        built = kustomize.build_with(files, path, options.get("edits") or {}, choices)
+        built = kustomize.build_with(files, path, _edits(tree, path, options), choices)
         objects = built.objects
         if options.get("substitute") is not None:
             variables = {str(name): str(value) for name, value in options["substitute"].items()}
@@ -56,6 +56,16 @@ def render(
         ) from None
     origins = [Origin(place, line, "kustomize") for place, line in built.origins]
     return list(zip(objects, origins, strict=True)), built.warnings
+
+
+def _edits(tree: Tree, path: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What to lay over the kustomization; components that are not there are left out where the source says so."""
+    edits: Mapping[str, Any] = options.get("edits") or {}
+    if not options.get("ignoreMissingComponents"):
+        return edits
+    places = {str(name): posixpath.normpath(posixpath.join(path, str(name))) for name in edits.get("components") or ()}
+    there = [name for name, place in places.items() if not place.startswith("..") and tree.kind(place) != "none"]
+    return {**edits, "components": there}
 
 
 # --- a folder without a kustomization ------------------------------------------------------------------------------

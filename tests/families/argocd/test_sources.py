@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from trueup.families.argocd import environment
 from trueup.families.argocd.sources import git_spec, image, is_range, kustomize_edits, options_of, tool_of
-from trueup.families.argocd.types import Source, parse_options, parse_policy
+from trueup.families.argocd.types import Application, Source, parse_options, parse_policy
 
 
 @pytest.mark.parametrize(
@@ -47,8 +48,8 @@ def test_labels_go_with_or_without_selectors() -> None:
     """labelWithoutSelector turns commonLabels into labels that leave selectors alone."""
     raw: dict[str, Any] = {"commonLabels": {"a": "b"}}
 
-    assert kustomize_edits(raw) == {"commonLabels": {"a": "b"}}
-    assert kustomize_edits({**raw, "labelWithoutSelector": True}) == {
+    assert kustomize_edits(raw, {}) == {"commonLabels": {"a": "b"}}
+    assert kustomize_edits({**raw, "labelWithoutSelector": True}, {}) == {
         "labels": [{"pairs": {"a": "b"}, "includeTemplates": False}]
     }
 
@@ -58,8 +59,51 @@ def test_tools_are_named_by_their_block() -> None:
     source = Source.parse({"repoURL": "u", "path": "p"})
 
     assert tool_of(source) == ""
-    assert options_of(source, release="web", namespace="n") == {"releaseName": "web", "namespace": "n"}
+    assert options_of(source, release="web", namespace="n", environment={}) == {"releaseName": "web", "namespace": "n"}
     assert tool_of(Source.parse({"repoURL": "u", "directory": {"recurse": True}})) == "directory"
+
+
+def test_the_build_environment_is_put_in_where_argocd_puts_it_in() -> None:
+    """Value files, parameters, images, labels and jsonnet variables; not values, nor annotations unless told."""
+    app = Application.parse(
+        {
+            "metadata": {"name": "web", "namespace": "argocd"},
+            "spec": {"destination": {"namespace": "shop"}, "project": "p"},
+        }
+    )
+    helm = {
+        "valueFiles": ["$values/$ARGOCD_APP_NAME.yaml", "x-${ARGOCD_APP_NAMESPACE}.yaml"],
+        "parameters": [{"name": "rev", "value": "$ARGOCD_APP_REVISION_SHORT"}],
+        "values": "a: $ARGOCD_APP_NAME",
+    }
+    source = Source.parse({"repoURL": "u", "path": "p", "helm": helm})
+    names = environment.of(app, source, "web", "0123456789abcdef")
+    found = options_of(source, release="web", namespace="shop", environment=names)
+
+    assert found["valueFiles"] == ["$values/web.yaml", "x-shop.yaml"]
+    assert found["parameters"] == [{"name": "rev", "value": "0123456"}]
+    assert found["values"] == "a: $ARGOCD_APP_NAME"
+    assert environment.names_revision(source)
+    raw = {
+        "images": ["a:$ARGOCD_APP_NAME"],
+        "commonAnnotations": {"n": "$ARGOCD_APP_NAME"},
+        "commonLabels": {"l": "${ARGOCD_APP_NAME}"},
+    }
+    assert kustomize_edits(raw, names) == {
+        "images": [{"name": "a", "newTag": "web"}],
+        "commonAnnotations": {"n": "$ARGOCD_APP_NAME"},
+        "commonLabels": {"l": "web"},
+    }
+    assert kustomize_edits({**raw, "commonAnnotationsEnvsubst": True}, names)["commonAnnotations"] == {"n": "web"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("$A-${A}", "1-1"), ("$$A", "$A"), ("$nobody.", "."), ("5 $ only", "5 $ only"), ("${}x", "x"), ("$AB", "")],
+)
+def test_variables_expand_as_go_expands_them(text: str, expected: str) -> None:
+    """What nobody knows becomes nothing, a doubled dollar one."""
+    assert environment.expand(text, {"A": "1"}) == expected
 
 
 def test_policies_and_options_are_parsed() -> None:

@@ -111,6 +111,8 @@ def world(*lines: Change, policy: Policy = Policy(), **rest: Any) -> World:  # n
 
 
 ALL_RUN = "done: successfully synced (all tasks run)"
+NO_MORE = "done: successfully synced (no more tasks)"
+"""What Argo CD says when the last thing to end was a hook."""
 
 
 def test_one_wave_is_not_waited_for() -> None:
@@ -182,7 +184,7 @@ def test_hooks_around_a_sync() -> None:
     w.health["Deployment/web"] = HEALTHY
     assert w.run() == "waiting for completion of hook batch/Job/post"
     w.health["Job/post"] = HEALTHY
-    assert w.run() == ALL_RUN
+    assert w.run() == NO_MORE
     assert w.log == ["start-hook Job/pre", "apply Deployment/web", "start-hook Job/post"]
 
 
@@ -248,7 +250,7 @@ def test_old_hook_goes_first() -> None:
     """BeforeHookCreation, the default: a hook left by an earlier operation is deleted, then created anew."""
     w = world(line("Job/migrate", "hook"), health={"Job/migrate": HEALTHY})
     w.live[ref("Job/migrate")] = obj("Job/migrate")
-    assert w.run() == ALL_RUN
+    assert w.run() == NO_MORE
     assert w.log == ["remove-hook Job/migrate", "start-hook Job/migrate"]
 
 
@@ -258,7 +260,7 @@ def test_old_hook_that_is_slow_to_go_is_awaited() -> None:
     w.live[ref("Job/migrate")] = obj("Job/migrate", deletionTimestamp="2026-01-01T00:00:00Z")
     assert w.run() == "waiting for deletion of hook batch/Job/migrate"
     w.live.clear()
-    assert w.run() == ALL_RUN
+    assert w.run() == NO_MORE
 
 
 @pytest.mark.parametrize(
@@ -310,7 +312,7 @@ def test_crash_before_hook_creation_runs_it_once() -> None:
     _, verdict = decide(w.plan, w.progress, {}, w.now, w.judge)
     assert isinstance(verdict, Do)
     w.progress = w.progress.having(verdict.intents)
-    assert w.run() == ALL_RUN
+    assert w.run() == NO_MORE
     assert w.log == ["start-hook Job/j"]
 
 

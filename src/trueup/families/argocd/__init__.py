@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trueup.families.argocd import appset, reconcile, view
+from trueup.families.argocd import appset, project, reconcile, view
 from trueup.families.argocd.secrets import SECRET
 from trueup.families.argocd.types import APPLICATION, APPLICATION_SET, HOME, PROJECT, Application
 from trueup.families.argocd.wanted import owner_in
@@ -22,6 +22,10 @@ def _owner(obj: Object) -> Iterable[Key]:
 
 def _project(obj: Object) -> Iterable[str]:
     yield str((obj.get("spec") or {}).get("project") or "default")
+
+
+def _uses(app: Object) -> Iterable[Key]:
+    return (Key(HOME, name) for name in _project(app))
 
 
 def _urls(obj: Object) -> Iterable[str]:
@@ -47,6 +51,7 @@ FAMILY = Family(
             reads=_urls,
         ),
         Controller("argocd-applicationset", APPLICATION_SET, appset.reconcile),
+        Controller("argocd-project", PROJECT, project.reconcile, watches=(Watch(APPLICATION, _uses),)),
     ),
     units=(
         Unit(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from trueup.delivery.outcome import Desired
 from trueup.delivery.request import LiveMarks, Request, SourceRequest
-from trueup.families.argocd import operation, projects, rules, status
+from trueup.families.argocd import environment, operation, projects, rules, status
 from trueup.families.argocd.run import MANAGER, Comparison, Run
 from trueup.families.argocd.secrets import repository_secret
 from trueup.families.argocd.sources import git_spec, options_of, tool_of
@@ -19,6 +19,9 @@ from trueup.families.argocd.wanted import options_of as object_options
 from trueup.kube.names import Object, Ref
 from trueup.plan.policy import Policy
 from trueup.ports import Cluster, Target
+
+AT_DELETION = ("PreDelete", "PostDelete")
+"""Phases of hooks that run when the Application goes, and then alone."""
 
 
 async def destination(run: Run) -> Cluster:
@@ -34,22 +37,28 @@ def place(cluster: Cluster) -> projects.Place:
 
 async def desire(run: Run, cluster: Cluster, sources: Sequence[Source], pins: Sequence[str] = ()) -> Desired:
     """Fetch and render. ``pins``: the commit of each source; empty where it is left open."""
-    pins = pins or [""] * len(sources)
+    asked = [await _source(run, source, pin) for source, pin in zip(sources, pins or [""] * len(sources), strict=True)]
     namespace = run.app.destination.namespace
-    asked = [
-        SourceRequest(
-            spec=git_spec(source, repository_secret(run.tools.cache, HOME, source.repo)),
-            path=source.path or ".",
-            tool=tool_of(source),
-            options=options_of(source, release=run.app.name, namespace=namespace),
-            revision=pin,
-            name=source.ref,
-            render=bool(source.path or source.chart or not source.ref),
-        )
-        for source, pin in zip(sources, pins, strict=True)
-    ]
     target = Target(kubernetes_version=await cluster.client.version(), namespace=namespace)
     return await run.tools.delivery.desire(asked, target)
+
+
+async def _source(run: Run, source: Source, pin: str) -> SourceRequest:
+    """One source; its commit is looked up beforehand where its options name it."""
+    app = run.app
+    spec = git_spec(source, repository_secret(run.tools.cache, HOME, source.repo))
+    if environment.names_revision(source) and not pin:
+        pin = (await run.tools.fetcher.fetch(spec, "")).revision
+    variables = environment.of(app, source, run.instance, pin)
+    return SourceRequest(
+        spec=spec,
+        path=source.path or ".",
+        tool=tool_of(source),
+        options=options_of(source, release=app.name, namespace=app.destination.namespace, environment=variables),
+        revision=pin,
+        name=source.ref,
+        render=bool(source.path or source.chart or not source.ref),
+    )
 
 
 async def compare(run: Run, cluster: Cluster) -> Comparison:
@@ -64,8 +73,7 @@ async def request(run: Run, cluster: Cluster, desired: Desired, asked: Object, p
     app, instance = run.app, run.instance
     deleting = bool(run.raw["metadata"].get("deletionTimestamp"))
     wishes = wanted(desired.objects, desired.origins)
-    if deleting:
-        wishes = [wish for wish in wishes if wish.phase in ("PreDelete", "PostDelete")]
+    wishes = [wish for wish in wishes if (wish.phase in AT_DELETION) is deleting]
     namespace = app.destination.namespace
     scopes = {info.kind: info.namespaced for info in await cluster.client.resources()}
     where, project, itself = place(cluster), run.project, status.itself(run.ref, cluster)

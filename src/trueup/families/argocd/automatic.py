@@ -98,7 +98,7 @@ def _repair(policy: Policy, last: Mapping[str, Any], revisions: Sequence[str], n
 
 def preempts(app: Application, asked: Mapping[str, Any], subject: Subject, revisions: Sequence[str]) -> bool:
     """Whether a running operation is about sources or revisions that are not the newest, and that nobody asked for by name."""
-    if app.policy.automated is None or not revisions or not all(revisions):
+    if app.policy.automated is None or not revisions or not all((*revisions, *subject.revisions)):
         return False
     if not is_automated(asked) and any(Subject.of(app, asked).revisions):
         return False

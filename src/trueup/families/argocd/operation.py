@@ -189,6 +189,12 @@ def _read(entry: Mapping[str, Any]) -> Result:
     )
 
 
+def hooks(state: Mapping[str, Any]) -> list[Ref]:
+    """The hooks that an operation created."""
+    entries = (state.get("syncResult") or {}).get("resources") or ()
+    return [_read(entry).ref for entry in entries if entry.get("hookType")]
+
+
 def history(app: Application, state: Mapping[str, Any]) -> list[Object]:
     """``status.history`` with a successful, whole, real operation added; as long as ``revisionHistoryLimit`` allows."""
     entries = list((app.raw.get("status") or {}).get("history") or ())

@@ -20,6 +20,8 @@ EVERYTHING: Mapping[str, Any] = {
     "destinations": [{"server": "*", "namespace": "*"}],
     "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
 }
+NOT_YET = ("signatureKeys", "sourceIntegrity", "permitOnlyProjectScopedClusters")
+"""What would let in what the project forbids if it were passed over in silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ def problems(app: Application, spec: Mapping[str, Any] | None, place: Place, hom
         return [
             f"application '{app.name}' in namespace '{app.namespace}' is not permitted to use project '{app.project}'"
         ]
-    found = [
+    found = [f"project '{app.project}': {name} is not supported yet" for name in NOT_YET if spec.get(name)]
+    found += [
         f"application repo {source.repo} is not permitted in project '{app.project}'"
         for source in app.sources
         if not allows_source(spec, source.repo)

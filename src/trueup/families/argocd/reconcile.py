@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trueup.delivery.outcome import Desired
+from trueup.delivery.planning import look as look_at
 from trueup.delivery.tools import DeliveryTools
-from trueup.families.argocd import ask, projects, rules
+from trueup.families.argocd import ask, operation, orphans, projects, rules
 from trueup.families.argocd.delete import delete
 from trueup.families.argocd.operate import operate
 from trueup.families.argocd.run import Comparison, Run
@@ -60,7 +61,8 @@ async def _go(run: Run) -> Result:
     if compared is not None and changed:
         compared = await _compare(run, cluster) or compared
     if compared is not None:
-        run.report(cluster, compared)
+        run.report(cluster, compared, await _generated(run, cluster, compared.plan))
+        await orphans.warn(run, cluster, compared.plan)
         await _hold_on(run, compared.desired)
     else:
         run.unknown(everything=False)
@@ -101,6 +103,15 @@ async def _compare(run: Run, cluster: Cluster) -> Comparison | None:
     except ApiProblem as problem:
         run.say("ComparisonError", f"Failed to load live state: {problem.message}")
     return None
+
+
+async def _generated(run: Run, cluster: Cluster, plan: Plan) -> list[Ref]:
+    """The hooks of the last operation that are there still and have names that were made for them."""
+    planned = {change.ref for change in plan}
+    return [
+        ref for ref in operation.hooks(run.state)
+        if ref not in planned and await look_at(cluster, ref) is not None
+    ]  # fmt: skip
 
 
 async def _hold_on(run: Run, desired: Desired) -> None:

@@ -22,6 +22,8 @@ from trueup.timing.rfc3339 import parse_time
 REFRESH_EVERY = 180.0
 """Seconds between two looks at a source that announces nothing (``timeout.reconciliation``)."""
 APPROVED = "argocd.argoproj.io/deletion-approved"
+NOT_YET = (("", "tagPrefix"), ("directory", "disableExtensionFilter"))
+"""Fields of a source, by block, that change what it renders to and are not heeded yet."""
 HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
 
 _PROPAGATION: Mapping[str, Propagation] = {"foreground": "Foreground", "background": "Background", "orphan": "Orphan"}
@@ -195,4 +197,7 @@ def _wrong_source(source: Source, several: bool) -> str:
         return f"chart {source.chart} of {source.repo}: Helm repositories are not supported yet, Git sources are"
     if source.raw.get("plugin") is not None:
         return "spec.source.plugin: config management plugins are not supported yet"
+    for block, name in NOT_YET:
+        if (source.raw.get(block) or {}).get(name) if block else source.raw.get(name):
+            return f"spec.source.{f'{block}.' if block else ''}{name} is not supported yet"
     return ""

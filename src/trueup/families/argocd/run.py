@@ -65,12 +65,12 @@ class Run:
         known = self.conditions.setdefault(condition, [])
         known += [message for message in messages if message not in known]
 
-    def report(self, cluster: Cluster, compared: Comparison) -> None:
-        """Put the comparison into the status."""
-        app, plan = self.app, compared.plan
+    def report(self, cluster: Cluster, compared: Comparison, hooks: Sequence[Ref]) -> None:
+        """Put the comparison into the status; ``hooks`` are live ones that no line of the plan is about."""
+        app, plan, itself = self.app, compared.plan, status.itself(self.ref, cluster)
         self.status["sync"] = status.compared(app, plan, compared.desired.revisions)
-        self.status["resources"] = status.resources(plan, status.itself(self.ref, cluster))
-        self.set_health(status.app_health(plan, status.itself(self.ref, cluster)))
+        self.status["resources"] = status.resources(plan, hooks, itself)
+        self.set_health(status.app_health(plan, itself))
         kinds = [status.source_type(tool) for tool in compared.desired.tools]
         self.status.pop("sourceType" if app.several else "sourceTypes", None)
         self.status["sourceTypes" if app.several else "sourceType"] = kinds if app.several else (kinds or [""])[0]

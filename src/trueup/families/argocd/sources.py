@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from trueup.families.argocd.environment import Environment, expand, expand_path
 from trueup.families.argocd.types import Source
 from trueup.kube.names import Object
 from trueup.ports import GitSpec
@@ -42,29 +43,54 @@ def tool_of(source: Source) -> str:
     return "directory" if source.raw.get("directory") else ""
 
 
-def options_of(source: Source, *, release: str, namespace: str) -> Mapping[str, Any]:
+def options_of(source: Source, *, release: str, namespace: str, environment: Environment) -> Mapping[str, Any]:
     """The options of the tool that `tool_of` names; while that is left open, what a chart would need."""
     tool = tool_of(source)
     if tool == "kustomize":
-        return {"edits": kustomize_edits(source.raw.get("kustomize") or {})}
+        raw = source.raw.get("kustomize") or {}
+        lenient = {"ignoreMissingComponents": True} if raw.get("ignoreMissingComponents") else {}
+        return {"edits": kustomize_edits(raw, environment), **lenient}
     if tool == "directory":
-        return dict(source.raw["directory"])
-    return {"releaseName": release, "namespace": namespace, **(source.raw.get("helm") or {})}
+        return _directory(source.raw["directory"], environment)
+    return {"releaseName": release, "namespace": namespace, **_helm(source.raw.get("helm") or {}, environment)}
 
 
-def kustomize_edits(raw: Mapping[str, Any]) -> Object:
+def _helm(raw: Mapping[str, Any], environment: Environment) -> Object:
+    """``source.helm`` with the build environment put in where Argo CD puts it in."""
+    out = dict(raw)
+    if raw.get("valueFiles"):
+        out["valueFiles"] = [expand_path(str(path), environment) for path in raw["valueFiles"]]
+    for field, part in (("parameters", "value"), ("fileParameters", "path")):
+        if raw.get(field):
+            out[field] = [{**entry, part: expand(str(entry.get(part) or ""), environment)} for entry in raw[field]]
+    return out
+
+
+def _directory(raw: Mapping[str, Any], environment: Environment) -> Object:
+    jsonnet = dict(raw.get("jsonnet") or {})
+    for field in ("extVars", "tlas"):
+        if jsonnet.get(field):
+            jsonnet[field] = [
+                {**entry, "value": expand(str(entry.get("value") or ""), environment)} for entry in jsonnet[field]
+            ]
+    return {**raw, **({"jsonnet": jsonnet} if jsonnet else {})}
+
+
+def kustomize_edits(raw: Mapping[str, Any], environment: Environment) -> Object:
     """``source.kustomize`` as the fields of a kustomization that ``kustomize edit`` would have set."""
     edits: Object = {}
     for same in ("namePrefix", "nameSuffix", "namespace", "components", "patches"):
         if raw.get(same):
             edits[same] = raw[same]
     if raw.get("images"):
-        edits["images"] = [image(text) for text in raw["images"]]
+        edits["images"] = [image(expand(str(text), environment)) for text in raw["images"]]
     if raw.get("replicas"):
         edits["replicas"] = [{"name": entry["name"], "count": int(entry["count"])} for entry in raw["replicas"]]
     if raw.get("commonAnnotations"):
-        edits["commonAnnotations"] = raw["commonAnnotations"]
-    labels = raw.get("commonLabels")
+        kept = dict(raw["commonAnnotations"])
+        substituted = {name: expand(str(value), environment) for name, value in kept.items()}
+        edits["commonAnnotations"] = substituted if raw.get("commonAnnotationsEnvsubst") else kept
+    labels = {name: expand(str(value), environment) for name, value in (raw.get("commonLabels") or {}).items()}
     if labels and raw.get("labelWithoutSelector"):
         edits["labels"] = [{"pairs": labels, "includeTemplates": bool(raw.get("labelIncludeTemplates"))}]
     elif labels:

@@ -72,9 +72,12 @@ def namespace_changed(app: Application) -> bool:
     return wanted is not None and result is not None and result.get("managedNamespaceMetadata") != wanted
 
 
-def resources(plan: Plan, itself: Ref | None = None) -> list[Object]:
-    """``status.resources``: one entry for each object, in the order of kinds and names as Argo CD sorts them."""
-    entries: dict[Ref, Object] = {}
+def resources(plan: Plan, hooks: Sequence[Ref] = (), itself: Ref | None = None) -> list[Object]:
+    """``status.resources``: one entry for each object, in the order of kinds and names as Argo CD sorts them.
+
+    ``hooks`` are live ones with generated names, which no line of the plan is about.
+    """
+    entries: dict[Ref, Object] = {ref: _entry(ref, hook=True) for ref in hooks}
     for change in plan:
         if change.wanted is not None and change.wanted.hook is not None and change.live is None:
             continue  # a hook that is not there now is no resource of the Application
@@ -83,14 +86,10 @@ def resources(plan: Plan, itself: Ref | None = None) -> list[Object]:
 
 
 def _resource(change: Change, itself: Ref | None) -> Object:
-    ref = change.ref
-    entry: Object = {"version": ref.kind.version, "kind": ref.kind.kind, "name": ref.name}
-    if ref.kind.group:
-        entry["group"] = ref.kind.group
-    if ref.namespace:
-        entry["namespace"] = ref.namespace
-    if change.wanted is not None and change.wanted.hook is not None:
-        entry["hook"] = True
+    ref, hook = change.ref, change.wanted is not None and change.wanted.hook is not None
+    entry = _entry(ref, hook=hook)
+    if hook:
+        pass  # a hook is neither in sync nor out of it
     elif change.action == "forbidden" and change.live is None:
         entry["status"] = "Unknown"
     else:
@@ -104,6 +103,14 @@ def _resource(change: Change, itself: Ref | None) -> Object:
         entry["requiresDeletionConfirmation"] = True
     if change.wave:
         entry["syncWave"] = change.wave
+    return entry
+
+
+def _entry(ref: Ref, *, hook: bool) -> Object:
+    entry: Object = {"version": ref.kind.version, "kind": ref.kind.kind, "name": ref.name}
+    for name, value in (("group", ref.kind.group), ("namespace", ref.namespace), ("hook", hook)):
+        if value:
+            entry[name] = value
     return entry
 
 
