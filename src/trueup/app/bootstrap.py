@@ -6,6 +6,7 @@ Kustomization cannot deliver it (a chart, Applications all over the tree), it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,11 @@ def _kustomization(folder: str) -> Object:
     return {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
         "kind": "Kustomization",
-        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "metadata": {
+            "name": NAME,
+            "namespace": NAMESPACE,
+            "annotations": {"trueup.dev/default-namespace": "default"},  # as for `kubectl apply -k`
+        },
         "spec": {
             "interval": "10m",
             "path": f"./{folder}",
@@ -97,6 +102,8 @@ def _application(start: Start, found: Beginning) -> Object:
     source: Object = {"repoURL": start.url, "path": found.folder or ".", "targetRevision": "HEAD"}
     if found.files:
         source["directory"] = {"recurse": True, "include": "{" + ",".join(map(_literally, found.files)) + "}"}
+    if found.chart:
+        source["helm"] = {"releaseName": _release(found.folder or start.url.removesuffix(".git"))}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
@@ -108,6 +115,11 @@ def _application(start: Start, found: Beginning) -> Object:
             "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
         },
     }
+
+
+def _release(path: str) -> str:
+    """A release is called after its chart's folder, as people call it."""
+    return re.sub(r"[^a-z0-9]+", "-", path.rpartition("/")[2].lower()).strip("-")[:53] or NAME
 
 
 def _literally(path: str) -> str:

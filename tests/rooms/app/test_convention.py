@@ -110,6 +110,7 @@ def test_a_chart_is_delivered_as_one(tmp_path: Path) -> None:
     made = objects(start_of(str(tmp_path), {}), found)[-1]
 
     assert (made["kind"], made["spec"]["source"]["path"]) == ("Application", "charts/a")
+    assert made["spec"]["source"]["helm"] == {"releaseName": "a"}
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ class Inputs:
             wanted=tuple(rules.wanted(desired.objects, desired.origins)),
             revision=revision,
             actor="automated",
-            namespace=wish.target_namespace,
+            namespace=wish.default_namespace,
             inventory=tuple(inventory),
             mark=lambda obj: rules.mark(obj, wish),
             read_live=lambda obj: rules.read_live(obj, wish),

@@ -28,6 +28,8 @@ SUBSTITUTE = "kustomize.toolkit.fluxcd.io/substitute"
 OWNER_NAME = "kustomize.toolkit.fluxcd.io/name"
 OWNER_NAMESPACE = "kustomize.toolkit.fluxcd.io/namespace"
 FINALIZER = "finalizers.fluxcd.io"
+DEFAULT_NAMESPACE = "trueup.dev/default-namespace"
+"""An annotation: what `trueup up` begins with is taken as `kubectl apply -k` would take it."""
 MANAGER = "kustomize-controller"
 
 
@@ -81,6 +83,8 @@ class Kustomization:
     retry_interval: float
     timeout: float
     target_namespace: str
+    default_namespace: str
+    """Where objects that name no namespace go; empty: nowhere, as in Flux."""
     depends_on: Sequence[Key]
     health_checks: Sequence[Ref]
     deletion_policy: str
@@ -114,6 +118,7 @@ class Kustomization:
             retry_interval=parse_duration(spec["retryInterval"]) if spec.get("retryInterval") else interval,
             timeout=max(parse_duration(spec["timeout"]) if spec.get("timeout") else interval - 30.0, 30.0),
             target_namespace=str(spec.get("targetNamespace") or ""),
+            default_namespace=str(spec.get("targetNamespace") or _annotations(raw).get(DEFAULT_NAMESPACE) or ""),
             depends_on=tuple(
                 Key(str(entry.get("namespace") or key.namespace), str(entry.get("name") or ""))
                 for entry in spec.get("dependsOn") or ()
@@ -129,6 +134,10 @@ class Kustomization:
             deletion_policy=str(spec.get("deletionPolicy") or "MirrorPrune"),
             account=str(spec.get("serviceAccountName") or ""),
         )
+
+
+def _annotations(raw: Object) -> Mapping[str, str]:
+    return (raw.get("metadata") or {}).get("annotations") or {}
 
 
 def source_kind(kind: str) -> Kind:
