@@ -16,6 +16,7 @@ from trueup.kustomize.kustomization import Kustomization
 from trueup.kustomize.loading import Files, Loader, confirm_folder
 from trueup.kustomize.options import Built, Options
 from trueup.kustomize.problem import about
+from trueup.kustomize.reading import check
 from trueup.kustomize.resource import LOCAL_CONFIG, ORIGIN, TRANSFORMATIONS, Resource
 from trueup.kustomize.resources import Resources
 from trueup.kustomize.scalars import settle
@@ -68,6 +69,9 @@ def _finish(gathered: Accumulator, file: Kustomization, session: Session) -> Non
         unused = variables.resolve(resources, gathered.variables, gathered.config.var_reference)
     if unused:
         session.warnings.append(f"well-defined vars that were never replaced: {','.join(unused)}")
+    resources.drop_empty()
+    for one in resources:
+        check(one)
     resources.items = [one for one in resources if one.texts("annotations").get(LOCAL_CONFIG, "false") == "false"]
     resources.check()
     _order(resources, file, session.options)
@@ -94,5 +98,6 @@ def _finished(resource: Resource, metadata: Sequence[str]) -> Object:
         extra[TRANSFORMATIONS] = origins.texts(resource.transformations)
     if extra:
         resource.set_texts("annotations", {**resource.texts("annotations"), **extra})
-    obj: Object = settle(resource.body)
+    with about(resource.file, ""):
+        obj: Object = settle(resource.body)
     return obj

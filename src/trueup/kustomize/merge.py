@@ -299,6 +299,8 @@ def _append(added: list[Any], rest: list[Any], keys: tuple[str, ...]) -> list[An
             continue
         values: list[str] = []
         for key in keys:
+            if not isinstance(item, dict) and not is_null(item):
+                raise wrong_kind(item, "MappingNode")
             if not isinstance(item, dict) or key not in item:
                 added.append(item)
                 continue

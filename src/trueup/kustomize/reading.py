@@ -43,7 +43,7 @@ def resources_of(documents: Sequence[Document], path: str, *, shared: bool = Fal
         if not is_empty(value)
     ]
     for resource in found:
-        _check(resource)
+        check(resource)
     return _without_lists(found)
 
 
@@ -118,7 +118,7 @@ def _unwrapped(documents: Sequence[Document]) -> list[tuple[Any, Document]]:
     return [(document.value, document) for document in documents]
 
 
-def _check(resource: Resource) -> None:
+def check(resource: Resource) -> None:
     """Refuses what has no kind or no name."""
     obj = resource.obj
     if not isinstance(obj, dict):
@@ -173,6 +173,6 @@ def _without_lists(found: list[Resource]) -> list[Resource]:
         for item in items:
             if not is_empty(item):
                 inner = Resource(item, resource.file, resource.line)
-                _check(inner)
+                check(inner)
                 queue.append(inner)
     return out

@@ -26,7 +26,17 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except re.error as problem:
-        raise KustomizeProblem(f"error parsing regexp: {problem}: `^(?:{pattern})$`") from None
+        raise KustomizeProblem(f"error parsing regexp: {_as_go_says(problem, pattern)}") from None
+
+
+def _as_go_says(problem: re.error, pattern: str) -> str:
+    whole, at = f"^(?:{pattern})$", (problem.pos or 0)
+    if problem.msg == "unterminated character set":
+        return f"missing closing ]: `{whole[at + 4 :]}`"
+    if problem.msg == "nothing to repeat":
+        return f"missing argument to repetition operator: `{pattern[at]}`"
+    words = "missing closing )" if problem.msg.startswith("missing )") else problem.msg
+    return f"{words}: `{whole}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,11 @@ class Selector:
     def plain_name(self) -> str:
         """The name if it is no pattern; empty if any other could fit."""
         return self.name if _is_plain(self.name) else ""
+
+    def compile(self) -> None:
+        """Refuses a part that is no pattern, whether or not anything gets as far as being compared with it."""
+        for pattern in (*self.gvk, self.name, self.namespace):
+            compile_pattern(pattern)
 
     def matches_gvk(self, gvk: Gvk | Id) -> bool:
         return (
@@ -219,6 +234,7 @@ class Resources:
 
     def select(self, selector: Selector) -> list[Resource]:
         """Those that a selector means, by their original or their current name and namespace."""
+        selector.compile()
         name = selector.plain_name
         return [item for item in self.items if (not name or item.bears(name)) and _selected(item, selector)]
 

@@ -10,10 +10,12 @@ Source: ``resolve.go`` of go-yaml v3 as kyaml carries it.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from trueup.kube import yaml_scalars
 from trueup.kube.documents import Dialect
+from trueup.kustomize.problem import KustomizeProblem
 
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NOT_TEXT = frozenset("~nNtTfF.+-0123456789")
@@ -51,6 +53,15 @@ class Odd:
 
     def __hash__(self) -> int:
         return hash(self.text)
+
+
+class Mistyped(Odd):
+    """A text in the place of a value of another type: no trouble until somebody wants to know the value."""
+
+    __slots__ = ("before",)
+
+    def __init__(self, text: str, before: Any) -> None:
+        self.text, self.before = text, before
 
 
 def plain(text: str) -> Any:
@@ -174,6 +185,9 @@ def settle(value: Any) -> Any:
         for at, item in enumerate(value):
             if type(item) is not str:
                 value[at] = settle(item)
+    elif isinstance(value, Mistyped):
+        found, wanted = _tag(plain(value.text)), _tag(value.before)
+        raise KustomizeProblem(f"yaml: cannot decode {found} `{value.text}` as a {wanted}")
     elif isinstance(value, Odd):
         return value.value
     elif value is NULL:
@@ -182,16 +196,24 @@ def settle(value: Any) -> Any:
 
 
 def unsettle(value: Any) -> Any:
-    """A value that went through JSON: its nulls are written ones from now on."""
+    """A value that went through JSON: its nulls are written ones from now on, its numbers are those of JavaScript."""
     if isinstance(value, dict):
         return {key: unsettle(item) for key, item in value.items()}
     if isinstance(value, list):
         return [unsettle(item) for item in value]
+    if type(value) is int and not -_EXACT <= value <= _EXACT:
+        return _as_float(value)
     return NULL if value is None else value
 
 
-class Misfit(ValueError):
-    """A text that is not of the type of the value it should replace."""
+_EXACT = 2**53
+
+
+def _as_float(value: int) -> int | float:
+    """An integer that passed through a float: the digits that a float keeps, an integer again where Go has such."""
+    near = float(value)
+    digits = int(Decimal(repr(near)))
+    return digits if -(2**63) <= digits < 2**64 else near
 
 
 def retyped(text: str, before: Any) -> Any:
@@ -202,10 +224,12 @@ def retyped(text: str, before: Any) -> Any:
     have, want = type(_bare(value)), type(_bare(before))
     if have is want or (want is float and have is int):
         return value
-    raise Misfit(f"cannot decode {_tag(value)} `{text}` as a {_tag(before)}")
+    return Mistyped(text, before)
 
 
 def _bare(value: Any) -> Any:
+    if isinstance(value, Mistyped):
+        return _bare(value.before)
     return value.value if isinstance(value, Odd) else None if value is NULL else value
 
 

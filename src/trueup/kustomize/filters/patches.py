@@ -6,6 +6,7 @@ transformers.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,14 +60,27 @@ def read(text: bytes, source: str, target: Mapping[str, Any] | None, options: Ma
 
 
 def read_operations(text: bytes) -> list[Any]:
-    """The operations of a JSON patch in JSON or YAML."""
+    """The operations of a JSON patch in YAML, or in JSON if it begins like that."""
     try:
-        value = parse_one(text)
+        value = json.loads(text) if text.startswith(b"[") else parse_one(text)
     except YamlProblem as problem:
         raise KustomizeProblem(f"error converting YAML to JSON: {problem.message}", line=problem.line) from None
+    except ValueError as problem:
+        raise KustomizeProblem(f"decoding {text.decode(errors='replace')}: {_as_go_says(problem)}") from None
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise KustomizeProblem("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
     return value
+
+
+def _as_go_says(problem: ValueError) -> str:
+    if not isinstance(problem, json.JSONDecodeError):
+        return str(problem)
+    if problem.pos >= len(problem.doc):
+        return "unexpected end of JSON input"
+    places = {"Expecting property name": "object key string", "Expecting value": "value"}
+    place = next((place for words, place in places.items() if problem.msg.startswith(words)), "")
+    found = f"invalid character '{problem.doc[problem.pos]}'"
+    return f"{found} looking for beginning of {place}" if place else f"{found}: {problem.msg}"
 
 
 def _operations(text: bytes) -> list[Any] | None:

@@ -18,10 +18,8 @@ from trueup.kustomize.problem import KustomizeProblem
 from trueup.kustomize.resource import Resource
 from trueup.kustomize.resources import Resources, Selector
 from trueup.kustomize.scalars import (
-    Misfit,
     Odd,
     copy,
-    is_empty,
     is_null,
     is_scalar,
     plain,
@@ -41,29 +39,48 @@ def apply(resources: Resources, replacements: Iterable[Mapping[str, Any]]) -> No
             raise KustomizeProblem("replacements must specify a source and at least one target", field="replacements")
         if source is not None and fixed is not None:
             raise KustomizeProblem("value and resource selectors are mutually exclusive", field="replacements")
-        value = plain(fixed) if fixed is not None else _source_value(resources, source or {})
+        wanted = _Source(plain(fixed)) if fixed is not None else _source_value(resources, source or {})
         for target in targets:
-            _apply_target(resources, value, target)
+            _apply_target(resources, wanted, target)
 
 
 # --- the source --------------------------------------------------------------------------------------------------
 
 
-def _source_value(resources: Resources, source: Mapping[str, Any]) -> Any:
+class _Source:
+    """What is copied. Upstream it is the node in the object: a replacement that changes its own source goes on with that."""
+
+    __slots__ = ("_parts", "_resource", "_value")
+
+    def __init__(self, value: Any, resource: Resource | None = None, parts: tuple[str, ...] = ()) -> None:
+        self._value, self._resource, self._parts = value, resource, parts
+
+    @property
+    def value(self) -> Any:
+        if self._resource is not None:
+            try:
+                found = lookup(self._resource.body, self._parts)
+            except KustomizeProblem:
+                found = ABSENT
+            self._value = self._value if found is ABSENT else found
+        return self._value
+
+
+def _source_value(resources: Resources, source: Mapping[str, Any]) -> _Source:
     resource = _source(resources, source)
     path = source.get("fieldPath") or _DEFAULT_PATH
     try:
         value = lookup(resource.body, split(path))
     except KustomizeProblem as problem:
         raise problem.under("error looking up replacement source") from None
-    if value is ABSENT or is_empty(value):
+    if value is ABSENT or is_null(value) or value in ({}, []):
         raise KustomizeProblem(
             f"fieldPath `{path}` is missing for replacement source {_id_text(source)}", field="replacements"
         )
     options = source.get("options") or {}
     delimiter = options.get("delimiter") or ""
     if not delimiter:
-        return value
+        return _Source(value, resource, tuple(split(path)))
     if not is_scalar(value):
         raise KustomizeProblem("delimiter option can only be used with scalar nodes", field="replacements")
     parts, index = text_of(value).split(delimiter), options.get("index") or 0
@@ -71,7 +88,7 @@ def _source_value(resources: Resources, source: Mapping[str, Any]) -> Any:
         raise KustomizeProblem(
             f"options.index {index} is out of bounds for value {text_of(value)}", field="replacements"
         )
-    return parts[index] if isinstance(value, str) else plain(parts[index])
+    return _Source(parts[index] if isinstance(value, str) else plain(parts[index]))
 
 
 def _source(resources: Resources, source: Mapping[str, Any]) -> Resource:
@@ -111,13 +128,15 @@ def _source_text(source: Mapping[str, Any]) -> str:
 # --- the targets -------------------------------------------------------------------------------------------------
 
 
-def _apply_target(resources: Resources, value: Any, target: Mapping[str, Any]) -> None:
+def _apply_target(resources: Resources, source: _Source, target: Mapping[str, Any]) -> None:
     if target.get("select") is None:
         raise KustomizeProblem("target must specify resources to select", field="replacements")
     select = Selector.of(target["select"])
     rejects = [Selector.of(reject) for reject in target.get("reject") or ()]
     paths = target.get("fieldPaths") or [_DEFAULT_PATH]
     options = target.get("options") or {}
+    for selector in (select, *rejects):
+        selector.compile()
     name = select.plain_name
     for resource in resources:
         if name and not resource.bears(name):
@@ -125,7 +144,7 @@ def _apply_target(resources: Resources, value: Any, target: Mapping[str, Any]) -
         ids = [resource.id, *resource.previous_ids]
         if _is_target(resource, ids, select, rejects):
             for path in paths:
-                _copy_to(resource, value, path, options)
+                _copy_to(resource, source.value, path, options)
 
 
 def _is_target(resource: Resource, ids: list[Id], select: Selector, rejects: list[Selector]) -> bool:
@@ -178,10 +197,7 @@ def _put(place: Place, value: Any, options: Mapping[str, Any]) -> None:
     elif place.fresh:
         place.put(plain(text))
     else:
-        try:
-            place.put(retyped(text, before))
-        except Misfit as problem:
-            raise KustomizeProblem(f"yaml: {problem}", field="replacements") from None
+        place.put(retyped(text, before))
 
 
 def _insert(text: str, value: str, delimiter: str, index: int) -> str:
@@ -220,17 +236,12 @@ def _inside_text(resource: Resource, parts: tuple[str, ...], value: Any, create:
                 place.put(copy(value))
             else:
                 place.put(
-                    plain(text_of(value)) if place.fresh or is_null(place.value) else _retyped(value, place.value)
+                    plain(text_of(value))
+                    if place.fresh or is_null(place.value)
+                    else retyped(text_of(value), place.value)
                 )
         return _write_back(holder, parts[at - 1], text_of(text), content)
     return False
-
-
-def _retyped(value: Any, before: Any) -> Any:
-    try:
-        return retyped(text_of(value), before)
-    except Misfit as problem:
-        raise KustomizeProblem(str(problem), field="replacements") from None
 
 
 def _write_back(holder: Any, key: str, text: str, content: Any) -> bool:
