@@ -188,5 +188,4 @@ def everything(home: Path) -> Iterator[Everything]:
     """All of it, up and empty."""
     repository = Repository.of(home / "repository")
     with program(home / "run", "--map", f"{URL}={repository.folder}") as running:
-        running.kubectl("create", "namespace", "argocd", check=False)
         yield Everything(running, repository)

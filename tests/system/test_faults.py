@@ -81,7 +81,6 @@ def test_kill_9_in_the_middle_of_syncs(tmp_path: Path) -> None:
     repository = Repository.of(tmp_path / "repo")
     files(repository, 0)
     with program(tmp_path / "run", "--map", f"{URL}={repository.folder}") as running:
-        running.kubectl("create", "namespace", "argocd")
         running.kubectl("apply", "-f", "-", given=APPLICATION)
         eventually(lambda: rounds(running) == {"0"})
         for n in range(1, KILLS + 1):
