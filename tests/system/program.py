@@ -74,6 +74,7 @@ class Program:
     arguments: list[str]
     process: subprocess.Popen[bytes] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    verb: str = "up"
 
     @property
     def state(self) -> Path:
@@ -85,7 +86,7 @@ class Program:
 
     def start(self) -> None:
         """Start it and wait until its API answers."""
-        command = [sys.executable, "-m", "trueup.cli.main", "up", *self.arguments, "--state", str(self.state)]
+        command = [sys.executable, "-m", "trueup.cli.main", self.verb, *self.arguments, "--state", str(self.state)]
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--listen", "127.0.0.1:0"], cwd=self.home, stdout=log, stderr=log,
@@ -136,10 +137,10 @@ class Program:
 
 
 @contextmanager
-def program(home: Path, *arguments: str) -> Iterator[Program]:
+def program(home: Path, *arguments: str, verb: str = "up") -> Iterator[Program]:
     """A program that is started here and stopped at the end, whatever happens."""
     home.mkdir(parents=True, exist_ok=True)
-    made = Program(home, list(arguments))
+    made = Program(home, list(arguments), verb=verb)
     made.start()
     try:
         yield made

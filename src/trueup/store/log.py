@@ -130,7 +130,8 @@ class SqliteLog:
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         try:
-            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            if not self._path.stat().st_size:  # to a file that is there it would write, for which there may be no room
+                db.execute("PRAGMA auto_vacuum=INCREMENTAL")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute(f"PRAGMA journal_size_limit={64 << 20}")
