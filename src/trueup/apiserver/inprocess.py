@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
-from trueup.apiserver import virtual
+from trueup.apiserver import subresources, virtual
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.policy import MASTERS
 from trueup.apiserver.rbac import Attributes, known_as, to_impersonate
@@ -96,6 +96,8 @@ class InProcessClient:
         ref = Ref.of(obj)
         served = self._served("update", ref.kind, ref.namespace, ref.name, subresource)
         write = self._write(manager, dry_run, subresource)
+        if subresource == "scale":
+            return await subresources.scale(self._hub, served, ref.namespace, ref.name, obj, "apply", write)
         return await update(self._hub, served, ref.namespace, ref.name, prepare.copy(obj), write)
 
     async def patch(
@@ -111,6 +113,9 @@ class InProcessClient:
     ) -> Object:
         served = self._served("patch", ref.kind, ref.namespace, ref.name, subresource)
         write = self._write(manager, dry_run, subresource, force)
+        if subresource == "scale":
+            space = _space(served, ref.namespace)
+            return await subresources.scale(self._hub, served, space, ref.name, body, how, write)
         return await patch(self._hub, served, _space(served, ref.namespace), ref.name, body, how, write)
 
     async def apply(

@@ -20,9 +20,11 @@ from trueup.apiserver.verbs.update import change, conflict, update
 from trueup.kube.names import Object
 from trueup.kube.problems import ApiProblem, BadRequest, Cause, Invalid, MethodNotAllowed, Unavailable
 from trueup.merge.jsonpatch import json_patch, merge_patch
+from trueup.ports import PatchType
 
 Answer = tuple[Object | bytes | AsyncIterator[bytes], int, str]
 _JSON = "application/json"
+_WHOLE: PatchType = "apply"
 
 
 class NotImplementedHere(ApiProblem):
@@ -73,27 +75,34 @@ async def _finalize(hub: Hub, served: Served, target: Target, obj: Object, write
 
 
 async def _scale(hub: Hub, served: Served, request: Request, target: Target, verb: str, write: Write) -> Answer:
-    paths = _scale_paths(served)
     if verb == "get":
-        return scale_of(read.get(hub, served, target.namespace, target.name), paths), 200, _JSON
+        return scale_of(read.get(hub, served, target.namespace, target.name), _scale_paths(served)), 200, _JSON
     media = wire.media_type(request.headers)
-    body: Any = wire.read_object(request.body, media) if verb == "update" else wire.read_patch(request.body, media)[0]
+    if verb == "update":
+        body, how = wire.read_object(request.body, media), _WHOLE
+    else:
+        body, how = wire.read_patch(request.body, media)
+    return await scale(hub, served, target.namespace, target.name, body, how, write), 200, _JSON
+
+
+async def scale(hub: Hub, served: Served, namespace: str, name: str, body: Any, how: PatchType, write: Write) -> Object:
+    """Set the replicas that a Scale, or a patch of one, says; answers the Scale. ``apply``: ``body`` is the whole."""
+    paths = _scale_paths(served)
 
     def scaled(stored: Object) -> tuple[Object, bool]:
         current = scale_of(stored, paths)
-        if verb == "update" or wire.PATCHES[media] == "apply":
+        if how == "apply":
             wanted = body
-        elif wire.PATCHES[media] == "json":
+        elif how == "json":
             wanted = json_patch(current, body)
         else:
             wanted = merge_patch(current, body)
         version = (wanted.get("metadata") or {}).get("resourceVersion")
         if version and version != stored["metadata"]["resourceVersion"]:
-            raise conflict(served, target.name)
+            raise conflict(served, name)
         return _with_replicas(stored, paths[0], (wanted.get("spec") or {}).get("replicas", 0)), False
 
-    changed = await change(hub, served, target.namespace, target.name, scaled, write)
-    return scale_of(changed, paths), 200, _JSON
+    return scale_of(await change(hub, served, namespace, name, scaled, write), paths)
 
 
 def _with_replicas(stored: Object, path: list[str], replicas: object) -> Object:

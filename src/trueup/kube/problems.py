@@ -29,6 +29,11 @@ from typing import Any
 
 from trueup.kube.names import Object
 
+UNKNOWN = "Unknown"
+"""No reason: left out on the wire."""
+_UNFIT = ("failed to create typed patch object", "failed to convert new object")
+"""Source: apimachinery ``managedfields``, structuredmerge.go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -49,7 +54,7 @@ class ApiProblem(Exception):
     """A Kubernetes API call failed; carries everything that its ``Status`` object says."""
 
     code = 500
-    reason = "Unknown"
+    reason = UNKNOWN
 
     def __init__(
         self,
@@ -81,6 +86,8 @@ class ApiProblem(Exception):
             "reason": self.reason,
             "code": self.code,
         }
+        if self.reason == UNKNOWN:
+            del status["reason"]
         if details:
             status["details"] = details
         return status
@@ -158,8 +165,13 @@ _BY_CODE[409] = Conflict
 
 
 def from_status(code: int, status: Object) -> ApiProblem:
-    """The error that a received ``Status`` body stands for; by its reason, else by the HTTP code."""
-    cls = _BY_REASON.get(status.get("reason", "")) or _BY_CODE.get(code, ApiProblem)
+    """The error that a received ``Status`` body stands for; by its reason, else by the HTTP code.
+
+    An apply that does not fit the schema is answered 500 without a reason, as trouble within is; time helps only the latter.
+    """
+    reason = status.get("reason") or ""
+    unfit = code == 500 and not reason and str(status.get("message")).startswith(_UNFIT)
+    cls = ApiProblem if unfit else _BY_REASON.get(reason) or _BY_CODE.get(code, ApiProblem)
     details = dict(status.get("details") or {})
     causes = [
         Cause(c.get("reason", ""), c.get("message", ""), c.get("field", "")) for c in details.pop("causes", None) or ()
@@ -171,7 +183,7 @@ def from_status(code: int, status: Object) -> ApiProblem:
         details=details,
     )
     if cls is ApiProblem:
-        problem.code, problem.reason = code, str(status.get("reason") or "Unknown")
+        problem.code, problem.reason = code, str(reason or UNKNOWN)
     return problem
 
 

@@ -32,6 +32,15 @@ class WrongType(ValueError):
     """A value does not fit its Go type; says so as Go does."""
 
 
+class Fraction(WrongType):
+    """A number that is none of that integer type."""
+
+    def __init__(self, struct: Struct, trail: Trail, leaf: str, value: Any) -> None:
+        super().__init__(str(_wrong(value, struct, trail, leaf, f"number {value}")))
+        self.converting = f"cannot convert {'float64' if type(value) is float else 'int64'} to {leaf}"
+        """How Go says it where the object is read already and only converted."""
+
+
 class Member:
     """One JSON name of a struct."""
 
@@ -210,7 +219,7 @@ def _check_leaf(value: Any, leaf: str, struct: Struct, trail: Trail) -> None:
         if kind not in (int, float):
             raise _wrong(value, struct, trail, leaf)
         if not (-_LIMITS[leaf] <= value < _LIMITS[leaf] and value == int(value)):
-            raise _wrong(value, struct, trail, leaf, f"number {value}")
+            raise Fraction(struct, trail, leaf, value)
     elif leaf == "string" or leaf == "bool":
         if kind is not (str if leaf == "string" else bool):
             raise _wrong(value, struct, trail, leaf)
@@ -302,7 +311,11 @@ def _settle(obj: Object, struct: Struct) -> None:
             gone = [*gone, name] if gone else [name]
         elif member is not None:
             leaf = member.leaf
-            if leaf == "string" or leaf == "any":
+            if leaf == "any":
+                continue
+            if leaf == "string":
+                if member.many:
+                    _fill(value)
                 continue
             if member.struct is not None:
                 if not member.many:
@@ -326,6 +339,15 @@ def _settle(obj: Object, struct: Struct) -> None:
                 _settle(zero, member.struct)
             else:
                 obj[member.name] = zero
+
+
+def _fill(texts: Any) -> None:
+    """Go reads a null among texts as the empty one."""
+    if isinstance(texts, dict):
+        if None in texts.values():
+            texts.update({name: "" for name, text in texts.items() if text is None})
+    elif None in texts:
+        texts[:] = ["" if text is None else text for text in texts]
 
 
 def _is_left_out(value: Any, member: Member) -> bool:

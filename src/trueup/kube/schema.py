@@ -53,26 +53,46 @@ def _prune(value: Any, shape: Shape, path: str, gone: list[str]) -> None:
                 _prune(item, shape.items, f"{path}[{index}]", gone)
 
 
+def drop_nulls(value: Any, schema: Mapping[str, Any]) -> None:
+    """Take out, in place, nulls that may not be and have no default; how custom objects are read.
+
+    Source: apiextensions-apiserver ``PruneNonNullableNullsWithoutDefaults``.
+    """
+    if isinstance(value, dict):
+        known, further = schema.get("properties") or {}, schema.get("additionalProperties")
+        for name, item in list(value.items()):
+            below = known.get(name, further)
+            if not isinstance(below, Mapping):
+                continue
+            if item is None:
+                if "default" not in below and not _may_be_null(below):
+                    del value[name]
+            elif isinstance(item, (dict, list)):
+                drop_nulls(item, below)
+    elif isinstance(value, list):
+        items = schema.get("items")
+        if isinstance(items, Mapping):
+            for item in value:
+                if isinstance(item, (dict, list)):
+                    drop_nulls(item, items)
+
+
 def fill_defaults(value: Any, schema: Mapping[str, Any]) -> None:
-    """Fill in a structural schema's defaults, in place; a null that may not stand is taken for nothing.
+    """Fill in a structural schema's defaults, in place; a null that may not stand is taken for nothing given.
 
     Source: Kubernetes documentation, "Defaulting and Nullable".
     """
     if isinstance(value, dict):
         known = schema.get("properties") or {}
         for name, below in known.items():
-            if name in value and value[name] is None and not _may_be_null(below):
-                del value[name]
-            if name not in value and "default" in below:
+            if "default" in below and (name not in value or (value[name] is None and not _may_be_null(below))):
                 value[name] = _copy(below["default"])
             if isinstance(value.get(name), (dict, list)):
                 fill_defaults(value[name], below)
         further = schema.get("additionalProperties")
         if isinstance(further, Mapping):
-            for name in [each for each in value if each not in known]:
-                if value[name] is None and not _may_be_null(further):
-                    del value[name]
-                elif isinstance(value[name], (dict, list)):
+            for name in value.keys() - known.keys():
+                if isinstance(value[name], (dict, list)):
                     fill_defaults(value[name], further)
     elif isinstance(value, list):
         items = schema.get("items")
@@ -105,6 +125,10 @@ def validate(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[
         return
     if kind and not _matches(value, str(kind)):
         yield _wrong_type(path, kind, _json_type(value))
+        if kind == "integer" and isinstance(value, float):
+            as_what = f"with format {schema['format']}" if schema.get("format") else "(default format)"
+            text = f'Invalid value: "": Checked value must be of type integer {as_what} in {path}'
+            yield Cause("FieldValueInvalid", text, "<nil>")
         return
     if isinstance(value, dict):
         yield from _object(value, schema, path)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from trueup.kube import formats, structural
-from trueup.kube.schema import fill_defaults, prune_unknown, validate
+from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown, validate
 from trueup.kube.shape_of import shape_of_schema
 
 STRING, INTEGER = {"type": "string"}, {"type": "integer"}
@@ -33,7 +33,6 @@ BY_NAME = {
 }
 REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "type": ("a", INTEGER, 'f: Invalid value: "string": f in body must be of type integer: "string"'),
-    "fraction": (1.5, INTEGER, 'f: Invalid value: "number": f in body must be of type integer: "number"'),
     "null": (None, STRING, 'f: Invalid value: "null": f in body must be of type string: "null"'),
     "int or string": (
         True,
@@ -104,6 +103,15 @@ def test_refused(case: str) -> None:
     assert [expected] == said(value, schema)
 
 
+def test_a_fraction_is_refused_twice() -> None:
+    """As no integer, and by the check of numbers, which names no field."""
+    expected = [
+        'f: Invalid value: "number": f in body must be of type integer: "number"',
+        '<nil>: Invalid value: "": Checked value must be of type integer (default format) in f',
+    ]
+    assert expected == said(1.5, INTEGER)
+
+
 ACCEPTED: dict[str, tuple[Any, dict[str, Any]]] = {
     "whole number written as a fraction": (1.0, INTEGER),
     "number": (1, {"type": "number"}),
@@ -164,7 +172,7 @@ DEFAULTS: dict[str, tuple[Any, dict[str, Any], Any]] = {
     "below a default": ({}, of(a={**of(b={**STRING, "default": "x"}), "default": {}}), {"a": {"b": "x"}}),
     "in items": ({"l": [{}]}, of(l={"type": "array", "items": of(b={**STRING, "default": "x"})}), {"l": [{"b": "x"}]}),
     "null with a default": ({"a": None}, of(a={**STRING, "default": "x"}), {"a": "x"}),
-    "null without one": ({"a": None}, of(a=STRING), {}),
+    "null without one": ({"a": None}, of(a=STRING), {"a": None}),
     "null that may stand": ({"a": None}, of(a={**STRING, "nullable": True, "default": "x"}), {"a": None}),
 }
 
@@ -175,6 +183,29 @@ def test_defaults(case: str) -> None:
     given, schema, expected = DEFAULTS[case]
     value = copy.deepcopy(given)
     fill_defaults(value, schema)
+    assert expected == value
+
+
+NULLS: dict[str, tuple[Any, dict[str, Any], Any]] = {
+    "without a default": ({"a": None}, of(a=STRING), {}),
+    "with a default": ({"a": None}, of(a={**STRING, "default": "x"}), {"a": None}),
+    "that may stand": ({"a": None}, of(a={**STRING, "nullable": True}), {"a": None}),
+    "in items": ({"l": [{"b": None}]}, of(l={"type": "array", "items": of(b=STRING)}), {"l": [{}]}),
+    "in a map": ({"m": {"k": None}}, of(m={"type": "object", "additionalProperties": STRING}), {"m": {}}),
+    "where nothing is said": (
+        {"a": None},
+        {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        {"a": None},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NULLS)
+def test_nulls(case: str) -> None:
+    """Those that may not be and have no default go when an object is read."""
+    given, schema, expected = NULLS[case]
+    value = copy.deepcopy(given)
+    drop_nulls(value, schema)
     assert expected == value
 
 

@@ -12,7 +12,7 @@ from trueup.apiserver.verbs.create import create
 from trueup.apiserver.verbs.update import change, conflict
 from trueup.kube.names import Object
 from trueup.kube.problems import AlreadyExists, ApiProblem, BadRequest, Invalid, UnsupportedMediaType, not_found
-from trueup.kube.reading import WrongType
+from trueup.kube.reading import Fraction, WrongType
 from trueup.merge import owners
 from trueup.merge.fields import FieldSet
 from trueup.merge.jsonpatch import PatchProblem, json_patch, merge_patch
@@ -43,7 +43,7 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
                 new = strategic_merge(stored, body, served.shape)
         except PatchProblem as problem:
             if how == "json":
-                raise Invalid(f"the server rejected our request due to an error in our request: {problem}") from None
+                raise _unfitting(problem) from None
             raise BadRequest(str(problem)) from None
         if not isinstance(new, dict):
             raise BadRequest("a patch must leave an object")
@@ -53,6 +53,13 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         return new, False
 
     return await change(hub, served, namespace, name, patched, write, retry=True)
+
+
+def _unfitting(problem: PatchProblem) -> ApiProblem:
+    """Kubernetes keeps to itself which operation does not fit. Source: apiserver ``jsonPatcher.applyJSPatch``."""
+    if problem.operation is None:
+        return BadRequest(f"error decoding patch: {problem}")
+    return Invalid("the server rejected our request due to an error in our request")
 
 
 def _same_identity(stored: Object, new: Object, served: Served, name: str) -> None:
@@ -131,9 +138,10 @@ def _decode(served: Served, applied: Object, write: Write) -> None:
         kind = f"{served.kind.api_version}, Kind={served.kind.kind}"
         raise ApiProblem(
             f"failed to convert new object ({title(applied)}) to proper version: "
-            f"unable to convert unstructured object to {kind}: {wrong}"
+            f"unable to convert unstructured object to {kind}: "
+            f"{wrong.converting if isinstance(wrong, Fraction) else wrong}"
         )
-    prepare.decode(served, applied, write)
+    prepare.decode(served, applied, write, nulls=True)
 
 
 def _reset(served: Served, write: Write) -> tuple[FieldSet, ...]:

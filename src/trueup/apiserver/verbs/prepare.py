@@ -14,7 +14,7 @@ from trueup.kube import validation
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Invalid
 from trueup.kube.reading import Struct, WrongType, metadata_struct
-from trueup.kube.schema import fill_defaults, prune_unknown
+from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
 
 MAX_NAME_SUFFIX = 5
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -81,8 +81,11 @@ def identify(served: Served, obj: Object, namespace: str, name: str = "") -> Non
         meta["name"] = name
 
 
-def decode(served: Served, obj: Object, write: Write) -> None:
-    """Take out unknown fields as ``fieldValidation`` says, refuse wrong types; in place."""
+def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False) -> None:
+    """Take out unknown fields as ``fieldValidation`` says, refuse wrong types; in place.
+
+    ``nulls``: keep those of custom objects that may not be, for the check to refuse (an apply).
+    """
     if served.struct is not None:
         gone = _read(served, served.struct, obj)
     else:
@@ -91,6 +94,8 @@ def decode(served: Served, obj: Object, write: Write) -> None:
         if served.shape.preserve_unknown and not served.shape.fields:
             return
         gone = prune_unknown(obj, served.shape)
+        if served.version_spec is not None and not nulls:
+            drop_nulls(obj, (served.version_spec.get("schema") or {}).get("openAPIV3Schema") or {})
     if not (gone or write.duplicates) or write.validation == "Ignore":
         return
     texts = [f'unknown field "{path}"' for path in gone]
