@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import fleet
 from benchmarks.report import Row, show
+from trueup.app.process import collect_rarely
 from trueup.app.up import running
 from trueup.kube.names import Kind, Ref
 from trueup.kube.problems import AlreadyExists
@@ -59,6 +60,7 @@ async def bare(root: Path, names: list[str]) -> float:
 async def full(root: Path, names: list[str], floor: float) -> None:
     """All controllers and simulated workloads."""
     settings = Settings(state=root / "state", port=0, mapping={fleet.URL: root / "repo"})
+    collect_rarely()
     async with running(settings, lambda line: None) as now:
         client = now.cluster.client
         with suppress(AlreadyExists):

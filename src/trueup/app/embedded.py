@@ -20,7 +20,6 @@ from trueup.apiserver.openapi import OpenApi
 from trueup.apiserver.opening import open_hub
 from trueup.apiserver.server import Server, serve
 from trueup.apiserver.users import ADMIN
-from trueup.app.process import collect_rarely
 from trueup.kube.types import load
 from trueup.ports import Clock
 from trueup.settings import Settings
@@ -46,18 +45,16 @@ class Embedded:
 @asynccontextmanager
 async def embedded(settings: Settings, clock: Clock, kubeconfig_out: Path | None = None) -> AsyncIterator[Embedded]:
     """A cluster for as long as the block runs. Raises ``StoreProblem`` and ``OSError`` saying what to do."""
-    collect_rarely()
     with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
         folder = settings.state or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         database: Log = SqliteLog(folder / "cluster.sqlite") if settings.state is not None else MemoryLog()
-        store = Store(database)
+        hub = await open_hub(Store(database), load(settings.kubernetes_version), clock)
         try:
-            hub = await open_hub(store, load(settings.kubernetes_version), clock)
             async with _served(settings, hub, folder, clock, kubeconfig_out or folder / "kubeconfig") as running:
                 yield running
         finally:
-            await store.close()
+            await hub.close()
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -73,14 +74,16 @@ def _mapping_of(state: Path) -> dict[str, Path]:
     return {url: Path(folder) for url, folder in (orjson.loads(marker.read_bytes()).get("mapping") or {}).items()}
 
 
-async def render_folder(folder: Path, target: Target, tool: str = "") -> Rendered:
-    """What a folder on disk renders to, by the renderers that the controllers use."""
+async def render_folder(
+    folder: Path, target: Target, tool: str = "", options: Mapping[str, Any] | None = None
+) -> Rendered:
+    """What a folder on disk renders to, by the renderers that the controllers use. ``options``: the tool's own."""
     root, path, name = _placed(folder)
     with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
         renderer = Render(Path(temporary))
-        options = {"releaseName": name, "namespace": target.namespace}
+        chosen = {"releaseName": name, "namespace": target.namespace, **(options or {})}
         try:
-            return await renderer.render(RenderRequest(DirTree(root), path, target, tool=tool, options=options))
+            return await renderer.render(RenderRequest(DirTree(root), path, target, tool=tool, options=chosen))
         finally:
             renderer.close()
 

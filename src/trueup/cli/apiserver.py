@@ -47,12 +47,13 @@ def apiserver(
 
 
 async def _serve(settings: Settings, kubeconfig_out: Path | None) -> None:
-    from trueup.app.process import marked, until_told
+    from trueup.app.process import collect_rarely, marked, until_told
     from trueup.app.serve import serving
     from trueup.runtime.logs import set_up
     from trueup.store.log import StoreProblem
 
     set_up(level="ERROR")
+    collect_rarely()
     try:
         async with (
             serving(settings, click.echo, kubeconfig_out) as now,

@@ -83,13 +83,14 @@ def read_settings(
 
 
 async def _up(settings: Settings, wait: bool, timeout: float, verbose: bool) -> int:
-    from trueup.app.process import marked, until_told
+    from trueup.app.process import collect_rarely, marked, until_told
     from trueup.app.up import running
     from trueup.cli.progress import end_line, follow_units
     from trueup.runtime.logs import set_up
     from trueup.store.log import StoreProblem
 
     set_up(level="INFO" if verbose else "ERROR")
+    collect_rarely()
     started = time.monotonic()
     try:
         async with (
