@@ -21,7 +21,7 @@ from trueup.app.up import running
 from trueup.cli.act import act
 from trueup.cli.get import waits_for_person
 from trueup.cli.units import Found, all_units
-from trueup.kube.names import Kind
+from trueup.kube.names import Kind, Object, Ref
 from trueup.ports import Client
 from trueup.settings import Settings
 
@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::Deprecatio
 
 SYNCED = "Synced Healthy"
 POD = Kind("", "v1", "Pod")
+GENERATOR = Kind("source.extensions.fluxcd.io", "v1beta1", "ArtifactGenerator")
+HELM_RELEASE = Kind("helm.toolkit.fluxcd.io", "v2", "HelmRelease")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +208,36 @@ async def test_podinfo_by_kustomize_and_by_chart(path: str, begun: str, made: se
         assert beginning.view.path.removeprefix("./") == begun
         assert made <= {resource.ref.kind.kind for resource in beginning.view.resources}
         await until(cluster.no_running_pods(POD_LABEL[begun]))
+
+
+# --- Flux ----------------------------------------------------------------------------------------------------------------
+
+FLUX_EXAMPLE = "https://github.com/fluxcd/flux2-kustomize-helm-example"
+HELM = "HelmRelease is stored but not reconciled by this version of trueup"
+
+
+@pytest.mark.parametrize("folder", ["staging", "production"])
+async def test_flux2_kustomize_helm_example(folder: str) -> None:
+    """Its artifacts are composed from the GitRepository that `flux bootstrap` would have made; its charts are not installed, and
+    what depends on them waits."""
+    source = corpus("realworld/flux2-kustomize-helm-example")
+    async with up(source, FLUX_EXAMPLE, f"clusters/{folder}") as cluster:
+        await cluster.beginning()
+        await cluster.meets(
+            {
+                "infra-controllers": "stalled resources: [HelmRelease/cert-manager/cert-manager status: 'Failed'",
+                "infra-configs": "dependency 'flux-system/infra-controllers' is not ready",
+                "apps": "dependency 'flux-system/infra-configs' is not ready",
+            }
+        )
+        generator = await cluster.client.get(Ref(GENERATOR, "flux-system", "flux-system"))
+        release = await cluster.client.get(Ref(HELM_RELEASE, "cert-manager", "cert-manager"))
+
+        assert ready(generator) == ("True", "Succeeded", "reconciliation succeeded, generated 2 artifact(s)")
+        assert ready(release) == ("False", "NotSupported", HELM)
+
+
+def ready(obj: Object) -> tuple[str, str, str]:
+    """The Ready condition."""
+    found = next(c for c in obj["status"]["conditions"] if c["type"] == "Ready")
+    return found["status"], found["reason"], found["message"]

@@ -61,7 +61,7 @@ def short(revision: str) -> str:
     if ", " in revision:
         return ", ".join(dict.fromkeys(map(short, revision.split(", "))))
     name, at, commit = revision.rpartition("@")
-    commit = commit.removeprefix("sha1:")
+    commit = commit.removeprefix("sha1:").removeprefix("sha256:")
     cut = commit[:7] if len(commit) in (40, 64) else commit
     return f"{name}@{cut}" if at else cut
 

@@ -7,8 +7,8 @@ import pytest
 from trueup.app.families import definitions, families
 from trueup.health.kstatus import judge
 
-STATIC = {"Alert", "Provider"}
-"""Kinds that have no status in Flux."""
+STATIC = {"Alert", "Provider", "ArtifactGenerator", "ExternalArtifact"}
+"""Kinds whose status in Flux knows no observed generation, or that have none."""
 FLUX = {d["spec"]["names"]["kind"]: d for d in definitions([f for f in families() if f.name == "flux"])}
 
 

@@ -1,11 +1,13 @@
-"""Flux: GitRepository and Kustomization; its further kinds are served and say that they are not reconciled yet."""
+"""Flux: GitRepository, ArtifactGenerator, Kustomization; its further kinds are served and say that they are not reconciled."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trueup.families.flux import kustomization, source, unsupported, view
+from trueup.families.flux import generator, kustomization, source, unsupported, view
 from trueup.families.flux.types import (
+    EXTERNAL_ARTIFACT,
+    GENERATOR,
     GIT_REPOSITORY,
     KUSTOMIZATION,
     OWNER_NAME,
@@ -54,7 +56,19 @@ def _own_name(obj: Object) -> Iterable[str]:
 
 
 def _as_source(obj: Object) -> Iterable[str]:
-    yield f"GitRepository/{Key.of(obj)}"
+    yield f"{obj['kind']}/{Key.of(obj)}"
+
+
+def _generator_index(obj: Object) -> Iterable[str]:
+    namespace = (obj.get("metadata") or {}).get("namespace") or ""
+    for entry in (obj.get("spec") or {}).get("sources") or ():
+        yield f"{entry.get('kind')}/{entry.get('namespace') or namespace}/{entry.get('name')}"
+
+
+def _generated_by(obj: Object) -> Iterable[Key]:
+    ref = (obj.get("spec") or {}).get("sourceRef") or {}
+    if ref.get("kind") == GENERATOR.kind:
+        yield Key(str(ref.get("namespace") or obj["metadata"].get("namespace") or ""), str(ref.get("name") or ""))
 
 
 def _owner(obj: Object) -> Iterable[Key]:
@@ -72,6 +86,7 @@ FAMILY = Family(
         "helmreleases.yaml",
         "notifications.yaml",
         "images.yaml",
+        "generators.yaml",
     ),
     namespaces=("flux-system",),
     controllers=(
@@ -90,9 +105,20 @@ FAMILY = Family(
             index={"source": _source_index, "dependsOn": _dependency_index},
             watches=(
                 Watch(GIT_REPOSITORY, by={"source": _as_source}),
+                Watch(EXTERNAL_ARTIFACT, by={"source": _as_source}),
                 Watch(KUSTOMIZATION, by={"dependsOn": _own_name}),
             ),
             live=_owner,
+        ),
+        Controller(
+            "flux-generator",
+            GENERATOR,
+            generator.reconcile,
+            index={"source": _generator_index},
+            watches=(
+                Watch(GIT_REPOSITORY, by={"source": _as_source}),
+                Watch(EXTERNAL_ARTIFACT, keys=_generated_by, by={"source": _as_source}),
+            ),
         ),
         *(Controller(f"flux-{kind.kind.lower()}", kind, unsupported.reconciler(kind)) for kind in _UNSUPPORTED),
     ),

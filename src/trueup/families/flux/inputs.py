@@ -17,8 +17,11 @@ from trueup.families.flux import rules
 from trueup.families.flux import status as words
 from trueup.families.flux.artifact import clean
 from trueup.families.flux.checkout import Content, IncludeUnavailable, checkout
+from trueup.families.flux.compose import CopyProblem
+from trueup.families.flux.composition import NotHere, SourceMissing, external
 from trueup.families.flux.credentials import SECRET
 from trueup.families.flux.types import (
+    EXTERNAL_ARTIFACT,
     GIT_REPOSITORY,
     KUSTOMIZATION,
     MANAGER,
@@ -28,10 +31,11 @@ from trueup.families.flux.types import (
 from trueup.health.kstatus import judge as judge_kstatus
 from trueup.kube.names import Key, Kind, Object, Ref
 from trueup.kube.problems import NotFound
-from trueup.ports import Artifact, Cluster, RenderProblem, SourceProblem, Target
+from trueup.ports import Artifact, Cluster, GitSpec, RenderProblem, SourceProblem, Target
 
 DEPENDENCY_RETRY = 30.0
 """Flux's ``--requeue-dependency``; whatever is waited for wakes its dependents at once."""
+_PLURALS = {GIT_REPOSITORY: "gitrepositories", EXTERNAL_ARTIFACT: "externalartifacts"}
 SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount")
 
 
@@ -58,12 +62,12 @@ class Inputs:
     def source(self) -> Object:
         """The source object with an artifact."""
         ref = self.wish.source
-        if ref.kind != GIT_REPOSITORY:
+        if ref.kind not in _PLURALS:
             text = f"{ref.kind.kind} sources are not supported yet: use a GitRepository"
             raise NotYet("ArtifactFailed", text, None, event="")
-        source = self.tools.cache(GIT_REPOSITORY).get(Key(ref.namespace, ref.name))
+        source = self.tools.cache(ref.kind).get(Key(ref.namespace, ref.name))
         if source is None:
-            text = f'gitrepositories.source.toolkit.fluxcd.io "{ref.name}" not found'
+            text = f'{_PLURALS[ref.kind]}.source.toolkit.fluxcd.io "{ref.name}" not found'
             raise NotYet("ArtifactFailed", text, self.wish.retry_interval, event="")
         if not (source.get("status") or {}).get("artifact"):
             raise NotYet("ArtifactFailed", "Source artifact not found, retrying in 30s", DEPENDENCY_RETRY, event="")
@@ -81,16 +85,22 @@ class Inputs:
 
     async def artifact(self, source: Object, revision: str) -> Artifact:
         """The source's files, as its status says they were stored."""
-        repository = GitRepository.parse(source)
-        commit = words.commit_of(revision)
         try:
-            found = await checkout(self.tools, repository, commit, Content.stored(repository))
-        except (SourceProblem, IncludeUnavailable) as problem:
+            found = await self._files(source, revision)
+        except SourceMissing as missing:
+            raise NotYet("ArtifactFailed", str(missing), DEPENDENCY_RETRY, event="") from missing
+        except (SourceProblem, IncludeUnavailable, NotHere, CopyProblem) as problem:
             raise NotYet("ArtifactFailed", str(problem), self.wish.retry_interval) from problem
         if self.wish.path and found.tree.kind(self.wish.path) == "none":
             text = f"kustomization path not found: stat {self.wish.path}: no such file or directory"
             raise NotYet("ArtifactFailed", text, self.wish.retry_interval)
         return found
+
+    async def _files(self, source: Object, revision: str) -> Artifact:
+        if self.wish.source.kind == EXTERNAL_ARTIFACT:
+            return await external(self.tools, source)
+        repository = GitRepository.parse(source)
+        return await checkout(self.tools, repository, words.commit_of(revision), Content.stored(repository))
 
     async def cluster(self) -> Cluster:
         """The cluster of ``spec.kubeConfig``, else this one."""
@@ -110,7 +120,7 @@ class Inputs:
         """Render the folder."""
         wish = self.wish
         asked = SourceRequest(
-            spec=GitRepository.parse(self.source()).git_spec({}),
+            spec=GitSpec(artifact.revision),  # the artifact is here already: nothing is asked by it
             path=wish.path or ".",
             tool="kustomize",
             options=rules.render_options(wish, await self.variables(), lambda path: _there(artifact, wish.path, path)),

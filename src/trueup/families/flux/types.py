@@ -15,6 +15,8 @@ from trueup.ports import GitSpec
 from trueup.timing.durations import parse_duration
 
 GIT_REPOSITORY = Kind("source.toolkit.fluxcd.io", "v1", "GitRepository")
+EXTERNAL_ARTIFACT = Kind("source.toolkit.fluxcd.io", "v1", "ExternalArtifact")
+GENERATOR = Kind("source.extensions.fluxcd.io", "v1beta1", "ArtifactGenerator")
 KUSTOMIZATION = Kind("kustomize.toolkit.fluxcd.io", "v1", "Kustomization")
 
 RECONCILE_AT = "reconcile.fluxcd.io/requestedAt"
