@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trueup.apiserver.hub import Hub
+from trueup.apiserver.opening import open_hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.app.families import families, install, units
 from trueup.cli.units import Found, all_units
@@ -88,7 +88,7 @@ def test_what_waits_for_a_stuck_unit_is_stuck() -> None:
 
 async def test_it_gives_up_when_nothing_moves_and_names_who_is_behind(capsys: pytest.CaptureFixture[str]) -> None:
     """Long before the time is up, with 1, each with its reason."""
-    hub = await Hub.open(Store(MemoryLog()), load(), SystemClock())
+    hub = await open_hub(Store(MemoryLog()), load(), SystemClock())
     client = InProcessClient(hub)
     await install(client, families(), ours=True)
     for obj in (
