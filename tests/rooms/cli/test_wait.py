@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from trueup.apiserver.opening import open_hub
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.opening import open_hub
 from trueup.app.families import families, install, units
 from trueup.cli.units import Found, all_units
 from trueup.cli.wait import stuck, wait_for
