@@ -1,4 +1,7 @@
-"""Several `trueup run` share the units of one cluster by Leases; what one leaves behind, the others take over."""
+"""Several `trueup run` share the units of one cluster by Leases; what one leaves behind, the others take over.
+
+Over an embedded cluster always, over a genuine Kubernetes where ``--kubeconfig`` names one.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,21 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests.system.program import URL, Repository
-from tests.system.test_run import APPLICATION, PROJECT, SHOP, settings_map
-from trueup.app.embedded import embedded
-from trueup.client.http import HttpClient
-from trueup.client.kubeconfig import load
-from trueup.kube.names import Object
+from tests.system.world import APPLICATION, NAMESPACE, PROJECT, World, namespace, pytest_generate_tests, world
+from trueup.kube.names import Object, Ref
+from trueup.kube.problems import NotFound
 from trueup.ports import Client
-from trueup.runtime.clock import SystemClock
 from trueup.runtime.lease import LEASE, VIEW
-from trueup.settings import Settings
+
+__all__ = ["pytest_generate_tests", "world"]
 
 pytestmark = pytest.mark.system
 
 SPACE = "trueup-system"
-SHOPS = [f"shop-{number}" for number in range(12)]
 
 
 class Replica:
@@ -37,11 +35,12 @@ class Replica:
         self.process, self.identity, self.metrics = process, identity, metrics
 
     @classmethod
-    async def start(cls, name: str, kubeconfig: Path, folder: Path, *options: str) -> Replica:
+    async def start(cls, name: str, world: World, *options: str) -> Replica:
         """Started, and told where it answers."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "trueup.cli.main", "run", "--kubeconfig", str(kubeconfig), "--families", "argocd",
-            "--map", f"{URL}={folder}", "--lease-seconds", "2", "--metrics-listen", "127.0.0.1:0", *options,
+            sys.executable, "-m", "trueup.cli.main", "run", "--kubeconfig", str(world.kubeconfig),
+            "--families", "argocd", "--map", f"{world.url}={world.repository.folder}",
+            "--lease-seconds", "2", "--metrics-listen", "127.0.0.1:0", *options,
             stdout=asyncio.subprocess.PIPE, env={**os.environ, "POD_NAME": name, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
         assert process.stdout is not None
@@ -72,26 +71,6 @@ class Replica:
             await self.process.communicate()
         assert self.process.returncode is not None
         return self.process.returncode
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[tuple[Client, Path]]:
-    """A cluster without controllers, reached over HTTP."""
-    async with embedded(Settings(state=tmp_path / "cluster", port=0), SystemClock()) as made:
-        client = await HttpClient.connect(load(made.kubeconfig))
-        try:
-            await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})
-            yield client, made.kubeconfig
-        finally:
-            await client.close()
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    """One ConfigMap."""
-    made = Repository.of(tmp_path / "repo")
-    made.write("shop/one.yaml", settings_map("one"))
-    return made
 
 
 @asynccontextmanager
@@ -136,69 +115,79 @@ def view(*names: str) -> Callable[[dict[str, Object]], bool]:
     return holds
 
 
-def synced(revision: str) -> Callable[[dict[str, Object]], bool]:
-    """Every Application is at that commit."""
+class Shops:
+    """Twelve Applications."""
 
-    def holds(apps: dict[str, Object]) -> bool:
-        syncs = [apps[name].get("status", {}).get("sync", {}) for name in SHOPS if name in apps]
-        return [(sync.get("status"), sync.get("revision")) for sync in syncs] == [("Synced", revision)] * len(SHOPS)
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.names = [f"{world.name}-{number}" for number in range(12)]
 
-    return holds
+    async def create(self) -> None:
+        """Each with a namespace of its own."""
+        await self.world.begin(namespace("argocd"), PROJECT)
+        for name in self.names:
+            app = self.world.application(name)
+            app["spec"]["destination"]["namespace"] = name
+            await self.world.begin(app)
+
+    async def synced(self, revision: str) -> None:
+        """All are at that commit."""
+
+        def holds(apps: dict[str, Object]) -> bool:
+            syncs = [apps[name].get("status", {}).get("sync", {}) for name in self.names if name in apps]
+            return [(sync.get("status"), sync.get("revision")) for sync in syncs] == [("Synced", revision)] * 12
+
+        await until(self.world.client, APPLICATION, "argocd", holds)
 
 
-async def create_apps(client: Client) -> None:
-    """Twelve."""
-    await client.create(PROJECT)
-    for name in SHOPS:
-        spec = {**SHOP["spec"], "destination": {**SHOP["spec"]["destination"], "namespace": name}}
-        await client.create({**SHOP, "metadata": {"name": name, "namespace": "argocd"}, "spec": spec})
+@pytest.fixture
+async def shops(world: World) -> AsyncIterator[Shops]:
+    """Gone at the end."""
+    made = Shops(world)
+    yield made
+    for name in made.names:
+        for ref in (Ref(APPLICATION, "argocd", name), Ref(NAMESPACE, "", name)):
+            with suppress(NotFound):
+                await world.client.delete(ref, propagation="Background")
 
 
-async def test_replicas_share_and_take_over(
-    tmp_path: Path, cluster: tuple[Client, Path], repository: Repository
-) -> None:
+async def test_replicas_share_and_take_over(world: World, shops: Shops) -> None:
     """Both work; when one is killed the other does all; who is told to stop leaves at once, and cleanly."""
-    client, kubeconfig = cluster
-    first = repository.commit("first")
-    one = await Replica.start("one", kubeconfig, repository.folder)
+    client = world.client
+    one = await Replica.start("one", world)
     async with replicas(one):
-        two = await Replica.start("two", kubeconfig, repository.folder)
+        two = await Replica.start("two", world)
         async with replicas(two):
             await until(client, LEASE, SPACE, view("one", "two"))
-            await create_apps(client)
-            await until(client, APPLICATION, "argocd", synced(first))
+            await shops.create()
+            await shops.synced(world.repository.git("rev-parse", "HEAD"))
             assert await one.reconciles() > 0
             assert await two.reconciles() > 0
             assert await two.ask("/readyz") == (200, "ok\n")
 
             one.process.kill()
-            second = repository.commit("second")
-            await until(client, APPLICATION, "argocd", synced(second))
+            await shops.synced(world.repository.commit("second"))
             assert "trueup_replicas 1.0" in (await two.ask("/metrics"))[1]
 
-            three = await Replica.start("three", kubeconfig, repository.folder)
+            three = await Replica.start("three", world)
             async with replicas(three):
-                await until(client, LEASE, SPACE, lambda leases: view("two", "three")(leases))
+                await until(client, LEASE, SPACE, view("two", "three"))
                 assert await two.stop() == 0
                 left = [lease["spec"]["holderIdentity"] for lease in (await client.list(LEASE, SPACE)).items]
                 assert "two" not in left
-                third = repository.commit("third")
-                await until(client, APPLICATION, "argocd", synced(third))
+                await shops.synced(world.repository.commit("third"))
                 assert await three.stop() == 0
 
 
-async def test_one_of_two_stands_by(cluster: tuple[Client, Path], repository: Repository) -> None:
+async def test_one_of_two_stands_by(world: World, shops: Shops) -> None:
     """With ``--shards 1`` the first does all, the second takes over when it goes."""
-    client, kubeconfig = cluster
-    first = repository.commit("first")
-    one = await Replica.start("one", kubeconfig, repository.folder, "--shards", "1")
+    one = await Replica.start("one", world, "--shards", "1")
     async with replicas(one):
-        two = await Replica.start("two", kubeconfig, repository.folder, "--shards", "1")
+        two = await Replica.start("two", world, "--shards", "1")
         async with replicas(two):
-            await create_apps(client)
-            await until(client, APPLICATION, "argocd", synced(first))
+            await shops.create()
+            await shops.synced(world.repository.git("rev-parse", "HEAD"))
             assert await two.reconciles() == 0
             assert await one.stop() == 0
-            second = repository.commit("second")
-            await until(client, APPLICATION, "argocd", synced(second))
+            await shops.synced(world.repository.commit("second"))
             assert await two.stop() == 0

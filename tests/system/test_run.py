@@ -1,119 +1,149 @@
-"""`trueup run`: the controllers over a cluster that is not their own, through HTTP and a kubeconfig."""
+"""`trueup run`: the controllers over a cluster that is not their own, through HTTP and a kubeconfig.
+
+Over an embedded cluster always, over a genuine Kubernetes where ``--kubeconfig`` names one.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.system.program import URL, Repository
-from trueup.app.embedded import embedded
+from tests.system.world import (
+    APPLICATION,
+    CRD,
+    KUSTOMIZATION,
+    MAP,
+    NAMESPACE,
+    PROJECT,
+    World,
+    namespace,
+    pytest_generate_tests,
+    settings_map,
+    world,
+)
 from trueup.app.run import running
-from trueup.kube.names import Kind, Object, Ref
-from trueup.ports import Client
-from trueup.runtime.clock import SystemClock
+from trueup.kube.names import Object, Ref
 from trueup.runtime.metrics import Metrics
 from trueup.settings import Settings
 
-APPLICATION = Kind("argoproj.io", "v1alpha1", "Application")
-PROJECT: Object = {
-    "apiVersion": "argoproj.io/v1alpha1",
-    "kind": "AppProject",
-    "metadata": {"name": "default", "namespace": "argocd"},
-    "spec": {
-        "sourceRepos": ["*"],
-        "destinations": [{"server": "*", "namespace": "*"}],
-        "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
-    },
-}
-SHOP: Object = {
-    "apiVersion": "argoproj.io/v1alpha1",
-    "kind": "Application",
-    "metadata": {"name": "shop", "namespace": "argocd"},
-    "spec": {
-        "project": "default",
-        "source": {"repoURL": URL, "path": "shop", "targetRevision": "HEAD"},
-        "destination": {"server": "https://kubernetes.default.svc", "namespace": "shop"},
-        "syncPolicy": {
-            "automated": {"prune": True},
-            # Nobody collects garbage here, for which deletions in the foreground would wait.
-            "syncOptions": ["CreateNamespace=true", "PrunePropagationPolicy=background"],
-        },
-    },
-}
+__all__ = ["pytest_generate_tests", "world"]
+
+pytestmark = pytest.mark.system
 
 
-def settings_map(name: str) -> str:
-    """A ConfigMap as a file."""
-    return f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  a: b\n"
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    """Three ConfigMaps."""
-    made = Repository.of(tmp_path / "repo")
-    for name in ("one", "two", "three"):
-        made.write(f"shop/{name}.yaml", settings_map(name))
-    made.commit("three")
-    return made
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[tuple[Client, Path]]:
-    """A cluster with none of the families' kinds."""
-    async with embedded(Settings(state=tmp_path / "cluster", port=0), SystemClock()) as made:
-        yield made.client, made.kubeconfig
-
-
-async def until(client: Client, holds: Callable[[Object], bool]) -> Object:
-    """Shop's Application as soon as its status holds."""
-    listing = await client.list(APPLICATION, "argocd")
-    for obj in listing.items:
-        if holds(obj.get("status") or {}):
-            return obj
-    async with asyncio.timeout(30):
-        async for event in client.watch(APPLICATION, "argocd", revision=listing.revision):
-            if event.type != "BOOKMARK" and holds(event.object.get("status") or {}):
-                return event.object
-    raise AssertionError("the watch ended")
-
-
-async def test_it_installs_kinds_syncs_and_prunes(
-    tmp_path: Path, cluster: tuple[Client, Path], repository: Repository
-) -> None:
+async def test_it_installs_kinds_syncs_and_prunes(world: World) -> None:
     """Each new object costs one request; a commit that only removes is carried out, too."""
-    client, kubeconfig = cluster
-    settings = Settings(state=tmp_path / "run", mapping={URL: repository.folder}, families=("argocd",))
-    metrics, said = Metrics(), []
-    async with running(settings, kubeconfig, "", said.append, install_kinds=True, metrics=metrics):
-        await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}})
-        await client.create(PROJECT)
-        await client.create(SHOP)
-        await until(client, lambda status: status.get("sync", {}).get("status") == "Synced")
+    metrics = Metrics()
+    async with world.running("argocd", metrics=metrics):
+        await world.begin(namespace("argocd"), PROJECT, world.application())
+        await world.synced(world.repository.git("rev-parse", "HEAD"))
         assert applies(metrics) == 4  # with the namespace
-        removed = repository.git("rm", "-q", "shop/two.yaml") or repository.commit("only two")
-        await until(
-            client,
-            lambda status: status.get("sync") == {**status.get("sync", {}), "status": "Synced", "revision": removed},
-        )
-        listing = await client.list(Kind("", "v1", "ConfigMap"), "shop")
-        assert sorted(obj["metadata"]["name"] for obj in listing.items) == ["one", "three"]
+        world.repository.git("rm", "-q", "shop/two.yaml")
+        await world.synced(world.repository.commit("only two"))
+        assert await world.maps() == ["one", "three"]
         assert applies(metrics) == 4
-    assert said == ["cluster    Kubernetes v1.36.0, families argocd"]
 
 
-async def test_it_installs_nothing_that_is_there(tmp_path: Path, cluster: tuple[Client, Path]) -> None:
+async def test_it_installs_nothing_that_is_there(world: World) -> None:
     """A second start leaves the definitions as they are."""
-    client, kubeconfig = cluster
-    where = Ref(Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition"), "", "applications.argoproj.io")
-    settings = Settings(state=tmp_path / "run", families=("argocd",))
+    where = Ref(CRD, "", "applications.argoproj.io")
     seen = []
     for _ in range(2):
-        async with running(settings, kubeconfig, "", lambda line: None, install_kinds=True):
-            seen.append((await client.get(where))["metadata"]["resourceVersion"])
+        async with world.running("argocd"):
+            seen.append((await world.client.get(where))["metadata"]["resourceVersion"])
     assert seen[0] == seen[1]
+
+
+async def test_drift_is_repaired(world: World) -> None:
+    """What was edited is put right, what was deleted is back; nobody asks for it."""
+    async with world.running("argocd"):
+        await world.begin(namespace("argocd"), PROJECT, world.application(selfHeal=True))
+        await world.synced(world.repository.git("rev-parse", "HEAD"))
+        one = Ref(MAP, world.name, "one")
+        edited = await world.client.patch(one, {"data": {"a": "edited"}}, "merge", manager="hand")
+        healed = await world.until(MAP, world.name, "one", lambda obj: obj.get("data") == {"a": "b"})
+        assert healed["metadata"]["uid"] == edited["metadata"]["uid"]
+        await world.client.delete(one)
+        await world.until(
+            MAP, world.name, "one", lambda obj: obj and obj["metadata"]["uid"] != edited["metadata"]["uid"]
+        )
+
+
+async def test_what_does_not_fit_is_told_and_stops_nobody_else(world: World) -> None:
+    """An object that the API refuses is named with its file; the rest is applied, and so are other Applications."""
+    world.repository.write("shop/bad.yaml", settings_map("bad").replace("\ndata:", "\ndta:"))
+    world.repository.write("other/four.yaml", settings_map("four"))
+    at = world.repository.commit("bad")
+    other = f"{world.name}-other"
+    async with world.running("argocd"):
+        await world.begin(namespace("argocd"), PROJECT, world.application(), world.application(other, "other"))
+        await world.synced(at, other)
+
+        def failed(obj: Object) -> dict[str, str]:
+            result = (obj.get("status") or {}).get("operationState", {}).get("syncResult") or {}
+            entries = result.get("resources") or ()
+            return {entry["name"]: entry["message"] for entry in entries if entry["status"] == "SyncFailed"}
+
+        told = failed(await world.until(APPLICATION, "argocd", world.name, failed))
+        assert list(told) == ["bad"]
+        assert "shop/bad.yaml:1" in told["bad"]
+        assert ".dta: field not declared in schema" in told["bad"]
+        assert "four" in await world.maps()
+        await world.client.delete(Ref(APPLICATION, "argocd", other))
+
+
+async def test_a_deleted_application_takes_its_resources_along(world: World) -> None:
+    """With the finalizer; the namespace that was made on the way stays."""
+    app = world.application()
+    app["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io/background"]
+    async with world.running("argocd"):
+        await world.begin(namespace("argocd"), PROJECT, app)
+        await world.synced(world.repository.git("rev-parse", "HEAD"))
+        assert await world.maps() == ["one", "three", "two"]
+        await world.client.delete(Ref(APPLICATION, "argocd", world.name))
+        await world.until(APPLICATION, "argocd", world.name, lambda obj: not obj)
+        assert await world.maps() == []
+        assert (await world.client.get(Ref(NAMESPACE, "", world.name)))["metadata"].get("deletionTimestamp") is None
+
+
+async def test_a_kustomization_is_applied_pruned_and_deleted(world: World) -> None:
+    """The other dialect over the same wire."""
+
+    def at(revision: str) -> Callable[[Object], bool]:
+        return lambda obj: str((obj.get("status") or {}).get("lastAppliedRevision")).endswith(revision)
+
+    async with world.running("flux"):
+        await world.begin(namespace(world.name), *world.flux())
+        await world.until(KUSTOMIZATION, world.name, "shop", at(world.repository.git("rev-parse", "HEAD")))
+        assert await world.maps() == ["one", "three", "two"]
+        world.repository.git("rm", "-q", "shop/two.yaml")
+        await world.until(KUSTOMIZATION, world.name, "shop", at(world.repository.commit("only two")))
+        assert await world.maps() == ["one", "three"]
+        await world.client.delete(Ref(KUSTOMIZATION, world.name, "shop"))
+        await world.until(KUSTOMIZATION, world.name, "shop", lambda obj: not obj)
+        assert await world.maps() == []
+
+
+async def test_only_units_of_a_namespace(world: World) -> None:
+    """With ``--namespace`` others are left alone."""
+    settings = Settings(
+        state=world.state, mapping={world.url: world.repository.folder}, families=("flux",), namespace=world.name
+    )
+    elsewhere = f"{world.name}-other"
+    source, kustomization = world.flux()
+    async with running(settings, world.kubeconfig, "", lambda line: None, install_kinds=True):
+        for space in (elsewhere, world.name):
+            await world.begin(namespace(space))
+            for obj in (source, kustomization):
+                await world.begin({**obj, "metadata": {**obj["metadata"], "namespace": space}})
+        await world.until(
+            KUSTOMIZATION, world.name, "shop", lambda obj: (obj.get("status") or {}).get("lastAppliedRevision")
+        )
+        other = await world.client.get(Ref(KUSTOMIZATION, elsewhere, "shop"))
+        assert other["status"] == {"observedGeneration": -1}  # as the definition has it from the start
+        assert "finalizers" not in other["metadata"]
+    await world.client.delete(Ref(NAMESPACE, "", elsewhere))
 
 
 def applies(metrics: Metrics) -> int:
