@@ -1,4 +1,4 @@
-"""A cluster that is not the controllers' own, embedded or genuine, with a repository to deliver: what `trueup run` is tested on."""
+"""A cluster that is not the controllers' own, embedded or genuine, and a repository to deliver: where `trueup run` is tested."""
 
 from __future__ import annotations
 
