@@ -153,6 +153,57 @@ def test_ignored_differences_by_pointer_by_jq_and_by_manager(all_: Everything) -
     assert all_.get("deployment", "web", "ignore")["spec"]["replicas"] == 2
 
 
+def test_what_was_applied_by_hand_is_taken_over(all_: Everything) -> None:
+    """What kubectl once applied and Git does not say goes; what others added stays."""
+    mine = config("mine", a="1", b="2")
+    mine["metadata"]["namespace"] = "adopted"
+    all_.kubectl("create", "namespace", "adopted")
+    all_.apply(mine)
+    all_.kubectl("patch", "configmap", "mine", "-n", "adopted", "-p", '{"data":{"c":"3"}}')
+    all_.files("adopted", config("mine", a="1"))
+    all_.app("adopted", AUTOMATED)
+    all_.synced("adopted")
+
+    assert all_.data("adopted") == {"mine": {"a": "1", "c": "3"}}
+
+
+def test_definitions_come_before_what_they_define(all_: Everything) -> None:
+    """A CRD and an object of it in one sync; one whose kind comes from elsewhere only with SkipDryRunOnMissingResource."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    versions = [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}]
+    names = {"plural": "gadgets", "kind": "Gadget"}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "gadgets.example.com", "annotations": {WAVE: "3"}},
+        "spec": {"group": "example.com", "names": names, "scope": "Namespaced", "versions": versions},
+    }
+    gadget = {"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": {"name": "g"}, "spec": {"a": 1}}
+    all_.files("gadgets", gadget, definition)
+    all_.app("gadgets", AUTOMATED)
+    state = all_.synced("gadgets")["operationState"]
+
+    assert list(results(state)) == ["Sync CustomResourceDefinition/gadgets.example.com", "Sync Gadget/g"]
+    assert all_.running.get("gadgets", "g", "-n", "gadgets")["spec"] == {"a": 1}
+    all_.files("skip", {**gadget, "kind": "Widget"})
+    all_.app("skip", {"syncOptions": ["SkipDryRunOnMissingResource=true"]})
+    all_.until("skip", lambda s: s["sync"]["status"] == "OutOfSync")
+    all_.sync("skip", syncOptions=["SkipDryRunOnMissingResource=true"])
+    assert all_.ended("skip", "Failed")["message"].startswith("one or more objects failed to apply, reason: ")
+
+
+def test_pruning_goes_last_and_orphans_dependents_where_asked(all_: Everything) -> None:
+    """PruneLast and PrunePropagationPolicy=orphan."""
+    all_.files("last", deployment("gone"), config("stays", {WAVE: "1"}, a="1"))
+    all_.app("last", options("PruneLast=true", "PrunePropagationPolicy=orphan"))
+    all_.synced("last")
+    commit = all_.files("last", config("stays", {WAVE: "1"}, a="2"))
+    state = all_.synced("last", commit)["operationState"]
+
+    assert list(results(state)) == ["Sync ConfigMap/stays", "Sync Deployment/gone"]
+    assert all_.running.get("replicasets", "-n", "last")["items"]
+
+
 def test_unknown_kinds_and_fields_are_refused_or_let_pass(all_: Everything) -> None:
     """A kind that nobody serves fails the sync; Validate=false drops what the schema does not declare."""
     thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}}

@@ -24,7 +24,7 @@ from trueup.kube.problems import (
     Unauthorized,
     Unavailable,
 )
-from trueup.plan.adopt import without_unwanted
+from trueup.plan.adopt import concerns, without_unwanted
 from trueup.plan.compare import SAME, Compared, bare, compare
 from trueup.plan.ignore import rules_for, stripped
 from trueup.plan.wanted import Ignore, Wanted
@@ -166,7 +166,7 @@ class Comparisons:
 
     async def _difference(self, way: Way, wanted: Wanted, live: Object, predicted: Object) -> Compared:
         rules = rules_for(way.ignore, wanted.ref)
-        adopts = bool(way.adopt) and wanted.options.how != "merge"
+        adopts = wanted.options.how != "merge" and concerns(live, way.adopt)
         if live == predicted and not adopts:
             return SAME
         entries: list[Object] = []

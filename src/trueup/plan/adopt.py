@@ -13,6 +13,9 @@ from typing import Any
 from trueup.kube.names import Object
 from trueup.plan.ignore import position
 
+CLIENT_SIDE = "kubectl-client-side-apply"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 Fields = Mapping[str, Any]
 """A ``fieldsV1`` set."""
 
@@ -20,6 +23,13 @@ Fields = Mapping[str, Any]
 def matches(entry: Object, managers: Iterable[str]) -> bool:
     """Whether a managed fields entry is one of these managers', by prefix (``kubectl`` means ``kubectl-edit``, too)."""
     return not entry.get("subresource") and any(str(entry.get("manager", "")).startswith(name) for name in managers)
+
+
+def concerns(live: Object, managers: Sequence[str]) -> bool:
+    """Whether a live object may have fields of theirs, told without its managed fields: client-side apply leaves its mark."""
+    if tuple(managers) != (CLIENT_SIDE,):
+        return bool(managers)
+    return _LAST_APPLIED in ((live.get("metadata") or {}).get("annotations") or {})
 
 
 def taken_over(entries: Sequence[Object], managers: Sequence[str], owner: str) -> list[Object] | None:

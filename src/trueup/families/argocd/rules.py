@@ -12,6 +12,7 @@ from typing import Any
 from trueup.families.argocd.operation import is_automated
 from trueup.families.argocd.types import Application, Destination, Source, parse_options
 from trueup.kube.names import Ref
+from trueup.plan.adopt import CLIENT_SIDE
 from trueup.plan.order import ARGOCD
 from trueup.plan.plan import Plan
 from trueup.plan.policy import Policy, Propagation, Retry
@@ -24,6 +25,7 @@ REFRESH_EVERY = 180.0
 APPROVED = "argocd.argoproj.io/deletion-approved"
 NOT_YET = (("", "tagPrefix"), ("directory", "disableExtensionFilter"))
 """Fields of a source, by block, that change what it renders to and are not heeded yet."""
+MIGRATION = "argocd.argoproj.io/client-side-apply-migration-manager"
 HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
 
 _PROPAGATION: Mapping[str, Propagation] = {"foreground": "Foreground", "background": "Background", "orphan": "Orphan"}
@@ -39,6 +41,7 @@ def comparison(app: Application) -> Policy:
     return Policy(
         prune=True,
         allow_empty=True,
+        adopt=adopted(app, app.policy.options),
         validate=app.policy.options.get("Validate") != "false",
         skip_dry_run_on_missing=app.policy.on("SkipDryRunOnMissingResource"),
     )
@@ -62,6 +65,7 @@ def plan_policy(app: Application, asked: Mapping[str, Any], plan: Plan | None = 
         allow_empty=automated is None or automated.allow_empty or not is_automated(asked),
         replace=options.get("Replace") == "true",
         force=bool(how.get("force")) or options.get("Force") == "true",
+        adopt=adopted(app, options),
         validate=options.get("Validate") != "false",
         server_side=options.get("ServerSideApply") == "true",
         skip_dry_run_on_missing=options.get("SkipDryRunOnMissingResource") == "true",
@@ -77,6 +81,14 @@ def plan_policy(app: Application, asked: Mapping[str, Any], plan: Plan | None = 
         namespace_annotations=tuple(sorted((metadata.get("annotations") or {}).items())),
         retry=retry_of(asked.get("retry")),
     )
+
+
+def adopted(app: Application, options: Mapping[str, str]) -> tuple[str, ...]:
+    """The field manager whose fields an Application takes over, so that what people once applied and Git does not say goes."""
+    if options.get("ClientSideApplyMigration") == "false":
+        return ()
+    named = (app.raw["metadata"].get("annotations") or {}).get(MIGRATION)
+    return (str(named or CLIENT_SIDE),)
 
 
 def deletion_policy(app: Application, finalizers: Sequence[str]) -> Policy:
