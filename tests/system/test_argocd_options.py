@@ -114,7 +114,8 @@ def test_what_cannot_be_changed_is_replaced_by_force_alone(all_: Everything) -> 
     all_.until("force", lambda s: s["operationState"]["phase"] == "Succeeded")
     again = all_.get("job", "once", "force")["metadata"]["uid"]
     assert again != uid
-    all_.files("force", job("once", {OPTIONS: "Force=true,Replace=true"}))
+    anew = all_.files("force", job("once", {OPTIONS: "Force=true,Replace=true"}))
+    all_.until("force", lambda s: s["sync"]["revision"] == anew)
     all_.sync("force", prune=True)
     eventually(lambda: all_.get("job", "once", "force")["metadata"]["uid"] != again)
 

@@ -209,7 +209,7 @@ class Executor:
 
     async def _left(self, change: Change) -> Object | None:
         """What a delete left behind: nothing, or the object until its finalizers are done."""
-        lingers = self._policy.propagation == "Foreground" or (change.live or {}).get("metadata", {}).get("finalizers")
+        lingers = self._policy.propagation != "Background" or (change.live or {}).get("metadata", {}).get("finalizers")
         if not lingers:
             return None
         try:

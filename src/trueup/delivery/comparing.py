@@ -86,6 +86,7 @@ class Comparisons:
 
     def __init__(self) -> None:
         self._known: dict[Ref, _Known] = {}
+        self._buried: dict[Ref, str] = {}
 
     async def all(self, way: Way, pairs: list[tuple[Wanted, Object]]) -> list[Compared]:
         """What differs in each pair of wanted and live, in the same order."""
@@ -108,9 +109,20 @@ class Comparisons:
         """The server answered this to a write of the wanted object: they are the same from here on."""
         self._remember(way, wanted, answer, SAME)
 
-    def gone(self, ref: Ref) -> None:
-        """The object does not exist any more."""
+    def gone(self, ref: Ref, last: Object | None = None) -> None:
+        """The object does not exist any more; ``last`` is what it was, for the watch may still have to tell of its end."""
         self._known.pop(ref, None)
+        if last is not None:
+            self._buried[ref] = str(last["metadata"].get("uid"))
+
+    def seen(self, ref: Ref, live: Object | None) -> Object | None:
+        """What is live, without what is known to be gone."""
+        if not self._buried:
+            return live
+        if live is not None and self._buried.get(ref) == live["metadata"].get("uid"):
+            return None
+        self._buried.pop(ref, None)
+        return live
 
     def _remembered(self, way: Way, wanted: Wanted, live: Object) -> Compared | None:
         known = self._known.get(wanted.ref)

@@ -196,7 +196,7 @@ class Delivery:
         seen: dict[Ref, Object | None] = {}
         for ref in [change.ref for change in plan.changes] + list(request.policy.wait_for):
             if ref not in seen:
-                seen[ref] = await look(request.cluster, ref)
+                seen[ref] = await look(request.cluster, ref, self._memory(request.cluster))
         executor = Executor(acting(request), self.clock, request.policy, request.manager)
         return _Operation(request, plan, progress, self._judged(request), executor, seen, [])
 
@@ -214,7 +214,7 @@ class Delivery:
             if changed_by(carried.step, carried.result):
                 run.changed.append(change.ref)
             if carried.live is None:
-                memory.gone(change.ref)
+                memory.gone(change.ref, change.live)
                 continue
             live.note(carried.live)
             if change.wanted is not None and carried.step.act in ("apply", "recreate") and change.write is None:
@@ -227,7 +227,7 @@ class Delivery:
         for result in list(run.progress.results.values()):
             if not result.hook or result.running != "Running":
                 continue
-            live = await look(run.request.cluster, result.ref)
+            live = await look(run.request.cluster, result.ref, self._memory(run.request.cluster))
             if live is not None:
                 await save(run.progress)
                 await run.executor.remove(result.ref)

@@ -33,6 +33,7 @@ class _Draft:
     judged: Judge
     unserved: set[Kind]
     defined: Settled
+    memory: Comparisons
     changes: list[Change] = field(default_factory=list)
     pairs: list[tuple[Wanted, Object]] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
@@ -49,7 +50,7 @@ class Planner:
         """What an operation would do to each object."""
         scopes, unserved = await self._served(request)
         settled = settle(request, scopes)
-        draft = _Draft(request, judged, unserved, settled)
+        draft = _Draft(request, judged, unserved, settled, memory)
         made = namespace_of(request, settled.wanted)
         for wanted in settled.wanted if made is None else [made, *settled.wanted]:
             await self._draft(draft, wanted)
@@ -61,7 +62,7 @@ class Planner:
             if change.wanted is None or change.wanted.owned or change.action not in ("keep", "leave")
         ]
         warnings = _unread(request)
-        lines += await self._prunes(request, settled.wanted, judged)
+        lines += await self._prunes(request, settled.wanted, judged, memory)
         if any(change.why == NOTHING_WANTED for change in lines):
             warnings.append(NOTHING_WANTED)
         ordered = _sorted(placed(lines, request.policy), request)
@@ -102,7 +103,7 @@ class Planner:
         """One wanted object's line, before the comparison."""
         request, ref = draft.request, wanted.ref
         line = Change(ref, "create", wanted, phase=wanted.phase, wave=wanted.wave, options=wanted.options)
-        live = await look(request.cluster, ref) if ref.name and ref.kind not in draft.unserved else None
+        live = await look(request.cluster, ref, draft.memory) if ref.name and ref.kind not in draft.unserved else None
         draft.changes.append(line)
         if wanted.hook is not None:
             denied = request.permits(ref, wanted.object)
@@ -142,12 +143,14 @@ class Planner:
             return replace(line, action="keep", why=ONLY_CREATED, shared_with=shared)
         return replace(line, action="update", shared_with=shared)
 
-    async def _prunes(self, request: Request, wanted: Sequence[Wanted], judged: Judge) -> list[Change]:
+    async def _prunes(
+        self, request: Request, wanted: Sequence[Wanted], judged: Judge, memory: Comparisons
+    ) -> list[Change]:
         """The lines of what is owned and not wanted any more."""
         kept = [item.ref for item in wanted if item.hook is None and item.owned]
         names = {(r.kind.group, r.kind.kind, r.namespace, r.name) for r in kept}
         live = {
-            ref: await look(request.cluster, ref)
+            ref: await look(request.cluster, ref, memory)
             for ref in request.inventory
             if (ref.kind.group, ref.kind.kind, ref.namespace, ref.name) not in names
         }
@@ -221,9 +224,10 @@ def _unread(request: Request) -> list[str]:
     ]
 
 
-async def look(cluster: Cluster, ref: Ref) -> Object | None:
-    """What is live; nothing when the kind is not even served."""
+async def look(cluster: Cluster, ref: Ref, memory: Comparisons | None = None) -> Object | None:
+    """What is live; nothing when the kind is not even served, or when it is remembered to be gone."""
     try:
-        return await cluster.live.get(ref)
+        live = await cluster.live.get(ref)
     except NotFound:
         return None
+    return live if memory is None else memory.seen(ref, live)

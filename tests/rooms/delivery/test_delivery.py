@@ -521,3 +521,29 @@ async def test_health_of_each_object(h: Harness) -> None:
         "Job.batch shop/j": "Progressing",
         "ConfigMap shop/late": "Missing",
     }
+
+
+async def test_what_was_pruned_is_gone_before_the_watch_tells_of_it(h: Harness) -> None:
+    """A cache that lags behind brings nothing back; an object of the same name that comes later is seen."""
+    await h.sync(configmap("a"), configmap("b"), policy=Policy(prune=True, propagation="Background"))
+    old = h.api.objects[ref("ConfigMap", "b")]
+    late = LateLive(h.api)
+    late.late[ref("ConfigMap", "b")] = old
+    h.cluster = Cluster("in-cluster", h.api, late)
+    await h.sync(configmap("a"), policy=Policy(prune=True, propagation="Background"))
+    h.inventory = (ref("ConfigMap", "a"), ref("ConfigMap", "b"))
+
+    assert [change.ref.name for change in await h.plan(configmap("a"))] == ["a"]
+    late.late[ref("ConfigMap", "b")] = {**old, "metadata": {**old["metadata"], "uid": "another"}}
+    assert [change.ref.name for change in await h.plan(configmap("a"))] == ["b", "a"]
+
+
+class LateLive(SmallLive):
+    """A cache that still tells of some objects."""
+
+    def __init__(self, api: SmallApi) -> None:
+        super().__init__(api)
+        self.late: dict[Ref, Object] = {}
+
+    async def get(self, ref: Ref) -> Object | None:
+        return self.late.get(ref) or await super().get(ref)
