@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from trueup.cli.output import OutputFormat, dump, paint
 from trueup.cli.units import find
 from trueup.family import ResourceView
 from trueup.kube.names import Kind, Object, Ref
-from trueup.kube.problems import ApiProblem
+from trueup.kube.problems import ApiProblem, NotFound
 from trueup.ports import Client
 
 CHILDREN = {
@@ -64,8 +65,9 @@ async def tree(
 
 async def grow(client: Client, resources: Sequence[ResourceView]) -> list[Node]:
     """The nodes of a unit's resources, with the children that live objects own; each kind is listed once."""
-    from trueup.app.families import health_of
+    from trueup.app.families import health_of, units
 
+    known = {unit.kind: unit for unit in units()}
     listed: dict[tuple[Kind, str], list[Object]] = {}
 
     async def children(parent: Object) -> list[Node]:
@@ -85,16 +87,28 @@ async def grow(client: Client, resources: Sequence[ResourceView]) -> list[Node]:
                 nodes.append(Node(Ref.of(child), "", health.status, health.message, await children(child)))
         return nodes
 
-    nodes = []
-    for resource in resources:
-        below: Sequence[Node] = ()
-        if resource.ref.kind.kind in CHILDREN:
-            try:
-                below = await children(await client.get(resource.ref))
-            except ApiProblem:
-                below = ()  # the object itself is shown as missing by the unit's own status
-        nodes.append(Node(resource.ref, resource.sync, resource.health, resource.message, below))
-    return nodes
+    blind = not any(resource.health for resource in resources)
+
+    async def node(resource: ResourceView) -> Node:
+        """A resource as its unit sees it; one whose unit does not speak of health, as it is live."""
+        ref, health, message = resource.ref, resource.health, resource.message
+        if not blind and ref.kind.kind not in CHILDREN and ref.kind not in known:
+            return Node(ref, resource.sync, health, message, ())
+        try:
+            live = await client.get(ref)
+        except NotFound:
+            return Node(ref, resource.sync, "Missing" if blind else health, message, ())
+        except ApiProblem:
+            return Node(ref, resource.sync, health, message, ())
+        judged = health_of(live)
+        if (unit := known.get(ref.kind)) is not None:
+            view = unit.view(live)
+            return Node(ref, view.sync, view.health, view.message if view.health != "Healthy" else "", ())
+        if blind and judged.rule:
+            health, message = judged.status, judged.message if judged.status != "Healthy" else ""
+        return Node(ref, resource.sync, health, message, await children(live))
+
+    return await asyncio.gather(*(node(resource) for resource in resources))
 
 
 def draw(nodes: Sequence[Node], indent: str = "") -> Iterator[str]:

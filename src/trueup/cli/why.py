@@ -16,7 +16,7 @@ from trueup.cli.connect import asynchronous, client_for, cluster_options
 from trueup.cli.get import short, waits_for_person
 from trueup.cli.output import paint
 from trueup.cli.tree import Node, grow
-from trueup.cli.units import Found, find
+from trueup.cli.units import Found, all_units, find
 from trueup.cli.wait import settled
 from trueup.family import Unit
 from trueup.kube.names import Kind, Object, Ref
@@ -76,9 +76,15 @@ async def walk(
         cause = await _blocker(client, units, ref, seen | {found.ref})
         if cause:
             return chain + cause
-    for node in await grow(
-        client, [r for r in view.resources if r.health not in ("", "Healthy") or r.sync == "OutOfSync"]
-    ):
+    unwell = [r for r in view.resources if r.health not in ("", "Healthy") or r.sync == "OutOfSync"]
+    silent = [] if any(r.health for r in view.resources) else view.resources
+    for node in await grow(client, unwell or silent):
+        if node.health in ("", "Healthy") and node.sync != "OutOfSync":
+            continue
+        if any((u.kind.group, u.kind.kind) == (node.ref.kind.group, node.ref.kind.kind) for u in units):
+            if node.ref not in seen and (below := await _blocker(client, units, node.ref, seen | {found.ref})):
+                return chain + below
+            continue
         return chain + await _descend(client, node)
     return chain
 
@@ -88,7 +94,7 @@ async def _blocker(client: Client, units: Sequence[Unit], ref: Ref, seen: frozen
     try:
         obj = await client.get(ref)
     except NotFound:
-        return [Finding(str(ref), "Missing", "does not exist")]
+        return [Finding(str(ref), "Missing", "does not exist"), *await _refused(client, units, ref)]
     unit = next((u for u in units if (u.kind.group, u.kind.kind) == (ref.kind.group, ref.kind.kind)), None)
     if unit is not None:
         found = Found(obj, unit, unit.view(obj))
@@ -99,6 +105,16 @@ async def _blocker(client: Client, units: Sequence[Unit], ref: Ref, seen: frozen
     return [Finding(str(ref), str(ready.get("reason") or "not ready"), str(ready.get("message") or ""))]
 
 
+async def _refused(client: Client, units: Sequence[Unit], ref: Ref) -> list[Finding]:
+    """The unit that wants an object and says what keeps it from being there."""
+    names = (str(ref), f"{ref.kind.kind}/{ref.namespace}/{ref.name} ")
+    for found in await all_units(client, units):
+        for line in found.view.message.splitlines():
+            if line.startswith(names):
+                return [Finding(found.title, f"{paint(found.view.sync)}, {paint(found.view.health)}", line)]
+    return []
+
+
 async def _descend(client: Client, node: Node) -> list[Finding]:
     """From a resource down to the unhealthy child at the bottom, then its last warning."""
     state = ", ".join(paint(word) for word in (node.sync, node.health) if word)
@@ -107,7 +123,7 @@ async def _descend(client: Client, node: Node) -> list[Finding]:
         if child.health not in ("", "Healthy"):
             return chain + await _descend(client, child)
     warning = await _last_warning(client, node.ref)
-    if warning is not None:
+    if warning is not None and warning.get("message") != node.message:
         chain.append(Finding(f"event {warning.get('reason')}", "Warning", str(warning.get("message") or "")))
     return chain
 

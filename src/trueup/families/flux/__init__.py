@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from trueup.families.flux import generator, kustomization, source, unsupported, view
+from trueup.families.flux.credentials import SECRET
 from trueup.families.flux.types import (
     EXTERNAL_ARTIFACT,
     GENERATOR,
@@ -32,6 +33,9 @@ _UNSUPPORTED = (
 )
 
 
+CONFIG_MAP = Kind("", "v1", "ConfigMap")
+
+
 def _source_index(obj: Object) -> Iterable[str]:
     ref = Kustomization.parse(obj).source
     yield f"{ref.kind.kind}/{ref.namespace}/{ref.name}"
@@ -57,6 +61,12 @@ def _own_name(obj: Object) -> Iterable[str]:
 
 def _as_source(obj: Object) -> Iterable[str]:
     yield f"{obj['kind']}/{Key.of(obj)}"
+
+
+def _variables_index(obj: Object) -> Iterable[str]:
+    namespace, spec = (obj.get("metadata") or {}).get("namespace") or "", obj.get("spec") or {}
+    for entry in (spec.get("postBuild") or {}).get("substituteFrom") or ():
+        yield f"{entry.get('kind')}/{namespace}/{entry.get('name')}"
 
 
 def _generator_index(obj: Object) -> Iterable[str]:
@@ -102,11 +112,13 @@ FAMILY = Family(
             "flux-kustomization",
             KUSTOMIZATION,
             kustomization.reconcile,
-            index={"source": _source_index, "dependsOn": _dependency_index},
+            index={"source": _source_index, "dependsOn": _dependency_index, "variables": _variables_index},
             watches=(
                 Watch(GIT_REPOSITORY, by={"source": _as_source}),
                 Watch(EXTERNAL_ARTIFACT, by={"source": _as_source}),
                 Watch(KUSTOMIZATION, by={"dependsOn": _own_name}),
+                Watch(CONFIG_MAP, by={"variables": _as_source}),
+                Watch(SECRET, by={"variables": _as_source}),
             ),
             live=_owner,
         ),
