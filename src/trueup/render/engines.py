@@ -19,25 +19,39 @@ _MOST_BYTES = 32 * 1024 * 1024
 
 
 def jsonnet(job: Mapping[str, Any], ask: Ask) -> str:
-    """JSON text of one file. It and its imports are asked for; every path is one of the tree, with a slash before it."""
-    import rjsonnet
+    """JSON text of one file, by the engine that Argo CD has in it. The file and its imports are asked for; every path is one
+    of the tree, with a slash before it."""
+    import _gojsonnet
 
-    main = f"/{job['file']}"
-    begun = False
+    missing: list[str] = []
 
-    def load(base: str, path: str) -> tuple[str, str]:
-        nonlocal begun
-        if begun:
-            answer = ask({"base": base.strip("/"), "path": path})
-        else:
-            begun, answer = True, ask({"main": job["file"]})
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return f"/{answer['path']}", answer["content"].decode("utf-8", "replace")
+    def load(base: str, path: str) -> tuple[str, bytes]:
+        answer = ask({"base": base.strip("/"), "path": path})
+        if "error" not in answer:
+            return f"/{answer['path']}", answer["content"]
+        # The engine's Python face reads past the end of what an import callback raises, so the error is made of Jsonnet.
+        missing.append(answer["error"])
+        return f"{_STAND_IN}{len(missing)}", f"error {json.dumps(answer['error'])}".encode()
 
-    text: str = rjsonnet.evaluate_snippet(
-        main,
-        f"import {json.dumps(main)}",  # so that imports are looked for beside the file, not in the worker's own folder
+    try:
+        text = _evaluated(_gojsonnet, job, ask, load)
+    except RuntimeError as problem:
+        if not missing:
+            raise
+        lines = str(problem).split("\n")
+        raise RuntimeError("\n".join(line for line in lines if _STAND_IN not in line)) from None
+    if missing:  # and only its text was wanted
+        raise RuntimeError(missing[0])
+    return text
+
+
+_STAND_IN = "stand-in for a missing import "
+
+
+def _evaluated(engine: Any, job: Mapping[str, Any], ask: Ask, load: Callable[[str, str], tuple[str, bytes]]) -> str:
+    text: str = engine.evaluate_snippet(
+        f"/{job['file']}",
+        ask({"main": job["file"]})["content"].decode("utf-8", "replace"),
         ext_vars=job["ext_vars"],
         ext_codes=job["ext_codes"],
         tla_vars=job["tla_vars"],
