@@ -21,6 +21,7 @@ from trueup.app.up import running
 from trueup.cli.act import act
 from trueup.cli.get import waits_for_person
 from trueup.cli.units import Found, all_units
+from trueup.kube import documents
 from trueup.kube.names import Kind, Object, Ref
 from trueup.ports import Client
 from trueup.settings import Settings
@@ -241,3 +242,83 @@ def ready(obj: Object) -> tuple[str, str, str]:
     """The Ready condition."""
     found = next(c for c in obj["status"]["conditions"] if c["type"] == "Ready")
     return found["status"], found["reason"], found["message"]
+
+
+HOME_OPS = "https://github.com/bjw-s-labs/home-ops.git"
+HOME_OPS_SAY = {
+    SYNCED: """blackbox-exporter cluster-apps descheduler echo-server fstrim kromgo kube-state-metrics node-exporter openspeedtest
+        prometheus-operator-crds reloader spegel ytdl-sub""",
+    "OCIRepository sources are not supported yet": "flux",
+    "Secret/flux-system/cluster-secrets is SOPS encrypted": "cluster",
+    "Secret/security/onepassword-connect-secret is SOPS encrypted": "onepassword-connect",
+    "CiliumLoadBalancerIPPool/kube-system/l2-pool: The Kubernetes API could not find": "cilium-config",
+    "ServiceAccount/system-upgrade/talos: The Kubernetes API could not find talos.dev/": "system-upgrade-controller",
+    "the remote base 'https://raw.githubusercontent.com/giantswarm/silence-operator/": "silence-operator",
+    "stalled resources: [HelmRelease/": """cert-manager cilium coredns crunchy-postgres-operator external-secrets
+        generic-device-plugin kubelet-csr-approver metrics-server multus node-feature-discovery openebs rook-ceph""",
+    "dependency 'flux-system/actions-runner-controller' is not ready": "actions-runner-controller-runners",
+    "dependency 'flux-system/alertmanager' is not ready": "kube-prometheus-stack",
+    "dependency 'flux-system/cert-manager' is not ready": """cert-manager-issuers intel-device-plugins-operator k8tz
+        snapshot-controller""",
+    "dependency 'flux-system/cert-manager-issuers' is not ready": "nginx-shared",
+    "dependency 'flux-system/crunchy-postgres-operator' is not ready": "crunchy-postgres-operator-cluster",
+    "dependency 'flux-system/crunchy-postgres-operator-cluster' is not ready": """atuin crunchy-postgres-operator-secretstore
+        crunchy-postgres-userinit-controller wallabag""",
+    "dependency 'flux-system/external-secrets' is not ready": "external-secrets-stores",
+    "dependency 'flux-system/external-secrets-stores' is not ready": """actions-runner-controller alertmanager autobrr cloudflared
+        cross-seed dsmr-reader externaldns-external externaldns-unifi fluent-bit flux-addons gh-safe-settings grafana mailbackup
+        miniflux piped plex-image-cleanup unpoller""",
+    "dependency 'flux-system/intel-device-plugins-operator' is not ready": "intel-device-plugins-gpu",
+    "dependency 'flux-system/mosquitto' is not ready": "zigbee2mqtt-exporter",
+    "dependency 'flux-system/multus' is not ready": "multus-config",
+    "dependency 'flux-system/multus-config' is not ready": "esphome home-assistant scrypted",
+    "dependency 'flux-system/nginx-shared' is not ready": "nginx-external nginx-internal",
+    "dependency 'flux-system/node-feature-discovery' is not ready": "node-feature-discovery-rules",
+    "dependency 'flux-system/openebs' is not ready": "loki",
+    "dependency 'flux-system/qbittorrent' is not ready": "qbtools",
+    "dependency 'flux-system/rook-ceph' is not ready": "rook-ceph-cluster",
+    "dependency 'flux-system/rook-ceph-cluster' is not ready": """actual bazarr calibre-web maintainerr maker-management-platform
+        manyfold mosquitto node-red ocis paperless plex plex-trakt-sync prowlarr qbittorrent radarr recyclarr sabnzbd sonarr
+        tautulli vikunja zigbee2mqtt""",
+    "dependency 'flux-system/silence-operator' is not ready": "silence-operator-silences",
+    "dependency 'flux-system/snapshot-controller' is not ready": "volsync",
+    "dependency 'flux-system/system-upgrade-controller' is not ready": "system-upgrade-controller-plans",
+}
+"""What the Kustomizations say. Whoever waits for a chart to be installed waits, as in Flux; whatever a Kustomization with a
+refused object holds besides is applied."""
+
+
+async def test_the_kustomizations_of_bjw_s_home_ops() -> None:
+    """It begins at the Kustomization that brings all others. Its owner hands in the settings, which that one waits for, and the
+    Secret, which nobody else can decrypt; then all Kustomizations come, and each says where it stands."""
+    source = corpus("realworld/bjw-s-home-ops")
+    expected = {name: said for said, names in HOME_OPS_SAY.items() for name in names.split()}
+    async with up(source, HOME_OPS) as cluster:
+        await cluster.meets(
+            {"flux": "OCIRepository sources are not supported yet", "cluster": 'ConfigMap "cluster-settings" not found'}
+        )
+        settings = source / "kubernetes/main/flux/vars/cluster-settings.yaml"
+        for document in documents.parse(settings.read_bytes()):
+            await cluster.client.create(document.value)
+        await cluster.meets(
+            {
+                "flux": "OCIRepository sources are not supported yet",
+                "cluster": "Secret/flux-system/cluster-secrets is SOPS encrypted",
+                "cluster-apps": 'Secret "cluster-secrets" not found',
+            }
+        )
+        await cluster.client.create(CLUSTER_SECRETS)
+        await cluster.meets(expected)
+
+        releases = (await cluster.client.list(HELM_RELEASE)).items
+        assert {ready(release) for release in releases} == {("False", "NotSupported", HELM)}
+        applied = {f"{o['metadata']['namespace']}/{o['metadata']['name']}" for o in releases}
+        assert {"system-upgrade/system-upgrade-controller", "security/onepassword-connect"} <= applied
+
+
+CLUSTER_SECRETS: Object = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "cluster-secrets", "namespace": "flux-system"},
+    "stringData": {"CLUSTER_SECRET_CPGO_R2_ENDPOINT": "https://r2.example.com"},
+}

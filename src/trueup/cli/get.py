@@ -78,4 +78,10 @@ def first_line(view: UnitView, width: int = 100) -> str:
     """The message on one line; suspended units say so first, and those that wait for a person say what for."""
     text = " ".join(view.message.split()) or (BY_HAND if waits_for_person(view) else "")
     text = f"suspended; {text}".removesuffix("; ") if view.suspended else text
+    return on_one_line(text, width)
+
+
+def on_one_line(text: str, width: int = 200) -> str:
+    """Without line breaks, and cut where it is long."""
+    text = " ".join(text.split())
     return text if len(text) <= width else text[: width - 1] + "…"
