@@ -118,7 +118,9 @@ def draw(nodes: Sequence[Node], indent: str = "") -> Iterator[str]:
         last = index == len(nodes) - 1
         where = f"{node.ref.namespace}/" if node.ref.namespace else ""
         words = [f"{node.ref.kind.kind} {where}{node.ref.name}", *(paint(w) for w in (node.sync, node.health) if w)]
-        yield f"{indent}{'└─' if last else '├─'} {'  '.join(words)}" + (f"  {on_one_line(node.message)}" if node.message else "")
+        yield f"{indent}{'└─' if last else '├─'} {'  '.join(words)}" + (
+            f"  {on_one_line(node.message)}" if node.message else ""
+        )
         yield from draw(node.children, indent + ("   " if last else "│  "))
 
 
