@@ -86,7 +86,7 @@ class Manager:
         if not any(known is live for known in self._observed):
             self._observed.append(live)
             for runner in self._turn if self._running else ():
-                live.subscribe(runner.observe)
+                _follow(live, runner)
 
     def forget(self, live: Live) -> None:
         """These live objects are watched no more."""
@@ -167,7 +167,7 @@ class Manager:
     def _connect(self, runner: Runner) -> None:
         informers = runner.connect(self.live)
         for live in (self.live, *self._observed):
-            live.subscribe(runner.observe)
+            _follow(live, runner)
         self._tasks.start(self._settle(runner, informers), f"settle {runner.controller.name}")
 
     async def _settle(self, runner: Runner, informers: list[Informer]) -> None:
@@ -238,6 +238,12 @@ class Manager:
 
     def _is_idle(self) -> bool:
         return all(runner.queue.quiet for runner in self._turn)
+
+
+def _follow(live: Live, runner: Runner) -> None:
+    """Let a controller hear of every live object, if it delivers any: most do not, and changes are many."""
+    if runner.controller.live is not None:
+        live.subscribe(runner.observe)
 
 
 def _free(runner: Runner) -> bool:
