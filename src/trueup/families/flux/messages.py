@@ -63,6 +63,9 @@ def refused(ref: Ref, message: str, change: Change | None) -> str:
     origin = change.wanted.origin if change is not None and change.wanted is not None else ""
     said = message.removeprefix(f"{origin}: ") if origin else message
     where = f" ({origin})" if origin else ""
+    if "could not find" in said and change is not None and change.action == "forbidden":
+        kind = f'no matches for kind "{ref.kind.kind}" in version "{ref.kind.api_version}"'
+        return f"{subject(ref)} dry-run failed: {kind}{where}"
     if change is not None and change.action == "forbidden":
         return f"{said if said.startswith(subject(ref)) else f'{subject(ref)}: {said}'}{where}"
     if change is not None and change.orphan:
