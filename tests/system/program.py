@@ -87,9 +87,11 @@ class Program:
     def start(self) -> None:
         """Start it and wait until its API answers."""
         command = [sys.executable, "-m", "trueup.cli.main", self.verb, *self.arguments, "--state", str(self.state)]
+        if "--listen" not in self.arguments:
+            command += ["--listen", "127.0.0.1:0"]
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--listen", "127.0.0.1:0"], cwd=self.home, stdout=log, stderr=log,
+                command, cwd=self.home, stdout=log, stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )  # fmt: skip
         process = self.process

@@ -179,7 +179,7 @@ class Web:
 
     async def events(self, request: Request) -> Response:
         """Rows of units as they change (server-sent events)."""
-        return _stream(self.changes.stream(request.is_disconnected, seen=_seen(request)))
+        return _stream(self.changes.stream(seen=_seen(request)))
 
     async def unit_events(self, request: Request) -> Response:
         """One unit's row as it changes, and that something in its tree did."""
@@ -190,7 +190,6 @@ class Web:
         nodes = await tree(self.parts.live, self.parts.health, view)
         return _stream(
             self.changes.stream(
-                request.is_disconnected,
                 seen=_seen(request),
                 unit=unit_id(view),
                 refs=(node.ref for node in nodes),

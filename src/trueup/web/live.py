@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -106,21 +106,20 @@ class Changes:
 
     async def stream(
         self,
-        gone: Callable[[], Awaitable[bool]],
         *,
         seen: str = "",
         unit: str = "",
         refs: Iterable[Ref] = (),
         uids: Iterable[str] = (),
     ) -> AsyncIterator[bytes]:
-        """Lines for one page, until it goes."""
+        """Lines for one page, until it goes: then this is cancelled, or closed."""
         page = _Page(unit, refs=frozenset(refs), uids=set(uids))
         self._pages.add(page)
         try:
             yield b": hello\n\n"
             for line in await self._since(seen, unit) if seen else ():
                 yield line
-            while page in self._pages and not await gone():
+            while page in self._pages:
                 try:
                     async with asyncio.timeout(_HEARTBEAT):
                         yield await page.queue.get()

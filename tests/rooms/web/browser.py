@@ -46,7 +46,9 @@ class Browser:
             if answer.get("method") == "Runtime.exceptionThrown":
                 self.errors.append(json.dumps(answer["params"]["exceptionDetails"])[:1000])
             if answer.get("method") == "Log.entryAdded" and answer["params"]["entry"]["level"] == "error":
-                self.errors.append(str(answer["params"]["entry"].get("text")))
+                self.errors.append(
+                    f"{answer['params']['entry'].get('text')} {answer['params']['entry'].get('url', '')}"
+                )
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
@@ -68,16 +70,16 @@ class Browser:
         assert "exceptionDetails" not in said, said["exceptionDetails"]
         return said["result"].get("value")
 
-    def until(self, expression: str, within: float = 20.0) -> Any:
-        """The first true answer."""
+    def until(self, expression: str, within: float = 20.0) -> None:
+        """Until JavaScript on the page says yes."""
         ends = time.monotonic() + within
         while True:
             try:
-                found = self.ask(expression)
+                found = self.ask(f"Boolean({expression})")
             except AssertionError:  # the page is being replaced
                 found = None
             if found:
-                return found
+                return
             assert time.monotonic() < ends, (
                 f"not within {within} s: {expression}: {self.ask('document.body.innerText')}"
             )

@@ -70,7 +70,8 @@ def sync_word(obj: Object, ready: Mapping[str, Any]) -> str:
     applied, attempted = status.get("lastAppliedRevision"), status.get("lastAttemptedRevision")
     if not ready or not applied:
         return "Unknown" if not attempted else "OutOfSync"
-    current = status.get("observedGeneration") == (obj.get("metadata") or {}).get("generation")
+    suspended = bool((obj.get("spec") or {}).get("suspend"))  # that alone made a new generation
+    current = suspended or status.get("observedGeneration") == (obj.get("metadata") or {}).get("generation")
     return "Synced" if applied == attempted and current and ready.get("status") != "False" else "OutOfSync"
 
 
