@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.system.argocd import AUTOMATED, HERE, URL, Everything, config, deployment, everything, results
+from tests.system.program import eventually, program
 
 pytestmark = [
     pytest.mark.system,
@@ -142,6 +146,50 @@ def test_destinations_by_name_by_server_and_unknown_ones(all_: Everything) -> No
     )
     found = all_.status("nowhere")
     assert (found["sync"]["status"], found["health"]["status"]) == ("Unknown", "Unknown")
+
+
+def test_another_cluster_by_server_and_by_name(all_: Everything, tmp_path: Path) -> None:
+    """A Secret makes it known; it is synced, healed and pruned there, and kept when its Application goes."""
+    all_.files("far", config("far", a="1"), deployment("web"))
+    with program(tmp_path / "far") as far:
+        config_file = yaml.safe_load((far.state / "kubeconfig").read_text())
+        cluster, user = config_file["clusters"][0]["cluster"], config_file["users"][0]["user"]
+        tls = {"caData": cluster["certificate-authority-data"]}
+        known = {
+            "name": "far",
+            "server": cluster["server"],
+            "config": json.dumps({"bearerToken": user["token"], "tlsClientConfig": tls}),
+        }
+        all_.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {
+                    "name": "far",
+                    "namespace": "argocd",
+                    "labels": {"argocd.argoproj.io/secret-type": "cluster"},
+                },
+                "stringData": known,
+            }
+        )
+        source = {"repoURL": URL, "path": "far"}
+        policy = {**AUTOMATED, "syncOptions": ["CreateNamespace=true"]}
+        by_name = {"name": "far", "namespace": "by-name"}
+        by_server = {"server": cluster["server"], "namespace": "by-server"}
+        all_.app("far-name", policy, source=source, destination=by_name)
+        all_.app("far-server", policy, source=source, destination=by_server)
+        for name in ("far-name", "far-server"):
+            assert all_.synced(name)["sync"]["comparedTo"]["destination"]["namespace"] == name.replace("far", "by")
+        far.kubectl("patch", "configmap", "far", "-n", "by-name", "-p", '{"data":{"a":"9"}}')
+        eventually(lambda: far.get("configmap", "far", "-n", "by-name")["data"] == {"a": "1"})
+        assert all_.get("namespace", "by-name", "") is None
+        commit = all_.files("far", config("far", a="2"))
+        for name in ("far-name", "far-server"):
+            all_.synced(name, commit)
+        assert far.get("deployment", "web", "-n", "by-server") is None
+        all_.kubectl("delete", "application", "far-name", "far-server", "-n", "argocd")
+        assert far.get("configmap", "far", "-n", "by-name")["data"] == {"a": "2"}
+        all_.kubectl("delete", "secret", "far", "-n", "argocd")
 
 
 def test_automated_sync_follows_prunes_heals_and_does_not_wipe_out(all_: Everything) -> None:

@@ -167,6 +167,8 @@ def test_hooks_for_the_deletion_run_before_and_after_it(all_: Everything) -> Non
     all_.files(
         "farewell",
         config("a", a="1"),
+        job("early", {HOOK: "PreSync"}),
+        job("each-", {HOOK: "PostSync"}),
         job("before", {HOOK: "PreDelete", POLICY: "HookSucceeded"}),
         job("after", {HOOK: "PostDelete"}),
     )
@@ -175,7 +177,8 @@ def test_hooks_for_the_deletion_run_before_and_after_it(all_: Everything) -> Non
     finalizers = eventually(
         lambda: len(f := all_.get("application", "farewell", "argocd")["metadata"]["finalizers"]) == 5 and f
     )
-    assert jobs(all_, "farewell") == set()
+    all_.ended("farewell", "Succeeded")
+    assert {name.partition("-")[0] for name in jobs(all_, "farewell")} == {"early", "each"}
     assert finalizers == [
         "resources-finalizer.argocd.argoproj.io",
         "pre-delete-finalizer.argocd.argoproj.io",

@@ -151,6 +151,10 @@ def test_ignored_differences_by_pointer_by_jq_and_by_manager(all_: Everything) -
     all_.synced("ignore", commit)
 
     assert all_.data("ignore") == {"a": {"fixed": "2", "free": "9"}, "b": {"b": "9"}}
+    all_.patch("ignore", {"spec": {"ignoreDifferences": [{"kind": "ConfigMap", "jqPathExpressions": [".data["]}]}})
+    said = all_.condition("ignore", "ComparisonError", "jq path")
+    assert said.startswith("Failed to compare desired state to live state: jq path expression '.data[': ")
+    assert all_.data("ignore")["a"]["free"] == "9"
     assert all_.get("deployment", "web", "ignore")["spec"]["replicas"] == 2
 
 

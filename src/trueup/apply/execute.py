@@ -196,6 +196,8 @@ class Executor:
     async def _prune(self, change: Change) -> tuple[Result, Object | None]:
         policy = self._policy
         try:
+            if hooks.holds(change.live, policy.hook_finalizer) and not policy.dry_run:
+                await self._release(change.ref)
             await self._patiently(
                 lambda: self._client.delete(
                     change.ref, propagation=policy.propagation, uid=_uid(change.live), dry_run=policy.dry_run

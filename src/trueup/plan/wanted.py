@@ -7,6 +7,7 @@ and ``machine`` read them. The words are Argo CD's where only Argo CD has the th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from trueup.kube.names import Kind, Object, Ref
@@ -64,6 +65,8 @@ class Options:
 
 
 DEFAULT = Options()
+CORE = "core"
+"""How an ``Ignore`` names the group that has no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """Fields whose difference does not count. Empty ``group``, ``kind``... match any; ``*`` too.
+    """Fields whose difference does not count. Empty ``group``, ``kind``... match any; they may be globs. ``core`` is the
+    group without a name.
 
     Source: Argo CD ``ignoreDifferences``, Flux ``ignore`` rules. ``pointers`` are JSON pointers, ``jq`` path expressions,
     ``managers`` field managers whose fields are ignored.
@@ -128,8 +132,12 @@ class Ignore:
     def matches(self, ref: Ref) -> bool:
         """Whether the rule speaks of this object."""
         return (
-            self.group in ("", "*", ref.kind.group)
-            and self.kind in ("", "*", ref.kind.kind)
+            _fits(self.group, ref.kind.group or CORE)
+            and _fits(self.kind, ref.kind.kind)
             and self.namespace in ("", "*", ref.namespace)
             and self.name in ("", "*", ref.name)
         )
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return pattern in ("", "*", text) or ("*" in pattern and fnmatchcase(text, pattern))

@@ -103,7 +103,7 @@ async def request(run: Run, cluster: Cluster, desired: Desired, asked: Object, p
         revision=",".join(desired.revisions),
         actor=operation.actor(asked),
         namespace=namespace,
-        inventory=status.inventory(run.raw.get("status") or {}, run.status),
+        inventory=status.inventory(run.raw.get("status") or {}, run.status, hooks=deleting),
         mark=lambda obj: mark(obj, instance, namespace),
         read_live=read_live,
         permits=permits,

@@ -13,7 +13,9 @@ from trueup.families.argocd import ask, operation, rules
 from trueup.families.argocd.operation import Subject
 from trueup.families.argocd.run import Run
 from trueup.families.argocd.types import CASCADE, POST_DELETE, PRE_DELETE
+from trueup.families.argocd.wanted import owner_in
 from trueup.family import Result
+from trueup.kube.names import Kind, Ref
 from trueup.kube.problems import ApiProblem, NotFound
 from trueup.plan.policy import Retry
 from trueup.plan.progress import Progress
@@ -21,6 +23,7 @@ from trueup.ports import Cluster, RenderProblem, SourceProblem
 from trueup.timing.rfc3339 import format_time
 
 DELETING = "deleting the Application's resources"
+JOB, POD = Kind("batch", "v1", "Job"), Kind("", "v1", "Pod")
 AGAIN = 30.0
 """Seconds until a deletion that failed is tried again."""
 
@@ -61,7 +64,8 @@ async def _advance(run: Run, cluster: Cluster, finalizers: Sequence[str]) -> Out
     request = await ask.request(run, cluster, desired, {}, rules.deletion_policy(run.app, finalizers))
     wanted = tuple(wish for wish in request.wanted if any(name in finalizers for name in _holding(wish.phase)))
     cascade = any(name in CASCADE for name in finalizers)
-    request = replace(request, wanted=wanted, deleting=True, inventory=request.inventory if cascade else ())
+    owned = (*request.inventory, *await _left_behind(run, cluster)) if cascade else ()
+    request = replace(request, wanted=wanted, inventory=tuple(dict.fromkeys(owned)))
     going = run.state.get("phase") == "Running" and run.state.get("message") == DELETING
     progress = run.progress(run.state, Retry()) if going else Progress(started=format_time(run.now))
 
@@ -69,6 +73,16 @@ async def _advance(run: Run, cluster: Cluster, finalizers: Sequence[str]) -> Out
         await run.save({}, operation.running({}, reached, Subject((), (), False), DELETING))
 
     return await run.tools.delivery.advance(request, await run.tools.delivery.plan(request), progress, save)
+
+
+async def _left_behind(run: Run, cluster: Cluster) -> list[Ref]:
+    """Hooks of operations long past: Jobs and Pods with the Application's mark that its status does not name any more."""
+    found = []
+    for kind in (JOB, POD):
+        for obj in await cluster.live.list(kind, run.app.destination.namespace):
+            if owner_in(obj) == run.instance and not obj["metadata"].get("ownerReferences"):
+                found.append(Ref.of(obj))
+    return found
 
 
 def _holding(phase: str) -> tuple[str, ...]:

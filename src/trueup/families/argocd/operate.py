@@ -18,6 +18,7 @@ from trueup.families.argocd.operation import Subject
 from trueup.families.argocd.run import Comparison, Run
 from trueup.kube.names import Object
 from trueup.kube.problems import ApiProblem
+from trueup.plan.policy import Retry
 from trueup.plan.progress import Progress
 from trueup.ports import Cluster, RenderProblem, SourceProblem
 from trueup.timing.rfc3339 import format_time, parse_time
@@ -86,6 +87,10 @@ async def _step(
     started = state or operation.begun(asked, subject, run.now)
     try:
         retry = rules.retry_of(asked.get("retry"))
+    except ValueError as problem:
+        run.over(started, "Error", f"operation.retry: {problem}")
+        return None, False
+    try:
         if state.get("phase") != "Terminating":
             _refuse(run, compared, asked, new=not state)
             if blocked := _blocked(run, asked, parse_time(started["startedAt"]) if state else None):
@@ -93,12 +98,9 @@ async def _step(
                 return MINUTE - run.now % MINUTE, False
             if state.get("finishedAt") and (due := run.progress(state, retry).not_before) > run.now:
                 return due - run.now, False
-        outcome = await _advance(run, cluster, compared, asked, state, subject)
+        outcome = await _advance(run, cluster, compared, asked, state, subject, retry)
     except _Refused as refused:
         run.over(started, refused.phase, refused.why)
-        return None, False
-    except ValueError as problem:
-        run.over(started, "Error", f"operation.retry: {problem}")
         return None, False
     except (SourceProblem, RenderProblem, ApiProblem) as problem:
         state = run.state if run.state.get("phase") in operation.UNDER_WAY else started
@@ -139,12 +141,17 @@ def _refuse(run: Run, compared: Comparison | None, asked: Object, *, new: bool) 
 
 
 async def _advance(
-    run: Run, cluster: Cluster, compared: Comparison | None, asked: Object, state: Object, subject: Subject
+    run: Run,
+    cluster: Cluster,
+    compared: Comparison | None,
+    asked: Object,
+    state: Object,
+    subject: Subject,
+    retry: Retry,
 ) -> Outcome | None:
     """Carry out what is possible now and put it into the status; None when the operation was terminated."""
     desired = await _desired(run, cluster, compared, subject)
     subject = subject.at(desired.revisions)
-    retry = rules.retry_of(asked.get("retry"))
     progress = run.progress(state, retry) if state else Progress(started=format_time(run.now))
     policy = rules.plan_policy(run.app, asked, compared.plan if compared else None, started=progress.started)
     request = await ask.request(run, cluster, desired, asked, policy)

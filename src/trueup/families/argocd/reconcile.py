@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trueup.delivery import jq
 from trueup.delivery.outcome import Desired
 from trueup.delivery.planning import look as look_at
 from trueup.delivery.tools import DeliveryTools
@@ -96,6 +97,10 @@ async def _invalid(run: Run, wrong: Sequence[str]) -> Result:
 
 async def _compare(run: Run, cluster: Cluster) -> Comparison | None:
     """The comparison, or None and a condition that says why there is none."""
+    expressions = [str(text) for entry in run.app.ignore for text in entry.get("jqPathExpressions") or ()]
+    if wrong := [f"jq path expression {text!r}: {problem}" for text in expressions if (problem := jq.check(text))]:
+        run.say("ComparisonError", f"Failed to compare desired state to live state: {'; '.join(wrong)}")
+        return None  # what was to be ignored must not be overwritten
     try:
         return await ask.compare(run, cluster)
     except (SourceProblem, RenderProblem) as problem:

@@ -16,7 +16,7 @@ from trueup.plan.adopt import CLIENT_SIDE
 from trueup.plan.order import ARGOCD
 from trueup.plan.plan import Plan
 from trueup.plan.policy import Policy, Propagation, Retry
-from trueup.plan.wanted import Ignore
+from trueup.plan.wanted import CORE, Ignore
 from trueup.timing.durations import parse_duration
 from trueup.timing.rfc3339 import parse_time
 
@@ -159,7 +159,7 @@ def ignore_rules(app: Application) -> tuple[Ignore, ...]:
     """``ignoreDifferences``."""
     return tuple(
         Ignore(
-            group=str(entry.get("group") or ""),
+            group=str(entry.get("group") or CORE),
             kind=str(entry.get("kind") or ""),
             namespace=str(entry.get("namespace") or ""),
             name=str(entry.get("name") or ""),

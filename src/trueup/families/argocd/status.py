@@ -222,16 +222,16 @@ def conditions(old: Sequence[Mapping[str, Any]], new: Mapping[str, Sequence[str]
     ]
 
 
-def inventory(*statuses: Mapping[str, Any]) -> tuple[Ref, ...]:
-    """Every object that these statuses name as the Application's own: compared or written, hooks left out."""
+def inventory(*statuses: Mapping[str, Any], hooks: bool = False) -> tuple[Ref, ...]:
+    """Every object that these statuses name as the Application's own: compared or written, hooks only when asked for."""
     refs: dict[Ref, None] = {}
     for known in statuses:
         for entry in known.get("resources") or ():
-            if not entry.get("hook"):
+            if hooks or not entry.get("hook"):
                 refs[_ref(entry)] = None
         written = ((known.get("operationState") or {}).get("syncResult") or {}).get("resources") or ()
         for entry in written:
-            if not entry.get("hookType"):
+            if hooks or not entry.get("hookType"):
                 refs[_ref(entry)] = None
     return tuple(refs)
 
