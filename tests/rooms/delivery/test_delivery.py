@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from small_api import (
+
+from tests.rooms.delivery.small_api import (
     KINDS,
     ListLedger,
     SmallApi,
@@ -19,7 +20,6 @@ from small_api import (
     ref,
     unknown_field,
 )
-
 from trueup.delivery.outcome import Outcome
 from trueup.delivery.pipeline import Delivery
 from trueup.delivery.request import Request

@@ -13,7 +13,7 @@ from trueup.families.argocd import ask, operation, rules
 from trueup.families.argocd.operation import Subject
 from trueup.families.argocd.run import Run
 from trueup.families.argocd.types import CASCADE, POST_DELETE, PRE_DELETE
-from trueup.families.argocd.wanted import owner_in
+from trueup.families.argocd.wanted import hook_phases, owner_in
 from trueup.family import Result
 from trueup.kube.names import Kind, Ref
 from trueup.kube.problems import ApiProblem, NotFound
@@ -80,7 +80,8 @@ async def _left_behind(run: Run, cluster: Cluster) -> list[Ref]:
     found = []
     for kind in (JOB, POD):
         for obj in await cluster.live.list(kind, run.app.destination.namespace):
-            if owner_in(obj) == run.instance and not obj["metadata"].get("ownerReferences"):
+            mine = owner_in(obj) == run.instance and not obj["metadata"].get("ownerReferences")
+            if mine and "PostDelete" not in (hook_phases(obj["metadata"].get("annotations") or {}) or ()):
                 found.append(Ref.of(obj))
     return found
 

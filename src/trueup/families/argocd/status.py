@@ -223,7 +223,10 @@ def conditions(old: Sequence[Mapping[str, Any]], new: Mapping[str, Sequence[str]
 
 
 def inventory(*statuses: Mapping[str, Any], hooks: bool = False) -> tuple[Ref, ...]:
-    """Every object that these statuses name as the Application's own: compared or written, hooks only when asked for."""
+    """Every object that these statuses name as the Application's own: compared or written, hooks only when asked for.
+
+    What runs after the deletion stays.
+    """
     refs: dict[Ref, None] = {}
     for known in statuses:
         for entry in known.get("resources") or ():
@@ -231,7 +234,7 @@ def inventory(*statuses: Mapping[str, Any], hooks: bool = False) -> tuple[Ref, .
                 refs[_ref(entry)] = None
         written = ((known.get("operationState") or {}).get("syncResult") or {}).get("resources") or ()
         for entry in written:
-            if hooks or not entry.get("hookType"):
+            if not entry.get("hookType") or (hooks and entry["hookType"] != "PostDelete"):
                 refs[_ref(entry)] = None
     return tuple(refs)
 
