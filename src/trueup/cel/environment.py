@@ -45,6 +45,8 @@ class Environment:
     type_names: Mapping[str, Type] = field(default_factory=lambda: dict(_TYPES))
     container: str = ""
     check_literals: bool = True  # whether constants are judged before anything runs, and [1, 'a'] is refused
+    escapes: bool = False  # whether a field's name may stand in backquotes
+    folding: bool = True  # whether what is constant is computed once, and costs nothing
 
     def with_variables(self, variables: Mapping[str, Type]) -> Environment:
         """With more variables."""

@@ -5,6 +5,7 @@ Source: ``k8s.io/apiserver/pkg/cel/environment/base.go`` (Kubernetes 1.36); cel-
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 from trueup.cel import addresses, amounts, authorizing, lists, mathematics, named_formats, strings
@@ -32,8 +33,10 @@ def kubernetes() -> Environment:
 @cache
 def extended() -> Environment:
     """The same with ``cel.bind``, ``math.…``, ``base64.…`` and the newest string functions."""
-    return (
+    known = (
         kubernetes()
         .with_library(strings.later_strings(), BINDING)
+        .with_library(strings.patching())
         .with_library(mathematics.mathematics(), mathematics.MATH_MACROS)
     )
+    return replace(known, escapes=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from trueup.cel.functions import chooser
 from trueup.cel.problems import CelError
-from trueup.cel.tree import Call, Ident, ListNode, Literal, MapNode, Node
+from trueup.cel.tree import Call, Ident, ListNode, Literal, MapNode, Node, Select
 from trueup.cel.values import Uint, key_of
 
 _CONVERSIONS = frozenset(["bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"])
@@ -22,15 +22,17 @@ def constant(node: Node) -> tuple[Any] | None:
         return (node.value,)
     if isinstance(node, Ident):
         return (node.constant,) if node.known else None
+    if isinstance(node, Select):
+        return constant(node.resolved) if node.resolved is not None else None
     if isinstance(node, ListNode):
         return _list(node)
     if isinstance(node, MapNode):
         return _map(node)
     if isinstance(node, Call) and node.function in _CONVERSIONS and node.target is None and len(node.args) == 1:
         inner = constant(node.args[0])
-        if inner is not None and isinstance(node.args[0], Literal):
+        if inner is not None and node.overloads:
             try:
-                return (chooser(node.function, node.overloads)(inner)(*inner),)
+                return (chooser(node.overloads)(inner)(*inner),)
             except CelError:
                 return None
     return None

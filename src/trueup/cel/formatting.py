@@ -136,15 +136,14 @@ def _later_shown(value: Any) -> str:
 
 
 def _double(sign: str, precision: int, value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
+    if not math.isfinite(value):
+        text = "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+        return text.rjust(6) if sign == "e" else text
     if sign == "f":
         return f"{value:,.{precision}f}"
     mantissa, _, power = f"{value:.{precision}e}".partition("e")
     raised = "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in f"{abs(int(power)):02d}")
-    return f"{mantissa}\u202f×\u202f10{'⁻' if power[0] == '-' else ''}{raised}"
+    return f"{mantissa}×10{'⁻' if power[0] == '-' else ''}{raised}"
 
 
 def shown(value: Any) -> str:

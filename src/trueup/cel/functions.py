@@ -23,7 +23,6 @@ from trueup.cel.values import (
     Timestamp,
     TypeValue,
     Uint,
-    type_name_of,
 )
 
 Implementation = Callable[..., Any]
@@ -154,7 +153,7 @@ def accepts(wanted: Type, given: type) -> bool:
     return kind == "struct" and issubclass(given, (dict, Message))
 
 
-def chooser(function: str, candidates: Sequence[Overload]) -> Callable[[Sequence[Any]], Implementation]:
+def chooser(candidates: Sequence[Overload]) -> Callable[[Sequence[Any]], Implementation]:
     """What picks the overload for values; remembers what it picked for their classes."""
     known: dict[tuple[type, ...], Implementation] = {}
 
@@ -162,23 +161,18 @@ def chooser(function: str, candidates: Sequence[Overload]) -> Callable[[Sequence
         classes = tuple([arg.__class__ for arg in args])
         found = known.get(classes)
         if found is None:
-            found = known[classes] = _resolve(function, candidates, classes, args)
+            found = known[classes] = _resolve(candidates, classes)
         return found
 
     return choose
 
 
-def _resolve(
-    function: str, candidates: Sequence[Overload], classes: tuple[type, ...], args: Sequence[Any]
-) -> Implementation:
+def _resolve(candidates: Sequence[Overload], classes: tuple[type, ...]) -> Implementation:
     for each in candidates:
         if each.call and len(each.params) == len(classes) and all(map(accepts, each.params, classes)):
             return each.call
-    raise no_such_overload(function, args)
+    raise NoSuchOverload("no such overload")
 
 
-def no_such_overload(function: str, args: Sequence[Any]) -> CelError:
-    """The error of a call that no overload takes."""
-    if not function[:1].isalpha():
-        return CelError("no such overload")
-    return CelError(f"no such overload: {function}({', '.join(map(type_name_of, args))})")
+class NoSuchOverload(CelError):
+    """No overload takes the values."""

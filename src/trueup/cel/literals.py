@@ -13,6 +13,7 @@ from trueup.cel.formatting import check_format
 from trueup.cel.problems import Issue
 from trueup.cel.tree import Call, Comprehension, ListNode, Literal, MapNode, Node, Select, Struct
 from trueup.cel.types import Type, shown
+from trueup.cel.values import Timestamp
 from trueup.kube import formats
 
 
@@ -51,6 +52,9 @@ def _judge(node: Call) -> Iterator[Issue]:
         found: Any = times.parse_duration(text) if name == "duration" else times.parse_timestamp(text)
         if found is None or (name == "timestamp" and not times.in_range(found)):
             yield Issue(args[0].at, f"invalid {name} argument")
+    elif name == "timestamp" and args and isinstance(args[0], Literal) and args[0].value.__class__ is int:
+        if not times.in_range(Timestamp(args[0].value * times.SECOND)):
+            yield Issue(args[0].at, "invalid timestamp argument")
     elif name == "matches" and args:
         text = _text(args[-1])
         if text is not None and formats.pattern(text) is None:

@@ -36,9 +36,8 @@ class Loops:
             return closure
 
         def counted(f: list[Any]) -> Any:
-            value = closure(f)
-            f[0] += price
-            return value
+            f[0] += price  # before, for what fails costs the same
+            return closure(f)
 
         return counted
 

@@ -34,10 +34,11 @@ class _Syntax(Exception):
 
 
 class Parser:
-    """Reads one expression. ``optional_syntax``: whether ``.?`` and ``[?`` are known."""
+    """Reads one expression. ``escapes``: whether a field's name may stand in backquotes."""
 
-    def __init__(self, text: str, macros: Mapping[tuple[str, int, bool], Expander]) -> None:
+    def __init__(self, text: str, macros: Mapping[tuple[str, int, bool], Expander], escapes: bool) -> None:
         self._text = text
+        self._escapes = escapes
         self._macros = macros
         self._tokens, self._issues = tokens(text)
         self._next = 0
@@ -124,11 +125,9 @@ class Parser:
         if sign not in ("!", "-") or (sign == "-" and self._number_follows()):
             return self._member()
         at, count = self._token.at, 0
-        while self._token.kind == sign and not (sign == "-" and count and self._number_follows()):
+        while self._token.kind == sign:
             self._take()
             count += 1
-        if sign == "-" and self._token.kind == "-":  # the last sign is the number's own
-            return Call(at, "-_", [self._member()]) if count % 2 else self._member()
         operand = self._member()
         if count % 2 == 0:
             return operand
@@ -164,6 +163,7 @@ class Parser:
         token = self._token
         if token.kind == "ESC_IDENTIFIER":
             self._take()
+            self._escaped(token)
             return Select(at, operand, token.text[1:-1], optional=optional)
         if token.kind != "IDENTIFIER":
             self._no_name(token)
@@ -172,6 +172,10 @@ class Parser:
             opened = self._take().at
             return self._call(opened, token.text, self._arguments(), operand)
         return Select(at, operand, token.text, optional=optional)
+
+    def _escaped(self, token: Token) -> None:
+        if token.kind == "ESC_IDENTIFIER" and not self._escapes:
+            self._issues.append(Issue(token.at, "unsupported syntax: '`'"))
 
     def _no_name(self, token: Token) -> None:
         if token.kind in RESERVED:
@@ -305,6 +309,7 @@ class Parser:
             if token.kind not in ("IDENTIFIER", "ESC_IDENTIFIER"):
                 self._mismatched("{IDENTIFIER, ESC_IDENTIFIER}")
             self._take()
+            self._escaped(token)
             name = token.text[1:-1] if token.kind == "ESC_IDENTIFIER" else token.text
             at = self._expect(":").at
             entries.append(Entry(at, None, self._expression(), optional, name))

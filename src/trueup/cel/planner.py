@@ -13,32 +13,34 @@ from typing import Any
 from trueup.cel import costs, types
 from trueup.cel.costs import over_budget
 from trueup.cel.folding import constant
-from trueup.cel.functions import chooser
+from trueup.cel.functions import NoSuchOverload, chooser
 from trueup.cel.loops import Loops
 from trueup.cel.operators import FAST, lacks_trait
 from trueup.cel.problems import BudgetExceeded, CelError
-from trueup.cel.reading import Step, has_field, optional_field, path
+from trueup.cel.reading import Step, has_field, path
 from trueup.cel.standard import shown_key
-from trueup.cel.tree import Call, Comprehension, Ident, ListNode, MapNode, Node, Select, Struct
+from trueup.cel.tree import Call, Comprehension, Ident, ListNode, Literal, MapNode, Node, Select, Struct
 from trueup.cel.values import Message, Optional, Uint, contains, key_of
 
 Closure = Callable[[list[Any]], Any]
 FIRST_VARIABLE = 2
 _EXACT = frozenset({"bool", "int", "uint", "double", "string", "bytes", "timestamp", "duration", "list", "map", "type"})
 _KEYS = frozenset({bool, int, Uint, str})
+_MEMBERS = _KEYS | {float}
 
 
 class Planner(Loops):
     """Plans one tree. ``slots`` places the variables; after planning, ``size`` is the frame's."""
 
-    def __init__(self, slots: Mapping[str, int], metered: bool) -> None:
+    def __init__(self, slots: Mapping[str, int], metered: bool, folding: bool = True) -> None:
         super().__init__(metered)
+        self._folding = folding
         self._slots = slots
         self.size = FIRST_VARIABLE + len(slots)
 
     def plan(self, node: Node) -> Closure:
         """The closure that evaluates a node."""
-        found = constant(node)
+        found = self._constant(node)
         if found is not None:
             value = found[0]
             return lambda f: value
@@ -55,20 +57,24 @@ class Planner(Loops):
         assert isinstance(node, Comprehension), node
         return self.loop(node)
 
+    def _constant(self, node: Node) -> tuple[Any] | None:
+        if self._folding or isinstance(node, (Literal, Ident)):
+            return constant(node)
+        return None
+
     # --- attributes ----------------------------------------------------------------------------------------------
 
     def _attribute(self, node: Node) -> Closure:
         if isinstance(node, Select) and node.test:
-            return has_field(self.plan(node.operand), node.key, node.field)
-        if isinstance(node, Select) and node.optional:
-            return self.costing(optional_field(self.plan(node.operand), node.key), 1)
+            operand = self.plan(node.operand)
+            return self.costing(has_field(operand, node.key, node.field), 0 if _reads(node.operand) else 1)
         steps: list[Step] = []
         base = node
-        while True:
-            if isinstance(base, Select) and base.resolved is None and not base.test and not base.optional:
-                steps.append(Step(base.key, None))
+        while self._constant(base) is None:
+            if isinstance(base, Select) and base.resolved is None and not base.test:
+                steps.append(Step(base.key, None, base.optional))
                 base = base.operand
-            elif isinstance(base, Call) and base.function == "_[_]" and constant(base) is None:
+            elif isinstance(base, Call) and base.function in ("_[_]", "_[?_]"):
                 steps.append(self._index_step(base))
                 base = base.args[0]
             else:
@@ -76,19 +82,17 @@ class Planner(Loops):
         steps.reverse()
         if isinstance(base, Select) and base.resolved is not None:
             base = base.resolved
-        extra = len(steps)
+        own = 0 if isinstance(base, Call) and base.function == "_?_:_" else 1
         if isinstance(base, Ident) and not base.known:
-            place = self._place(base.name)
-            return self.costing(path(place, None, steps), 1 + extra)
-        if not (isinstance(base, Call) and base.function == "_?_:_"):
-            extra += 1
-        return self.costing(path(None, self.plan(base), steps), extra)
+            return path(self._place(base.name), None, steps, self.metered)
+        return self.costing(path(None, self.plan(base), steps, self.metered), own)
 
     def _index_step(self, node: Call) -> Step:
-        found = constant(node.args[1])
+        found = self._constant(node.args[1])
+        optional = node.function == "_[?_]"
         if found is not None and found[0].__class__ is str and node.args[0].type.kind in ("map", "dyn"):
-            return Step(found[0], None)
-        return Step("", self.plan(node.args[1]))
+            return Step(found[0], None, optional)
+        return Step("", self.plan(node.args[1]), optional)
 
     def _place(self, name: str) -> int:
         for scope in reversed(self.scopes):
@@ -103,7 +107,7 @@ class Planner(Loops):
         special = _SPECIAL.get(name)
         if special is not None and (name not in ("or", "orValue") or node.type is not None):
             return special(self, node)
-        if name == "_[_]":
+        if name in ("_[_]", "_[?_]"):
             return self._attribute(node)
         args = [node.target, *node.args] if node.target is not None else node.args
         closures = [self.plan(arg) for arg in args]
@@ -137,21 +141,27 @@ class Planner(Loops):
     def _general(self, node: Call, args: Sequence[Node], closures: list[Closure]) -> Closure:
         name, candidates = node.function, node.overloads
         exact = len(candidates) == 1 and all(_trusted(arg.type) for arg in args) and candidates[0].call
-        choose = chooser(name, candidates)
+        choose = chooser(candidates)
         only = candidates[0].call if exact else None
         price = costs.of_call(name, candidates[0].id if len(candidates) == 1 else "")
         metered = self.metered
 
+        flat = price if isinstance(price, int) else 1
+
         def call(f: list[Any]) -> Any:
-            values = [each(f) for each in closures]
-            if only is None:
-                try:
-                    chosen = choose(values)
-                except CelError:
-                    raise lacks_trait(name, values) from None
-                result = chosen(*values)
-            else:
-                result = only(*values)
+            try:
+                values = [each(f) for each in closures]
+            except CelError:
+                f[0] += flat  # cel-go counts a call whose arguments failed
+                raise
+            try:
+                result = only(*values) if only is not None else choose(values)(*values)
+            except NoSuchOverload:
+                f[0] += flat
+                raise lacks_trait(name, values) from None
+            except CelError:
+                f[0] += flat
+                raise
             if metered:
                 f[0] += price if isinstance(price, int) else price(values, result)
                 if f[0] > f[1]:
@@ -227,12 +237,12 @@ class Planner(Loops):
     def _branch(self, node: Node) -> Closure:
         """A branch that only reads is read by the conditional itself, so that its variable costs nothing."""
         closure = self.plan(node)
-        return self.costing(closure, -1) if constant(node) is None and _reads(node) else closure
+        return self.costing(closure, -1) if self._constant(node) is None and _reads(node) else closure
 
     def _contained(self, node: Call) -> Closure:
         """``x in [constants]`` looks into a set, as cel-go does, at no cost of its own."""
-        found = constant(node.args[1])
-        if found is None or not isinstance(found[0], list) or not all(item.__class__ in _KEYS for item in found[0]):
+        found = self._constant(node.args[1])
+        if found is None or not isinstance(found[0], list) or not all(item.__class__ in _MEMBERS for item in found[0]):
             return self._general_in(node)
         wanted = self.plan(node.args[0])
         items = found[0]
@@ -343,8 +353,8 @@ def _terms(node: Node, function: str) -> list[Node]:
 
 def _reads(node: Node) -> bool:
     if isinstance(node, Select):
-        return not node.test and not node.optional
-    return isinstance(node, Ident) or (isinstance(node, Call) and node.function == "_[_]")
+        return not node.test
+    return isinstance(node, Ident) or (isinstance(node, Call) and node.function in ("_[_]", "_[?_]"))
 
 
 def _must_be_optional(value: Any) -> Optional:

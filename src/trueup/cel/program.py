@@ -12,11 +12,14 @@ from typing import Any, NamedTuple
 from trueup.cel.checker import Checker
 from trueup.cel.costs import PER_CALL, over_budget
 from trueup.cel.environment import Environment
+from trueup.cel.estimates import Estimate
 from trueup.cel.literals import check_literals
 from trueup.cel.parser import Parser
 from trueup.cel.planner import FIRST_VARIABLE, Closure, Planner
+from trueup.cel.prices import Range
 from trueup.cel.problems import BudgetExceeded, CelError, CelProblem, Issue
 from trueup.cel.reading import Absent
+from trueup.cel.schemas import Declared
 from trueup.cel.tree import Node
 from trueup.cel.types import DYN, Type
 from trueup.cel.unchecked import Resolver
@@ -37,8 +40,12 @@ class Program:
         self._plain: Closure | None = None
         self._metered: Closure | None = None
 
+    def estimate(self, roots: Mapping[str, Declared] | None = None) -> Range:
+        """What an evaluation costs at best and at worst; ``roots``: schemas of variables, which bound their sizes."""
+        return Estimate(dict(roots or {})).cost(self.root)
+
     def _plan(self, metered: bool) -> Closure:
-        planner = Planner(self._names, metered)
+        planner = Planner(self._names, metered, self.environment.folding)
         closure = planner.plan(self.root)
         frame: list[Any] = [0, float("inf"), *(Absent(f"no such attribute(s): {name}") for name in self._names)]
         self._template = frame + [None] * (planner.size - len(frame))
@@ -94,7 +101,7 @@ def _run(closure: Closure, frame: list[Any]) -> Any:
 
 def compile(text: str, environment: Environment, *, checked: bool = True) -> Program:
     """Parse, check and prepare an expression. Raises ``CelProblem``. Unchecked, every type is open until it runs."""
-    root = Parser(text, environment.macros).parse()
+    root = Parser(text, environment.macros, environment.escapes).parse()
     if not checked:
         resolver = Resolver(environment)
         resolver.resolve(root)

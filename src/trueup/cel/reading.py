@@ -5,17 +5,15 @@ Source: cel-go ``interpreter/attributes.go``: what reading what is not there say
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from trueup.cel.escaping import unescaped
 from trueup.cel.problems import CelError
 from trueup.cel.standard import at_index, at_key
 from trueup.cel.values import NONE, Optional, type_name_of
 
 Closure = Callable[[list[Any]], Any]
-_ESCAPE = re.compile(r"__([^_]+)__")
-_SIGNS = {"underscores": "__", "dot": ".", "dash": "-", "slash": "/"}
 
 
 class Absent:
@@ -32,15 +30,18 @@ class Step(NamedTuple):
 
     key: str
     at: Closure | None
+    optional: bool
 
 
-def path(place: int | None, base: Closure | None, steps: Sequence[Step]) -> Closure:
-    """Read a variable or an expression's value, and within it."""
+def path(place: int | None, base: Closure | None, steps: Sequence[Step], metered: bool) -> Closure:
+    """Read a variable or an expression's value, and within it. Metered, a variable costs one, and so does each step."""
     if base is None:
         assert place is not None
         base = _variable(place)
+    if metered:
+        return _metered(base, steps, 0 if place is None else 1)
     keys = tuple(step.key for step in steps)
-    if any(step.at is not None for step in steps):
+    if any(step.at is not None or step.optional for step in steps):
         return _indexed(base, steps)
     if not keys:
         return base
@@ -117,24 +118,54 @@ def field(value: Any, key: str) -> Any:
         if not value.present:
             return value
         inner = value.value()
-        if isinstance(inner, dict):
-            return Optional(inner[key]) if key in inner else NONE
+        return Optional(inner[key]) if isinstance(inner, dict) and key in inner else NONE
     raise CelError(f"no such key: {key}")
-
-
-def unescaped(name: str) -> str:
-    """A field's name in the data, from the name that expressions use. Source: apiserver ``cel/escaping.go``."""
-    return _ESCAPE.sub(lambda match: _SIGNS.get(match[1], match[1]), name)
 
 
 def _indexed(base: Closure, steps: Sequence[Step]) -> Closure:
     def indexed(f: list[Any]) -> Any:
         value = base(f)
-        for key, index in steps:
-            value = field(value, key) if index is None else item(value, index(f))
+        for key, at, optional in steps:
+            if optional:
+                value = _chosen(value, key if at is None else at(f))
+            else:
+                value = field(value, key) if at is None else item(value, at(f))
         return value
 
     return indexed
+
+
+def _metered(base: Closure, steps: Sequence[Step], own: int) -> Closure:
+    """The same with its cost; what is found to be absent costs nothing, nor does what would be in it."""
+
+    def metered(f: list[Any]) -> Any:
+        f[0] += own
+        value = base(f)
+        for key, at, optional in steps:
+            if value.__class__ is Optional and not value.present:
+                return value
+            f[0] += 1
+            if optional:
+                value = _chosen(value, key if at is None else at(f))
+            else:
+                value = field(value, key) if at is None else item(value, at(f))
+            if value.__class__ is Optional and not value.present:
+                f[0] -= 1
+        return value
+
+    return metered
+
+
+def _chosen(value: Any, place: Any) -> Optional:
+    """``value.?field`` or ``value[?place]``."""
+    if isinstance(value, Optional):
+        return _chosen(value.value(), place) if value.present else value
+    if isinstance(value, (dict, list)):
+        try:
+            return Optional(item(value, place))
+        except CelError:
+            return NONE
+    raise CelError(f"no such key: {place}")
 
 
 def item(value: Any, index: Any) -> Any:
@@ -160,19 +191,3 @@ def has_field(operand: Closure, key: str, name: str) -> Closure:
         return isinstance(value, dict) and (key in value or ("__" in name and unescaped(name) in value))
 
     return has
-
-
-def optional_field(operand: Closure, key: str) -> Closure:
-    """``operand.?field``."""
-
-    def chosen(f: list[Any]) -> Optional:
-        value = operand(f)
-        if isinstance(value, Optional):
-            if not value.present:
-                return value
-            value = value.value()
-        if not isinstance(value, dict):
-            raise CelError(f"no such key: {key}")
-        return Optional(value[key]) if key in value else NONE
-
-    return chosen

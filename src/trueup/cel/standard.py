@@ -56,7 +56,7 @@ def joined(left: list[Any], right: list[Any]) -> list[Any]:
 
 
 def _timestamp_difference(left: Timestamp, right: Timestamp) -> Duration:
-    return times.checked_duration(left.nanos - right.nanos)
+    return Duration(numbers.checked_int(left.nanos - right.nanos))
 
 
 def _earlier(left: Timestamp, right: Duration) -> Timestamp:
@@ -150,7 +150,7 @@ def at_index(items: list[Any], place: Any) -> Any:
     """``list[place]``; a whole number in another type will do. Raises ``CelError``."""
     if place.__class__ is float:
         if not place.is_integer():
-            raise CelError("unsupported index type 'double' in list")
+            raise CelError(f"unsupported index value {numbers.show_double(place)} in list")
         place = int(place)
     if not 0 <= place < len(items):
         raise CelError(f"index out of bounds: {int(place)}")

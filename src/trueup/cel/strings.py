@@ -152,7 +152,6 @@ _PATTERNS: list[tuple[str, str, Implementation | None]] = [
     ("string_find_string", "string::find(string): string", _find),
     ("string_find_all_string", "string::findAll(string): list(string)", _find_all),
     ("string_find_all_string_int", "string::findAll(string, int): list(string)", _find_all),
-    ("string_jsonpatch_escapeKey_string", "jsonpatch.escapeKey(string): string", _escape_key),
 ]
 
 
@@ -166,6 +165,12 @@ def strings() -> tuple[Overload, ...]:
 def patterns() -> tuple[Overload, ...]:
     """Kubernetes' own functions of strings."""
     return tuple(overloads(_PATTERNS))
+
+
+@cache
+def patching() -> tuple[Overload, ...]:
+    """What mutating policies have besides."""
+    return tuple(overloads([("string_jsonpatch_escapeKey_string", "jsonpatch.escapeKey(string): string", _escape_key)]))
 
 
 @cache
