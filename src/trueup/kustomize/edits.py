@@ -1,7 +1,7 @@
 """A build with fields laid over its kustomization, and the kustomization that Flux makes for a folder without one.
 
-Called by the kustomize renderer for Argo CD's ``source.kustomize`` and the fields of Flux's Kustomization. Sources:
-``kustomize edit set|add`` as Argo CD runs it, and the generator of fluxcd/pkg.
+Called by the kustomize renderer for Argo CD's ``source.kustomize`` (see `commands`) and the fields of Flux's Kustomization.
+Source: the generator of fluxcd/pkg.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from trueup.kube.documents import YamlProblem, parse_one
 from trueup.kube.names import Object
 from trueup.kustomize import kustomization
 from trueup.kustomize.build import build
+from trueup.kustomize.commands import edited
 from trueup.kustomize.loading import Files
 from trueup.kustomize.options import Built, Options
 from trueup.kustomize.problem import KustomizeProblem
@@ -26,8 +27,11 @@ _NOT_IN_ARTIFACTS = frozenset({
 """What Flux's source controller leaves out of every artifact."""
 
 
-def build_with(files: Files, path: str, edits: Mapping[str, Any], options: Options | None = None) -> Built:
-    """Builds a folder as if its kustomization had been edited; the file stays as it is."""
+def build_with(
+    files: Files, path: str, edits: Mapping[str, Any], options: Options | None = None, *, by_commands: bool = False
+) -> Built:
+    """Builds a folder as if its kustomization had been edited: as ``kustomize edit`` does (so Argo CD), or with the fields
+    laid over it (so Flux). The file stays as it is."""
     folder = "/".join(part for part in path.split("/") if part not in ("", "."))
     edits = {field: value for field, value in edits.items() if value not in (None, "", [], {})}
     if not edits:
@@ -41,7 +45,8 @@ def build_with(files: Files, path: str, edits: Mapping[str, Any], options: Optio
         ) from None
     if written is not None and not isinstance(written, dict):
         raise KustomizeProblem("invalid Kustomization: not a map", path=place)
-    return build(files, folder, options, given=overlaid(written or {}, edits), given_path=place)
+    given = edited(files, folder, written or {}, edits) if by_commands else overlaid(written or {}, edits)
+    return build(files, folder, options, given=given, given_path=place)
 
 
 def overlaid(written: Mapping[str, Any], edits: Mapping[str, Any]) -> dict[str, Any]:

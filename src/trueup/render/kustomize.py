@@ -45,7 +45,7 @@ def render(
     )
     try:
         files = _generated(tree, path) if options.get("generate") else tree
-        built = kustomize.build_with(files, path, _edits(tree, path, options), choices)
+        built = kustomize.build_with(files, path, _edits(tree, path, options), choices, by_commands=not flux)
         objects = built.objects
         if options.get("substitute") is not None:
             variables = {str(name): str(value) for name, value in options["substitute"].items()}

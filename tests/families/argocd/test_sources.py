@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from trueup.families.argocd import environment
-from trueup.families.argocd.sources import git_spec, image, is_range, kustomize_edits, options_of, tool_of
+from trueup.families.argocd.sources import git_spec, is_range, kustomize_edits, options_of, tool_of
 from trueup.families.argocd.types import Application, Source, parse_options, parse_policy
 
 
@@ -29,29 +29,11 @@ def test_ranges_and_names_become_specs() -> None:
     assert [(spec.semver, spec.ref) for spec in specs] == [("1.x", "HEAD"), ("", "main"), ("", "HEAD")]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("nginx:1.25", {"name": "nginx", "newTag": "1.25"}),
-        ("nginx=registry:5000/web", {"name": "nginx", "newName": "registry:5000/web"}),
-        ("nginx=my/web:2@sha256:ab", {"name": "nginx", "newName": "my/web", "digest": "sha256:ab"}),
-        ("ghcr.io/a/b@sha256:cd", {"name": "ghcr.io/a/b", "digest": "sha256:cd"}),
-        ("nginx=*:3", {"name": "nginx", "newTag": "3"}),
-    ],
-)
-def test_images_are_read_as_kustomize_edit_reads_them(text: str, expected: dict[str, str]) -> None:
-    """`[old=]new[:tag][@digest]` in the kustomization's form."""
-    assert image(text) == expected
-
-
 def test_labels_go_with_or_without_selectors() -> None:
-    """labelWithoutSelector turns commonLabels into labels that leave selectors alone."""
-    raw: dict[str, Any] = {"commonLabels": {"a": "b"}}
+    """What is said of labels is handed on with them."""
+    raw: dict[str, Any] = {"commonLabels": {"a": "b"}, "labelWithoutSelector": True, "forceCommonLabels": True}
 
-    assert kustomize_edits(raw, {}) == {"commonLabels": {"a": "b"}}
-    assert kustomize_edits({**raw, "labelWithoutSelector": True}, {}) == {
-        "labels": [{"pairs": {"a": "b"}, "includeTemplates": False}]
-    }
+    assert kustomize_edits(raw, {}) == raw
 
 
 def test_tools_are_named_by_their_block() -> None:
@@ -90,7 +72,7 @@ def test_the_build_environment_is_put_in_where_argocd_puts_it_in() -> None:
         "commonLabels": {"l": "${ARGOCD_APP_NAME}"},
     }
     assert kustomize_edits(raw, names) == {
-        "images": [{"name": "a", "newTag": "web"}],
+        "images": ["a:web"],
         "commonAnnotations": {"n": "$ARGOCD_APP_NAME"},
         "commonLabels": {"l": "web"},
     }

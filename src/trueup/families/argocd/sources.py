@@ -77,13 +77,16 @@ def _directory(raw: Mapping[str, Any], environment: Environment) -> Object:
 
 
 def kustomize_edits(raw: Mapping[str, Any], environment: Environment) -> Object:
-    """``source.kustomize`` as the fields of a kustomization that ``kustomize edit`` would have set."""
+    """``source.kustomize`` as the fields that the renderer hands to ``kustomize edit``."""
     edits: Object = {}
-    for same in ("namePrefix", "nameSuffix", "namespace", "components", "patches"):
+    for same in (
+        "namePrefix", "nameSuffix", "namespace", "components", "patches", "labelWithoutSelector", "labelIncludeTemplates",
+        "forceCommonLabels", "forceCommonAnnotations",
+    ):  # fmt: skip
         if raw.get(same):
             edits[same] = raw[same]
     if raw.get("images"):
-        edits["images"] = [image(expand(str(text), environment)) for text in raw["images"]]
+        edits["images"] = [expand(str(text), environment) for text in raw["images"]]
     if raw.get("replicas"):
         edits["replicas"] = [{"name": entry["name"], "count": int(entry["count"])} for entry in raw["replicas"]]
     if raw.get("commonAnnotations"):
@@ -91,26 +94,6 @@ def kustomize_edits(raw: Mapping[str, Any], environment: Environment) -> Object:
         substituted = {name: expand(str(value), environment) for name, value in kept.items()}
         edits["commonAnnotations"] = substituted if raw.get("commonAnnotationsEnvsubst") else kept
     labels = {name: expand(str(value), environment) for name, value in (raw.get("commonLabels") or {}).items()}
-    if labels and raw.get("labelWithoutSelector"):
-        edits["labels"] = [{"pairs": labels, "includeTemplates": bool(raw.get("labelIncludeTemplates"))}]
-    elif labels:
+    if labels:
         edits["commonLabels"] = labels
     return edits
-
-
-def image(text: str) -> Object:
-    """``[old=]new[:tag][@digest]``, as ``kustomize edit set image`` takes it, in the kustomization's own form."""
-    name, equals, rest = text.partition("=")
-    target = rest if equals else name
-    target, _, digest = target.partition("@")
-    tag = ""
-    if ":" in target.rsplit("/", 1)[-1]:
-        target, _, tag = target.rpartition(":")
-    out: Object = {"name": name if equals else target}
-    if equals and target not in ("", "*"):
-        out["newName"] = target
-    if digest:
-        out["digest"] = digest
-    elif tag and tag != "*":
-        out["newTag"] = tag
-    return out
