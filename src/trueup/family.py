@@ -158,8 +158,9 @@ class Family:
     name: str
     controllers: Sequence[Controller]
     crds: Sequence[str] = ()
-    namespaces: Sequence[str] = ()
-    """Where the originals live and repositories expect to put their objects: there from the start in a cluster of our own."""
+    home: str = ""
+    """A file in the folder: what an installation of the original brings along and repositories count on (its namespace, its
+    accounts). There from the start in a cluster of our own."""
     health: Mapping[tuple[str, str], Callable[[Object], Any]] = field(default_factory=dict)
     """Health rules by (group, kind); each answers a ``health.judge.Health``."""
     units: Sequence[Unit] = ()

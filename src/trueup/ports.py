@@ -237,6 +237,10 @@ class Fetcher(Protocol):
         """Ask these remotes anew at the next question: a person or a webhook says that there is news."""
         ...
 
+    def mapped(self, url: str) -> object | None:
+        """What on this machine answers for a URL, so that nobody has to show credentials; None when its remote does."""
+        ...
+
 
 class SourceProblem(Exception):
     """A source could not be had; ``reason`` is one CamelCase word; ``retry`` says whether time may mend it."""

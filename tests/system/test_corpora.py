@@ -322,3 +322,35 @@ CLUSTER_SECRETS: Object = {
     "metadata": {"name": "cluster-secrets", "namespace": "flux-system"},
     "stringData": {"CLUSTER_SECRET_CPGO_R2_ENDPOINT": "https://r2.example.com"},
 }
+
+
+async def test_a_repository_made_by_flux_bootstrap() -> None:
+    """Its GitRepository names a deploy key that is not here: a mapped repository needs none."""
+    async with up(
+        corpus("flux-local"), "ssh://git@github.com/allenporter/flux-local", "tests/testdata/cluster/clusters/prod"
+    ) as cluster:
+        await cluster.beginning()
+        await cluster.meets(
+            {
+                "flux-system": SYNCED,
+                "infra-controllers": 'namespaces "metallb" not found (tests/testdata/cluster/infrastructure/controllers/metallb',
+                "infra-configs": "dependency 'flux-system/infra-controllers' is not ready",
+                "apps": "dependency 'flux-system/infra-configs' is not ready",
+            }
+        )
+
+
+async def test_tenants_of_flux2_multi_tenancy() -> None:
+    """Kustomizations that act as Flux's own accounts may: the accounts are there, with Flux's rights."""
+    async with up(
+        corpus("realworld/flux2-multi-tenancy"), "https://github.com/fluxcd/flux2-multi-tenancy", "clusters/staging"
+    ) as cluster:
+        await cluster.beginning()
+        await cluster.meets(
+            {
+                "kyverno": "OCIRepository/flux-system/kyverno",
+                "kyverno-controller": "OCIRepository sources are not supported yet",
+                "kyverno-policies": "dependency 'flux-system/kyverno' is not ready",
+                "tenants": "dependency 'flux-system/kyverno-policies' is not ready",
+            }
+        )

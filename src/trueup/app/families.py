@@ -60,16 +60,25 @@ def definitions(of: Sequence[Family]) -> list[Object]:
     return found
 
 
+def homes(of: Sequence[Family]) -> list[Object]:
+    """What installations of the originals bring along."""
+    found: list[Object] = []
+    for family in of:
+        if family.home:
+            data = (resources.files(f"trueup.families.{family.name}") / family.home).read_bytes()
+            found += [document.value for document in documents.parse(data, family.home)]
+    return found
+
+
 async def install(client: Client, of: Sequence[Family], *, ours: bool) -> None:
-    """Serve the families' kinds. In a cluster of our own definitions are kept up to date, and the families' namespaces are
+    """Serve the families' kinds. In a cluster of our own definitions are kept up to date, and the families' homes are
     there; elsewhere, what is there stays.
 
     Elsewhere a definition takes a moment to be served: raises ``TimeoutError`` when that takes longer than a minute.
     """
     if ours:
-        for name in (name for family in of for name in family.namespaces):
-            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            await client.apply(namespace, manager="trueup")
+        for obj in homes(of):
+            await client.apply(obj, manager="trueup")
     created: set[str] = set()
     for definition in definitions(of):
         if ours:

@@ -39,7 +39,7 @@ def _own_name(obj: Object) -> Iterable[str]:
 FAMILY = Family(
     name="argocd",
     crds=("applications.yaml", "appprojects.yaml", "applicationsets.yaml"),
-    namespaces=(HOME,),
+    home="home.yaml",
     controllers=(
         Controller(
             "argocd-application",

@@ -98,7 +98,7 @@ FAMILY = Family(
         "images.yaml",
         "generators.yaml",
     ),
-    namespaces=("flux-system",),
+    home="home.yaml",
     controllers=(
         Controller(
             "flux-source",

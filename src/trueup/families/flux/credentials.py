@@ -15,8 +15,11 @@ _OLD = {"caFile": "ca.crt", "certFile": "tls.crt", "keyFile": "tls.key"}
 
 
 async def credentials(tools: DeliveryTools, repository: GitRepository) -> Mapping[str, bytes]:
-    """The data of ``secretRef``; a Secret that is not there is a ``NotFound`` that names it."""
-    if not repository.secret:
+    """The data of ``secretRef``; a Secret that is not there is a ``NotFound`` that names it.
+
+    A repository that is answered from this machine needs none: the deploy key of `flux bootstrap` may well not be at hand.
+    """
+    if not repository.secret or tools.fetcher.mapped(repository.url) is not None:
         return {}
     secret = await tools.client.get(Ref(SECRET, repository.key.namespace, repository.secret))
     data = {name: base64.b64decode(value) for name, value in (secret.get("data") or {}).items()}
