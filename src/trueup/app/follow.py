@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,18 +13,23 @@ from trueup.source.mapping import open_folder, repository_of
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the references; each costs a few file stats."""
+SHARE = 50
+"""A large folder without Git is looked at less often: its looks take no more than a fiftieth of the time."""
 
 
 async def follow(mapping: Mapping[str, Path], news: Callable[[str], object]) -> None:
     """Tells ``news`` the URL of each folder whose references (or, without Git, files) changed. Runs until cancelled."""
     known = {url: await asyncio.to_thread(state_of, folder) for url, folder in mapping.items()}
+    took = 0.0
     while mapping:
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(max(LOOK_EVERY, took * SHARE))
+        started = time.monotonic()
         for url, folder in mapping.items():
             now = await asyncio.to_thread(state_of, folder)
             if now != known[url]:
                 known[url] = now
                 news(url)
+        took = time.monotonic() - started
 
 
 def state_of(folder: Path) -> str:

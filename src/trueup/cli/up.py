@@ -129,8 +129,8 @@ def _detached(state: Path, wait: bool, timeout: float) -> int:
         )  # fmt: skip
     while not marker.exists() or marker.stat().st_mtime_ns == before:
         if child.poll() is not None:
-            said = log.read_text(errors="replace").strip().removeprefix("Error: ")
-            raise click.ClickException(said or f"it ended with {child.returncode}")
+            click.echo(_reason(log.read_text(errors="replace")) or f"error: it ended with {child.returncode}", err=True)
+            return child.returncode or 1
         time.sleep(0.02)
     click.echo(log.read_text().split("stop  ")[0].strip())
     here = "" if state == Path(DEFAULT_STATE) else f" --state {state}"
@@ -142,6 +142,13 @@ def _detached(state: Path, wait: bool, timeout: float) -> int:
     verbs = ", ".join(f"trueup {verb}{here}" for verb in ("get", "tree NAME", "why NAME"))
     click.echo(f"look around: {verbs}, kubectl get all -A")
     return code
+
+
+def _reason(log: str) -> str:
+    """Why it ended: what it said from the error on, without what it told before."""
+    lines = log.strip().splitlines()
+    first = next((n for n, line in enumerate(lines) if line.startswith(("error:", "Error:", "Usage:", "Traceback"))), 0)
+    return "\n".join(lines[first:])
 
 
 async def _wait(state: Path, timeout: float) -> int:
