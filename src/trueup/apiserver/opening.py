@@ -12,6 +12,7 @@ from trueup.apiserver.admission import definitions
 from trueup.apiserver.admission.addresses import Addresses
 from trueup.apiserver.admission.escalation import Escalation
 from trueup.apiserver.admission.namespaces import NamespaceLifecycle
+from trueup.apiserver.admission.quota import ResourceQuota
 from trueup.apiserver.built_in import built_in
 from trueup.apiserver.crds import Definitions
 from trueup.apiserver.draining import Draining
@@ -47,7 +48,7 @@ def _admission(hub: Hub) -> None:
     """The plugins in their order. Source: kube-apiserver ``AllOrderedPlugins``."""
     namespaces, addresses = NamespaceLifecycle(hub.store), Addresses(hub.store.bucket("services"))
     hub.mutating += [namespaces.admit, definitions.admit, addresses.admit]
-    hub.validating += [namespaces.keep, Escalation(hub.authorizer).admit]
+    hub.validating += [namespaces.keep, Escalation(hub.authorizer).admit, ResourceQuota(hub.store, hub.clock.now).admit]
     hub.settling += [addresses]
 
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from trueup.apiserver import kubeconfig, pki
+from trueup.apiserver import itself, kubeconfig, pki
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.auth import Authenticator, Tokens
 from trueup.apiserver.discovery import Discovery
@@ -70,6 +70,7 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
     OpenApi(hub).add_to(application)
     server = await serve(application, settings.host, settings.port, keys.certificate, keys.key)
     try:
+        await itself.publish(hub, settings.host, server.port, keys.ca.read_text())
         kubeconfig.write(path, url=server.url, ca=keys.ca.read_bytes(), token=keys.admin_token)
         yield Embedded(hub, application, server, InProcessClient(hub), folder, path)
     finally:

@@ -93,7 +93,10 @@ async def _new_replica_set(tools: Tools, deployment: Object, old: Sequence[Objec
     if spec.get("minReadySeconds"):
         replica_set["spec"]["minReadySeconds"] = spec["minReadySeconds"]
     try:
-        return await create(tools, replica_set)
+        made = await create(tools, replica_set)
+        if made["spec"]["replicas"]:
+            _tell_scaled(tools, deployment, made, 0, made["spec"]["replicas"])
+        return made
     except AlreadyExists:
         there = await tools.client.get(Ref.of(replica_set))
         if (controller_of(there) or {}).get("uid") == uid(deployment) and rollout.same_template(
@@ -126,7 +129,15 @@ async def _step(tools: Tools, deployment: Object, new: Object | None, owned: Seq
         changed = await change(tools, one, patch) if patch else one
         if changed is not None:
             out.append(changed)
+            if rollout.size(changed) != rollout.size(one):
+                _tell_scaled(tools, deployment, one, rollout.size(one), rollout.size(changed))
     return out
+
+
+def _tell_scaled(tools: Tools, deployment: Object, replica_set: Object, before: int, after: int) -> None:
+    word, name = "up" if after > before else "down", meta(replica_set)["name"]
+    text = f"Scaled {word} replica set {name} from {before} to {after}"
+    tools.events.record(deployment, "Normal", "ScalingReplicaSet", text)
 
 
 def _pods_left(tools: Tools, replica_sets: Sequence[Object]) -> int:

@@ -1,14 +1,20 @@
-"""ReplicaSets: as many pods of one template as asked for. Source: kube-controller-manager ``pkg/controller/replicaset``."""
+"""ReplicaSets and ReplicationControllers: as many pods of one template as asked for.
+
+Source: kube-controller-manager ``pkg/controller/replicaset`` (and ``replication``, which is the same controller).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from trueup.families.builtin import pods
-from trueup.families.builtin.kinds import POD, REPLICA_SET
+from trueup.families.builtin.kinds import POD, REPLICA_SET, REPLICATION_CONTROLLER
 from trueup.families.builtin.tools import (
+    OFFERED,
     OWNED,
-    adopt,
+    SELECTING,
+    claim,
+    condition,
     controlled,
     create,
     now,
@@ -18,10 +24,13 @@ from trueup.families.builtin.tools import (
     write_status,
 )
 from trueup.family import Controller, Result, Tools, Watch
-from trueup.kube.names import Key, Object
+from trueup.kube.names import Key, Kind, Object
 from trueup.kube.objects import labels, meta
-from trueup.kube.problems import ApiProblem, Forbidden
-from trueup.kube.selectors import label_selector
+from trueup.kube.problems import ApiProblem, Forbidden, Invalid
+from trueup.kube.selectors import LabelSelector, label_selector, set_selector
+
+_AGAIN = 5.0
+"""Seconds until it is tried again what was refused."""
 
 
 def status(replica_set: Object, active: Sequence[Object], moment: float) -> tuple[Object, float | None]:
@@ -44,48 +53,65 @@ def status(replica_set: Object, active: Sequence[Object], moment: float) -> tupl
     return new, min((wait for wait in waits if wait), default=None)
 
 
-async def reconcile(tools: Tools, key: Key) -> Result:
-    """Create or delete pods, then say how many there are."""
-    replica_set = tools.cache(REPLICA_SET).get(key)
-    if replica_set is None:
-        return Result()
-    active = [pod for pod in controlled(tools, replica_set, POD) if pods.active(pod)]
-    problem: ApiProblem | None = None
-    if not meta(replica_set).get("deletionTimestamp"):
-        active += await adopt(tools, replica_set, POD, label_selector(replica_set["spec"].get("selector")))
-        try:
-            active = await _scale(tools, replica_set, active)
-        except Forbidden as forbidden:
-            problem = forbidden
-    new, after = status(replica_set, active, tools.clock.now())
-    if problem is not None:
-        failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": str(problem)}
-        new["conditions"] = with_condition(new.get("conditions") or [], failure, now(tools))
-    elif "conditions" in new:
-        kept = [one for one in new.pop("conditions") if one.get("type") != "ReplicaFailure"]
-        new |= {"conditions": kept} if kept else {}
-    await write_status(tools, replica_set, new)
-    return Result(after=after if problem is None else 5.0)
+def reconciler(kind: Kind) -> Callable[[Tools, Key], Awaitable[Result]]:
+    """ReplicaSets and ReplicationControllers differ in their selector's form and in what counts as labelled."""
+
+    async def reconcile(tools: Tools, key: Key) -> Result:
+        """Create or delete pods, then say how many there are."""
+        replica_set = tools.cache(kind).get(key)
+        if replica_set is None:
+            return Result()
+        problem: ApiProblem | None = None
+        if meta(replica_set).get("deletionTimestamp"):
+            active = [pod for pod in controlled(tools, replica_set, POD) if pods.active(pod)]
+        else:
+            claimed = await claim(tools, replica_set, POD, _selector(replica_set))
+            active = [pod for pod in claimed if pods.active(pod)]
+            active, problem = await _scale(tools, replica_set, active)
+        new, after = status(replica_set, active, tools.clock.now())
+        if problem is not None and condition(new, "ReplicaFailure") is None:  # said once: each attempt has its own name
+            failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": str(problem)}
+            new["conditions"] = with_condition(new.get("conditions") or [], failure, now(tools))
+        elif problem is None and "conditions" in new:
+            kept = [one for one in new.pop("conditions") if one.get("type") != "ReplicaFailure"]
+            new |= {"conditions": kept} if kept else {}
+        await write_status(tools, replica_set, new)
+        return Result(after=after if problem is None else _AGAIN)
+
+    return reconcile
 
 
-async def _scale(tools: Tools, replica_set: Object, active: list[Object]) -> list[Object]:
-    spec = replica_set["spec"]
+def _selector(owner: Object) -> LabelSelector:
+    given = owner["spec"].get("selector")
+    return label_selector(given) if owner["kind"] == REPLICA_SET.kind else set_selector(given)
+
+
+async def _scale(tools: Tools, owner: Object, active: list[Object]) -> tuple[list[Object], ApiProblem | None]:
+    """Create what is missing, delete what is too much; the pods that are there then, and why some could not be made."""
+    spec = owner["spec"]
     wanted = spec.get("replicas", 1)
     if len(active) > wanted:
         ordered = sorted(active, key=pods.deletion_rank)
         for pod in ordered[: len(active) - wanted]:
             await remove(tools, pod)
-        return ordered[len(active) - wanted :]
+            tools.events.record(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {meta(pod)['name']}")
+        return ordered[len(active) - wanted :], None
     template = spec.get("template") or {}
     for _ in range(wanted - len(active)):
-        name = meta(replica_set)["name"]
-        active.append(await create(tools, pods.from_template(replica_set, template, generateName=f"{name}-")))
-    return active
+        try:
+            pod = await create(tools, pods.from_template(owner, template, generateName=f"{meta(owner)['name']}-"))
+        except (Forbidden, Invalid) as refused:
+            tools.events.record(owner, "Warning", "FailedCreate", f"Error creating: {refused}")
+            return active, refused
+        tools.events.record(owner, "Normal", "SuccessfulCreate", f"Created pod: {meta(pod)['name']}")
+        active.append(pod)
+    return active, None
 
 
-CONTROLLER = Controller(
-    "replicaset",
-    REPLICA_SET,
-    reconcile,
-    watches=(Watch(POD, keys=owner_keys(REPLICA_SET), index=OWNED),),
-)
+def _controller(name: str, kind: Kind) -> Controller:
+    watch = Watch(POD, keys=owner_keys(kind), by=OFFERED, index=OWNED)
+    return Controller(name, kind, reconciler(kind), watches=(watch,), index=SELECTING)
+
+
+CONTROLLER = _controller("replicaset", REPLICA_SET)
+REPLICATION_CONTROLLERS = _controller("replicationcontroller", REPLICATION_CONTROLLER)

@@ -36,6 +36,33 @@ OWNED = {_ORPHANS: _unowned, _OWNER: owner_uids}
 """The indexes that ``controlled`` and ``adopt`` read: by owner's uid; by namespace, those without a controller."""
 
 
+_SELECTS = "selects"
+
+
+def _selects(owner: Object) -> Iterable[str]:
+    """One pair of labels that whatever it selects must have; none where it selects by expressions alone."""
+    selector = (owner.get("spec") or {}).get("selector") or {}
+    wanted = (
+        selector.get("matchLabels") or {} if "matchLabels" in selector or "matchExpressions" in selector else selector
+    )
+    name, value = min(wanted.items(), default=("", ""))
+    yield f"{meta(owner).get('namespace')}/{name}={value}"
+
+
+def _offers(obj: Object) -> Iterable[str]:
+    """Whom an object that nobody controls may interest."""
+    if controller_of(obj) is None and not meta(obj).get("deletionTimestamp"):
+        space = meta(obj).get("namespace")
+        yield f"{space}/="
+        yield from (f"{space}/{name}={value}" for name, value in labels(obj).items())
+
+
+SELECTING = {_SELECTS: _selects}
+"""A controller's index of its own objects, by which ``OFFERED`` finds who may adopt."""
+OFFERED = {_SELECTS: _offers}
+"""A watch's ``by``: an object that lost its controller, or never had one, wakes those who select it."""
+
+
 def owner_keys(kind: Kind) -> Any:
     """A watch's ``keys``: the controlling owner of that kind."""
 
@@ -79,6 +106,21 @@ async def adopt(tools: Tools, owner: Object, kind: Kind, selector: LabelSelector
         if new is not None:
             taken.append(new)
     return taken
+
+
+async def claim(tools: Tools, owner: Object, kind: Kind, selector: LabelSelector) -> list[Object]:
+    """What ``owner`` controls after letting go what it selects no more and taking what nobody controls, oldest first.
+
+    Source: ``pkg/controller/controller_ref_manager.go``.
+    """
+    kept = []
+    for obj in controlled(tools, owner, kind):
+        if selector.matches(labels(obj)):
+            kept.append(obj)
+        elif not meta(obj).get("deletionTimestamp"):
+            owners = [one for one in meta(obj).get("ownerReferences") or () if one.get("uid") != uid(owner)]
+            await change(tools, obj, {"metadata": {"uid": uid(obj), "ownerReferences": owners}})
+    return kept + await adopt(tools, owner, kind, selector)
 
 
 async def create(tools: Tools, obj: Object) -> Object:
