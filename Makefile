@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 ARGS   ?=
 
-.PHONY: up down test check lint types contracts bench setup clean
+.PHONY: up down test check lint types contracts bench conformance setup clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,9 @@ test: check
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+conformance: setup  ## Kubernetes' own suite: make conformance E2E_TEST=path/of/e2e.test [KUBECONFIG=...] [ARGS=...]
+	$(BIN)/python scripts/conformance.py $(E2E_TEST) $(if $(KUBECONFIG),--kubeconfig $(KUBECONFIG)) $(ARGS)
 
 clean:
 	rm -rf $(VENV) .trueup

@@ -6,13 +6,20 @@ Called by `app` and by tests. Above the hub and the verbs, which do not know it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from trueup.apiserver import policy
-from trueup.apiserver.admission import definitions
+from trueup.apiserver.admission import definitions, tolerations
 from trueup.apiserver.admission.addresses import Addresses
 from trueup.apiserver.admission.escalation import Escalation
+from trueup.apiserver.admission.limits import LimitRanger
 from trueup.apiserver.admission.namespaces import NamespaceLifecycle
+from trueup.apiserver.admission.pod_security import PodSecurity
+from trueup.apiserver.admission.priority import Priority
 from trueup.apiserver.admission.quota import ResourceQuota
+from trueup.apiserver.admission.runtime_class import RuntimeClass
+from trueup.apiserver.admission.service_accounts import ServiceAccounts
+from trueup.apiserver.admission.storage import DefaultClasses
 from trueup.apiserver.built_in import built_in
 from trueup.apiserver.crds import Definitions
 from trueup.apiserver.draining import Draining
@@ -26,6 +33,18 @@ from trueup.ports import Clock
 from trueup.store.state import Store
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+_PRIORITIES: Sequence[Object] = tuple(
+    {
+        "metadata": {"name": f"system-{what}-critical"},
+        "value": value,
+        "description": f"Used for system critical pods that must {how}",
+    }
+    for what, value, how in (
+        ("cluster", 2_000_000_000, "run in the cluster, but can be moved to another node if necessary."),
+        ("node", 2_000_001_000, "not be moved from their current node."),
+    )
+)
 
 
 async def open_hub(store: Store, types: Types, clock: Clock) -> Hub:
@@ -41,14 +60,35 @@ async def open_hub(store: Store, types: Types, clock: Clock) -> Hub:
     for kind, wanted in (("ClusterRole", policy.ROLES), ("ClusterRoleBinding", policy.BINDINGS)):
         for obj in wanted:
             await _ensure(hub, Kind(policy.GROUP, "v1", kind), obj)
+    for obj in _PRIORITIES:
+        await _ensure(hub, Kind("scheduling.k8s.io", "v1", "PriorityClass"), obj)
     return hub
 
 
 def _admission(hub: Hub) -> None:
     """The plugins in their order. Source: kube-apiserver ``AllOrderedPlugins``."""
-    namespaces, addresses = NamespaceLifecycle(hub.store), Addresses(hub.store.bucket("services"))
-    hub.mutating += [namespaces.admit, definitions.admit, addresses.admit]
-    hub.validating += [namespaces.keep, Escalation(hub.authorizer).admit, ResourceQuota(hub.store, hub.clock.now).admit]
+    store = hub.store
+    namespaces, addresses = NamespaceLifecycle(store), Addresses(store.bucket("services"))
+    priority, limits = Priority(store), LimitRanger(store)
+    hub.mutating += [
+        namespaces.admit,
+        definitions.admit,
+        limits.admit,
+        ServiceAccounts(store).admit,
+        priority.admit,
+        tolerations.admit,
+        DefaultClasses(store).admit,
+        RuntimeClass(store).admit,
+        addresses.admit,
+    ]
+    hub.validating += [
+        namespaces.keep,
+        Escalation(hub.authorizer).admit,
+        limits.check,
+        PodSecurity(store).admit,
+        priority.check,
+        ResourceQuota(store, hub.clock.now).admit,
+    ]
     hub.settling += [addresses]
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
+from trueup.apiserver.admission.plugin import forbidden
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.kube import quota
 from trueup.kube.names import Object
-from trueup.kube.problems import Conflict, Forbidden
+from trueup.kube.problems import Conflict
 from trueup.kube.quantity import parse
 from trueup.store.state import Entry, Stale, Store
 
@@ -58,7 +59,7 @@ class ResourceQuota:
         over = [name for name, amount in sums.items() if amount > parse(hard[name])]
         if over:
             asked = {name: quota.spelled(more[name], hard[name]) for name in over}
-            raise _forbidden(
+            raise forbidden(
                 served,
                 obj,
                 f"exceeded quota: {entry.obj['metadata']['name']}, requested: {quota.shown(asked)}, "
@@ -81,9 +82,9 @@ class ResourceQuota:
             return {}
         lacking = quota.missing(resource, obj, names)
         if lacking:
-            raise _forbidden(served, obj, f"failed quota: {name}: {lacking}")
+            raise forbidden(served, obj, f"failed quota: {name}: {lacking}")
         if any(each not in (status.get("used") or {}) for each in names):
-            raise _forbidden(served, obj, f"status unknown for quota: {name}, resources: {','.join(sorted(names))}")
+            raise forbidden(served, obj, f"status unknown for quota: {name}, resources: {','.join(sorted(names))}")
         use = quota.usage(resource, obj, now)
         before: Mapping[str, Fraction] = {}
         if old is not None and quota.in_scope(one, resource, old):
@@ -108,9 +109,3 @@ def _handles(served: Served, operation: str, obj: Object, old: Object | None, wr
 
 def _part(amounts: Mapping[str, str], names: list[str]) -> dict[str, str]:
     return {name: amounts[name] for name in names}
-
-
-def _forbidden(served: Served, obj: Object, why: str) -> Forbidden:
-    name, resource = obj["metadata"].get("name") or "", served.resource
-    details: Object = {"name": name, "kind": resource.name, **({"group": resource.group} if resource.group else {})}
-    return Forbidden(f'{resource.group_resource} "{name}" is forbidden: {why}', details=details)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trueup.apiserver import fresh
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
@@ -23,10 +24,10 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
         meta = obj["metadata"]
     generated = not meta.get("name") and bool(meta.get("generateName"))
     if generated:
-        meta["name"] = f"{str(meta['generateName'])[:58]}{prepare.fresh_suffix()}"
+        meta["name"] = f"{str(meta['generateName'])[:58]}{fresh.suffix()}"
     for unset in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
         meta.pop(unset, None)
-    meta["uid"] = prepare.fresh_uid()
+    meta["uid"] = fresh.uid()
     meta["creationTimestamp"] = hub.now()
     strategy = served.strategy
     if served.has_status and not strategy.keeps_status:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,9 +15,6 @@ from trueup.kube.problems import BadRequest, Cause, Invalid
 from trueup.kube.reading import Struct, WrongType, metadata_struct
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
 
-MAX_NAME_SUFFIX = 5
-_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-
 
 def copy(value: Any) -> Any:
     """A deep copy of JSON; by way of its text, which is three times as fast as walking it. Raises ``BadRequest``."""
@@ -26,20 +22,6 @@ def copy(value: Any) -> Any:
         return orjson.loads(orjson.dumps(value))
     except TypeError as problem:
         raise BadRequest(f"the object cannot be written as JSON: {problem}") from None
-
-
-def fresh_uid() -> str:
-    return str(uuid.uuid4())
-
-
-def fresh_suffix() -> str:
-    """What is put behind ``generateName``. Source: apimachinery ``util/rand``."""
-    number = uuid.uuid4().int
-    out = ""
-    for _ in range(MAX_NAME_SUFFIX):
-        number, index = divmod(number, len(_LETTERS))
-        out += _LETTERS[index]
-    return out
 
 
 def identify(served: Served, obj: Object, namespace: str, name: str = "") -> None:
