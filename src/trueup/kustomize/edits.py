@@ -18,6 +18,7 @@ from trueup.kustomize.loading import Files
 from trueup.kustomize.options import Built, Options
 from trueup.kustomize.problem import KustomizeProblem
 from trueup.kustomize.reading import resources
+from trueup.kustomize.shape import without_unknown
 
 _PLACEHOLDER = "_placeholder"
 _NOT_IN_ARTIFACTS = frozenset({
@@ -34,7 +35,7 @@ def build_with(
     laid over it (so Flux). The file stays as it is."""
     folder = "/".join(part for part in path.split("/") if part not in ("", "."))
     edits = {field: value for field, value in edits.items() if value not in (None, "", [], {})}
-    if not edits:
+    if by_commands and not edits:
         return build(files, folder, options)
     place = kustomization.find(files, folder)
     try:
@@ -50,8 +51,14 @@ def build_with(
 
 
 def overlaid(written: Mapping[str, Any], edits: Mapping[str, Any]) -> dict[str, Any]:
-    """A kustomization with edits: entries with the same name are merged, other lists grow, maps take the edits' values."""
-    out = dict(written)
+    """A kustomization with edits: entries with the same name are merged, other lists grow, maps take the edits' values.
+
+    Flux reads the file without minding fields that there are not, and one that names no resources (which kustomize could
+    find empty) gets ``buildMetadata``; so its objects tell their origin.
+    """
+    out: dict[str, Any] = without_unknown(written)
+    if not (out.get("resources") or out.get("namespace") == _PLACEHOLDER):
+        out["buildMetadata"] = ["originAnnotations"]
     for field, value in edits.items():
         have = out.get(field)
         if field in ("images", "replicas"):

@@ -148,6 +148,16 @@ def decode(value: Any, path: str) -> dict[str, Any]:
     return _struct(value, KUSTOMIZATION, "", path)
 
 
+def without_unknown(value: Any, shape: Any = KUSTOMIZATION) -> Any:
+    """A kustomization without the fields that there are not."""
+    if isinstance(shape, ListOf) and isinstance(value, list):
+        return [without_unknown(item, shape.items) for item in value]
+    if not isinstance(shape, Struct) or not isinstance(value, dict):
+        return value
+    names = {key: key if key in shape.fields else shape.lower.get(key.lower()) for key in value}
+    return {name: without_unknown(value[key], shape.fields[name][1]) for key, name in names.items() if name is not None}
+
+
 def _typed(value: Any, shape: Any, struct: str, where: str, path: str) -> Any:
     """A value of a shape. ``struct`` is the innermost struct around it, ``where`` the path of its field."""
     if isinstance(shape, ListOf):

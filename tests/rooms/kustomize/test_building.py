@@ -242,3 +242,35 @@ def test_labels_of_claim_templates(said: str, labelled: bool) -> None:
     }
     claim = build(Memory(files), "").objects[0]["spec"]["volumeClaimTemplates"][0]
     assert {"name": "c", **({"labels": {"a": "b"}} if labelled else {})} == claim["metadata"]
+
+
+def test_flux_does_not_mind_fields_that_there_are_not() -> None:
+    """It reads the outermost kustomization loosely, and writes what it knows of it; kustomize itself refuses the rest."""
+    files = {
+        "kustomization.yaml": "resources: [a.yaml]\nnope: 1\nimages: [{name: nginx, nope: 2}]\n",
+        "a.yaml": CONFIG,
+    }
+    assert problem_of(files).message == 'invalid Kustomization: json: unknown field "nope"'
+    assert len(build_with(Memory(files), "", {}).objects) == 1
+
+
+@pytest.mark.parametrize(
+    ("resources", "edits", "expected"),
+    [
+        ("[]", {}, {"config.kubernetes.io/origin": "configuredIn: kustomization.yaml\n"}),
+        ("[a.yaml]", {}, None),
+        ("[a.yaml]", {"buildMetadata": ["originAnnotations"]}, {"config.kubernetes.io/origin": "configuredIn: "}),
+    ],
+)
+def test_flux_notes_origins_where_no_resources_are_named(
+    resources: str, edits: dict[str, Any], expected: dict[str, str] | None
+) -> None:
+    """Then, and where the Kustomization asks for it, what is generated says where."""
+    files = {
+        "kustomization.yaml": f"resources: {resources}\nconfigMapGenerator: [{{name: g, literals: [a=b]}}]\n",
+        "a.yaml": CONFIG,
+    }
+    generated = build_with(Memory(files), "", edits).objects[-1]
+    annotations = generated["metadata"].get("annotations")
+    assert (annotations is None) == (expected is None)
+    assert all(annotations[name].startswith(text) for name, text in (expected or {}).items())

@@ -44,7 +44,7 @@ def render_options(
     edits: Object = {}
     if kustomization.target_namespace:
         edits["namespace"] = kustomization.target_namespace
-    for same in ("namePrefix", "nameSuffix", "images", "components"):
+    for same in ("namePrefix", "nameSuffix", "images", "components", "buildMetadata"):
         if spec.get(same):
             edits[same] = spec[same]
     if spec.get("ignoreMissingComponents") and "components" in edits:
