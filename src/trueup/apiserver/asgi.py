@@ -18,7 +18,7 @@ from trueup.apiserver.path import parse
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.request import Request, Response
 from trueup.apiserver.wire import MAX_BODY
-from trueup.kube.problems import ApiProblem, InternalError, NotFound, TooLarge
+from trueup.kube.problems import ApiProblem, InternalError, NotFound, TooLarge, Unavailable
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -39,12 +39,13 @@ class Application:
         """Another ASGI application for whatever is not Kubernetes' API: the web UI, webhooks."""
         self._open: set[asyncio.Task[Any]] = set()
         """Answers that may go on for long."""
+        self._hung_up = False
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         path = scope["path"]
-        if self.pages is not None and not _is_api(path):
+        if self.pages is not None and not self._hung_up and not _is_api(path):
             await self._long(self.pages(scope, receive, send))
             return
         headers = _headers(scope["headers"])
@@ -56,6 +57,9 @@ class Application:
         except Exception as bug:
             _log.exception("request failed: %s %s", scope["method"], path)
             response = _failure(InternalError(f"internal error: {type(bug).__name__}"))
+        if self._hung_up and not isinstance(response.body, bytes):
+            await _close(response.body)
+            response = _failure(Unavailable("the server is stopping"))
         if isinstance(response.body, bytes):
             await _send(response, response.body, headers, send)
             return
@@ -77,7 +81,8 @@ class Application:
             task.result()
 
     async def hang_up(self) -> None:
-        """End every answer that goes on: the server is being stopped."""
+        """End every answer that goes on, and begin no other: the server is being stopped."""
+        self._hung_up = True
         going = tuple(self._open)
         for task in going:
             task.cancel()

@@ -212,11 +212,12 @@ async def test_a_client_that_hangs_up_is_forgotten(hub: Hub, web: Web) -> None:
 
 
 async def test_stopping_ends_watches(application: Application, hub: Hub, web: Web) -> None:
-    """All of them, at once."""
+    """All of them, at once; a client that comes back at once is sent away, for it would keep the server from stopping."""
     async with web.watch(MAPS) as watch, web.watch(MAPS):
         await application.hang_up()
         await watch.ended()
 
+    assert (await web.ask("GET", MAPS, watch="true")).status == 503
     assert hub.store.bucket("configmaps").listeners == []
 
 
