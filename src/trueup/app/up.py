@@ -62,10 +62,9 @@ async def running(settings: Settings, say: Say, kubeconfig_out: Path | None = No
         say(f"pages      {address}")
         if start is not None:
             artifact = await parts.fetcher.fetch(GitSpec(start.url))
-            found = await asyncio.to_thread(beginning, artifact.tree, settings.path, start.url)
-            say(
-                f"source     {shown(start.folder) if start.folder else start.url}, from {found.folder or '.'} ({found.why})"
-            )
+            where = shown(start.folder) if start.folder else start.url
+            found = await asyncio.to_thread(beginning, artifact.tree, settings.path, where)
+            say(f"source     {where}, from {found.folder or '.'} ({found.why})")
             if found.flux_system:
                 say("           also as GitRepository flux-system/flux-system, which its Kustomizations name")
             await bootstrap.begin(cluster.client, start, found)

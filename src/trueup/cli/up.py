@@ -41,7 +41,11 @@ from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, Settings, parse_liste
     help="Where the API answers; port 0 takes a free one.",
 )
 @click.option("--kubernetes-version", default="", metavar="V", help="The version to be, e.g. 1.34.")
-@click.option("--wait", is_flag=True, help="Return when all is synced and healthy (without --detach: and stop).")
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Return when all is synced and healthy, with 1 when nothing moves any more (without --detach: and stop).",
+)
 @click.option("--timeout", type=float, default=300, show_default=True, help="Seconds that --wait may take.")
 @click.option("--detach", is_flag=True, help="Go on in the background; `trueup down` stops it.")
 @click.option("--memory", is_flag=True, help="Keep nothing on disk.")

@@ -139,6 +139,18 @@ def test_what_flux_cannot_do_is_refused_with_the_way_round() -> None:
     assert Kustomization.parse(kustomization()).interval == 600.0
 
 
+def test_a_failure_that_waits_for_its_next_try_is_not_running() -> None:
+    """Flux says that it is reconciling all the while; nobody should wait for that."""
+    failed = [
+        {"type": "Ready", "status": "False", "reason": "BuildFailed", "message": "no"},
+        {"type": "Reconciling", "status": "True", "reason": "ProgressingWithRetry", "message": "Building manifests"},
+    ]
+
+    assert view.view(kustomization(status={"conditions": failed})).phase == "Failed"
+    failed[1]["reason"] = "Progressing"
+    assert view.view(kustomization(status={"conditions": failed})).phase == "Running"
+
+
 def test_the_same_failure_again_is_no_news() -> None:
     """The history does not count it, so the status holds still; another outcome, commit or content is news."""
     one, other = words.snapshot_digest([{"kind": "ConfigMap"}]), words.snapshot_digest([])

@@ -89,12 +89,12 @@ def health_word(obj: Object, conditions: Mapping[Any, Mapping[str, Any]]) -> str
 
 
 def phase_word(obj: Object, conditions: Mapping[Any, Mapping[str, Any]]) -> str:
-    """``Running`` while a run is asked for or under way."""
+    """``Running`` while a run is asked for or under way; one that failed and is only waiting for its next try is not."""
     meta, status = obj.get("metadata") or {}, obj.get("status") or {}
     asked = (meta.get("annotations") or {}).get(RECONCILE_AT)
-    if (asked and asked != status.get("lastHandledReconcileAt")) or (conditions.get("Reconciling") or {}).get(
-        "status"
-    ) == "True":
+    reconciling = conditions.get("Reconciling") or {}
+    under_way = reconciling.get("status") == "True" and reconciling.get("reason") != "ProgressingWithRetry"
+    if under_way or (asked and asked != status.get("lastHandledReconcileAt")):
         return "Running"
     return {"True": "Succeeded", "False": "Failed"}.get(str((conditions.get("Ready") or {}).get("status")), "")
 
