@@ -24,6 +24,7 @@ class FieldSpec(NamedTuple):
 
     @property
     def parts(self) -> tuple[str, ...]:
+        """The path, split."""
         return split_path(self.path)
 
     @classmethod

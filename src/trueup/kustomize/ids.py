@@ -54,6 +54,7 @@ class Id(NamedTuple):
 
     @property
     def gvk(self) -> Gvk:
+        """Group, version and kind."""
         return Gvk(self.group, self.version, self.kind)
 
     @property
@@ -63,6 +64,7 @@ class Id(NamedTuple):
 
     @property
     def cluster_scoped(self) -> bool:
+        """Whether it belongs to no namespace."""
         return self.effective == NO_NAMESPACE
 
     def __str__(self) -> str:

@@ -39,16 +39,20 @@ class Kustomization:
     warnings: tuple[str, ...] = ()
 
     def text(self, field: str) -> str:
+        """A field that is text; empty if it is not there."""
         return str(self.fields.get(field) or "")
 
     def items(self, field: str) -> list[Any]:
+        """A field that is a list."""
         return list(self.fields.get(field) or ())
 
     def map(self, field: str) -> dict[str, Any]:
+        """A field that is a map."""
         return dict(self.fields.get(field) or {})
 
     @property
     def is_component(self) -> bool:
+        """Whether it is built into its parent instead of beside it."""
         return self.fields.get("kind") == COMPONENT
 
 

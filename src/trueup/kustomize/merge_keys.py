@@ -156,6 +156,7 @@ class Schemas:
         self._custom = None if definitions is None else _Definitions(definitions, {} if alone else _NAMED)
 
     def of(self, api_version: str, kind: str) -> Node | None:
+        """The schema of a kind; None if there is none."""
         """The schema of a kind, None when it is not known."""
         builtin = _builtin().get((api_version, kind))
         if self._custom is None or (builtin is not None and not self._alone):

@@ -102,22 +102,27 @@ class Resource:
 
     @property
     def kind(self) -> str:
+        """The kind as text."""
         return text_of(self.body.get("kind"))
 
     @property
     def api_version(self) -> str:
+        """The API version as text."""
         return text_of(self.body.get("apiVersion"))
 
     @property
     def gvk(self) -> Gvk:
+        """Group, version and kind."""
         return Gvk(*split_version(self.api_version), self.kind)
 
     @property
     def name(self) -> str:
+        """The name as text."""
         return self._meta_text("name")
 
     @property
     def namespace(self) -> str:
+        """The namespace as text; empty if there is none."""
         return self._meta_text("namespace")
 
     def _meta_text(self, field: str) -> str:
@@ -197,6 +202,7 @@ class Resource:
         return found
 
     def set_name(self, name: str) -> None:
+        """Renames it."""
         self.metadata()["name"] = name
 
     def set_namespace(self, namespace: str) -> None:

@@ -80,14 +80,17 @@ class Selector:
             compile_pattern(pattern)
 
     def matches_gvk(self, gvk: Gvk | Id) -> bool:
+        """By group, version and kind."""
         return (
             _fits(self.gvk.group, gvk.group) and _fits(self.gvk.version, gvk.version) and _fits(self.gvk.kind, gvk.kind)
         )
 
     def matches_name(self, name: str) -> bool:
+        """By name."""
         return _fits(self.name, name)
 
     def matches_namespace(self, namespace: str) -> bool:
+        """By effective namespace."""
         return _fits(self.namespace, namespace)
 
     def matches_marks(self, resource: Resource) -> bool:
@@ -210,9 +213,6 @@ class Resources:
     def drop_empty(self) -> None:
         """Without what patches deleted."""
         self.items = [item for item in self.items if not item.gone]
-
-    def by_current_id(self, wanted: Callable[[Id], bool]) -> list[Resource]:
-        return [item for item in self.items if wanted(item.id)]
 
     def by_any_id(self, name: str, wanted: Callable[[Id], bool]) -> list[Resource]:
         """Those of which the current or a previous id has a name and is wanted."""

@@ -42,6 +42,7 @@ class Accumulator:
         self.variables: dict[str, Variable] = {}
 
     def merge(self, other: Accumulator) -> None:
+        """Takes in what was gathered elsewhere."""
         self.resources.append_all(other.resources)
         self.config = self.config.merged(other.config)
         vars_filter.add(self.variables, other.variables.values())
@@ -64,6 +65,7 @@ class Target:
 
     @property
     def file_name(self) -> str:
+        """The name of the kustomization file."""
         return self.file.path.rpartition("/")[2]
 
     # --- gathering -------------------------------------------------------------------------------------------------

@@ -56,20 +56,24 @@ class RecordingTree:
         self._digests: dict[str, str] = {}
 
     def read(self, path: str) -> bytes:
+        """The content of a file."""
         if path not in self._digests:
             self._notes[self._name, "read", path] = answer(self._tree, "read", path)
         return self._tree.read(path)
 
     def kind(self, path: str) -> Literal["file", "folder", "none"]:
+        """What stands at a path."""
         kind = self._tree.kind(path)
         self._notes[self._name, "kind", path] = kind
         return kind
 
     def list(self, path: str) -> Sequence[str]:
+        """The names in a folder."""
         self._notes[self._name, "list", path] = answer(self._tree, "list", path)
         return self._tree.list(path)
 
     def digest(self, path: str) -> str:
+        """What a file or folder is known by."""
         known = self._digests.get(path)
         if known is None:
             known = self._digests[path] = self._notes[self._name, "read", path] = self._tree.digest(path)

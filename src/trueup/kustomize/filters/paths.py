@@ -107,9 +107,11 @@ class Place:
 
     @property
     def value(self) -> Any:
+        """What stands there."""
         return self.holder[self.key]
 
     def put(self, value: Any) -> None:
+        """Puts a value there."""
         self.holder[self.key] = value
 
 
