@@ -127,7 +127,7 @@ class Kustomization:
             ),
             health_checks=tuple(
                 Ref(
-                    Kind.parse(str(check.get("apiVersion") or ""), str(check.get("kind") or "")),
+                    Kind.parse(str(check.get("apiVersion") or "apps/v1"), str(check.get("kind") or "")),
                     str(check.get("namespace") or ""),
                     str(check.get("name") or ""),
                 )
