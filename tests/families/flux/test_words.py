@@ -151,6 +151,17 @@ def test_a_failure_that_waits_for_its_next_try_is_not_running() -> None:
     assert view.view(kustomization(status={"conditions": failed})).phase == "Running"
 
 
+def test_what_the_api_refused_is_tried_again_soon_then_ever_later() -> None:
+    """After as long as it has been failing, from 5 s to the interval; a failed health check waits for the interval."""
+    wish = Kustomization.parse(kustomization())
+    bad = {"status": "False", "lastTransitionTime": "1970-01-01T00:00:00Z"}
+
+    def after(lasted: float, reason: str = "ReconciliationFailed") -> float:
+        return rules.retry_after(reason, bad if lasted else {"status": "Unknown"}, wish, lasted)
+
+    assert [after(0), after(5), after(40), after(4000), after(40, "HealthCheckFailed")] == [5, 5, 40, 600, 600]
+
+
 def test_the_same_failure_again_is_no_news() -> None:
     """The history does not count it, so the status holds still; another outcome, commit or content is news."""
     one, other = words.snapshot_digest([{"kind": "ConfigMap"}]), words.snapshot_digest([])

@@ -187,7 +187,7 @@ class Run:
         if self.reporter.news(told) or self.reporter.asked:
             self.reporter.event("Warning", reason, message, self.revision)
         await self.reporter.report([told, *self.again(), *conditions])
-        return Result(after=self.wish.retry_interval)
+        return Result(after=rules.retry_after(told.reason, self.reporter.before("Ready"), self.wish, self.reporter.now))
 
     async def not_yet(self, wait: NotYet) -> Result:
         """It could not even begin."""

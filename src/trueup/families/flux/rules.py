@@ -28,8 +28,10 @@ from trueup.plan.order import FLUX
 from trueup.plan.policy import Policy
 from trueup.plan.wanted import DEFAULT, How, Ignore, Options, Removal, Wanted
 from trueup.ports import Origin
+from trueup.timing.rfc3339 import parse_time
 
 _VARIABLE = re.compile(r"[_A-Za-z][_A-Za-z0-9]*\Z")
+FIRST_RETRY = 5.0
 _HOW: Mapping[str, How] = {"ifnotpresent": "create-only", "merge": "merge", "ignore": "ignore"}
 
 
@@ -204,6 +206,16 @@ def unsupported(kustomization: Kustomization) -> str:
     if (spec.get("kubeConfig") or {}).get("configMapRef"):
         return "spec.kubeConfig.configMapRef is not supported yet: use secretRef"
     return ""
+
+
+def retry_after(reason: str, before: Mapping[str, Any], wish: Kustomization, now: float) -> float:
+    """Seconds until a failure is tried again. What the API refused may want a definition or a namespace that another unit
+    brings: that is tried after as long as it has been failing, at most the interval."""
+    if reason != "ReconciliationFailed":
+        return wish.retry_interval
+    since = before.get("lastTransitionTime") if before.get("status") == "False" else None
+    lasted = now - parse_time(str(since)) if since else 0.0
+    return min(max(lasted, FIRST_RETRY), wish.retry_interval)
 
 
 def ready_dependency(dependency: Object | None, revision: str, same_source: bool) -> str:
