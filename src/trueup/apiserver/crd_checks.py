@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trueup.apiserver.crd_rule_checks import rule_problems
 from trueup.kube import structural
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause
@@ -78,7 +79,8 @@ def _versions(spec: Mapping[str, Any], versions: list[Any]) -> Iterator[Cause]:
         if not schema:
             yield Cause("FieldValueRequired", "Required value: schemas are required", f"{at}.schema.openAPIV3Schema")
         elif not spec.get("preserveUnknownFields"):
-            yield from structural.problems(schema, f"{at}.schema.openAPIV3Schema")
+            unstructured = list(structural.problems(schema, f"{at}.schema.openAPIV3Schema"))
+            yield from unstructured or rule_problems(schema, f"{at}.schema.openAPIV3Schema")
         for number, column in enumerate(version.get("additionalPrinterColumns") or ()):
             if column.get("type") not in _COLUMN_TYPES:
                 field = f"{at}.additionalPrinterColumns[{number}].type"

@@ -1,15 +1,17 @@
 """CustomResourceDefinitions become served resources. Called by the hub whenever a definition changes.
 
-Source: apiextensions-apiserver; Kubernetes documentation, "Custom Resources". Webhook conversion and CEL rules are not
-carried out yet: a definition that asks for them says so in its conditions.
+Source: apiextensions-apiserver; Kubernetes documentation, "Custom Resources". Webhook conversion is not
+carried out yet: a definition that asks for it says so in its conditions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from trueup.apiserver.registry import Registry, Served
+from trueup.apiserver.crd_rules import Run, compile_rules, has_rules
+from trueup.apiserver.registry import Registry, Rules, Served
 from trueup.kube import formats
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import Cause, InternalError, MethodNotAllowed
@@ -50,6 +52,7 @@ def served_by(definition: Object, types: Types) -> Iterator[Served]:
             categories=tuple(names.get("categories") or ()),
             subresources=_subresources(version, kind),
             validate=_validator(schema),
+            rules=_rules(schema),
             warning=warning,
             crd=definition,
             version_spec=version,
@@ -89,6 +92,21 @@ def _validator(schema: Mapping[str, Any]) -> Any:
 
     def check(obj: Object) -> Iterator[Cause]:
         yield from validate(obj, own)
+
+    return check
+
+
+def _rules(schema: Mapping[str, Any]) -> Rules | None:
+    """The schema's own rules, compiled when the first object is written."""
+    if not has_rules(schema):
+        return None
+    compiled = cache(lambda: compile_rules(schema))
+
+    def check(obj: Object, old: Object | None) -> tuple[list[Cause], list[str]]:
+        node, run = compiled(), Run()
+        if node is not None:
+            run.run(node, obj, old)
+        return run.causes, run.warnings
 
     return check
 
@@ -225,16 +243,8 @@ def not_carried_out(spec: Mapping[str, Any]) -> str:
     found = []
     if (spec.get("conversion") or {}).get("strategy") == "Webhook":
         found.append("conversion by webhook")
-    if _has_rules(spec):
-        found.append("x-kubernetes-validations")
     found += [f"pattern {each}" for each in dict.fromkeys(_patterns(spec)) if formats.pattern(each) is None]
     return f"not carried out by this version of trueup: {', '.join(found)}" if found else ""
-
-
-def _has_rules(value: Any) -> bool:
-    if isinstance(value, dict):
-        return "x-kubernetes-validations" in value or any(map(_has_rules, value.values()))
-    return isinstance(value, list) and any(map(_has_rules, value))
 
 
 def _patterns(value: Any) -> Iterator[str]:

@@ -14,6 +14,7 @@ from trueup.kube.shapes import Shape
 from trueup.kube.types import Subresource
 
 Column = Mapping[str, Any]
+Rules = Callable[[Object, Object | None], tuple[list[Cause], list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Served:
     default: Callable[[Object], None] | None = None
     validate: Callable[[Object], Iterator[Cause]] | None = None
     validate_update: Callable[[Object, Object], Iterator[Cause]] | None = None
+    rules: Rules | None = None
+    """A custom resource's own rules, once all else is right: what they refuse, and what they only warn of."""
     warning: str = ""
     """Sent with every answer: the version is deprecated."""
     crd: Object | None = None

@@ -20,7 +20,7 @@ from trueup.kube import formats
 def check_literals(root: Node) -> list[Issue]:
     """What is wrong with a tree's constants."""
     issues: list[Issue] = []
-    for node, exempt in _nodes(root):
+    for node, exempt in nodes(root):
         if isinstance(node, Call):
             issues += _judge(node)
         elif isinstance(node, ListNode) and not exempt:
@@ -69,7 +69,7 @@ def _text(node: Node) -> str | None:
     return node.value if isinstance(node, Literal) and isinstance(node.value, str) else None
 
 
-def _nodes(root: Node) -> Iterator[tuple[Node, bool]]:
+def nodes(root: Node) -> Iterator[tuple[Node, bool]]:
     """Every node of a tree, and whether ``format`` is among those around it: its arguments may be of any type."""
     waiting = [(root, False)]
     while waiting:

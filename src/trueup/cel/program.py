@@ -13,14 +13,14 @@ from trueup.cel.checker import Checker
 from trueup.cel.costs import PER_CALL, over_budget
 from trueup.cel.environment import Environment
 from trueup.cel.estimates import Estimate
-from trueup.cel.literals import check_literals
+from trueup.cel.literals import check_literals, nodes
 from trueup.cel.parser import Parser
 from trueup.cel.planner import FIRST_VARIABLE, Closure, Planner
 from trueup.cel.prices import Range
 from trueup.cel.problems import BudgetExceeded, CelError, CelProblem, Issue
 from trueup.cel.reading import Absent
 from trueup.cel.schemas import Declared
-from trueup.cel.tree import Node
+from trueup.cel.tree import Ident, Node
 from trueup.cel.types import DYN, Type
 from trueup.cel.unchecked import Resolver
 
@@ -39,6 +39,10 @@ class Program:
         self._template: list[Any] = []
         self._plain: Closure | None = None
         self._metered: Closure | None = None
+
+    def uses(self, variable: str) -> bool:
+        """Whether the expression speaks of a variable."""
+        return any(isinstance(node, Ident) and node.name == variable and not node.known for node, _ in nodes(self.root))
 
     def estimate(self, roots: Mapping[str, Declared] | None = None) -> Range:
         """What an evaluation costs at best and at worst; ``roots``: schemas of variables, which bound their sizes."""

@@ -131,14 +131,6 @@ async def test_deleting_a_definition_deletes_its_objects(hub: Hub, client: InPro
         await client.get(NAME)
 
 
-async def test_rules_that_are_not_evaluated_are_said(client: InProcessClient) -> None:
-    """A definition with CEL rules is served and says that they do not count."""
-    rule = {"type": "object", "x-kubernetes-validations": [{"rule": "self.a == 1"}]}
-    made = await client.create(definition(spec=rule))
-    said = next(c for c in made["status"]["conditions"] if c["type"] == "RulesNotEvaluated")
-    assert said["message"] == "not carried out by this version of trueup: x-kubernetes-validations"
-
-
 async def test_versions_differ_in_name_alone(client: InProcessClient) -> None:
     """Without conversion, every served version shows every object."""
     made = definition()

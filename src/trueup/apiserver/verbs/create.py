@@ -40,7 +40,7 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
             strategy.create(obj, moment)
         if strategy.counts_generations:
             obj["metadata"]["generation"] = 1
-        prepare.check(served, obj)
+        prepare.check(served, obj, None, write)
         if strategy.canonical is not None:
             strategy.canonical(obj, moment)
         prepare.warn(served, obj, None, write)

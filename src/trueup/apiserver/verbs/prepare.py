@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from trueup.apiserver.registry import Served
+from trueup.apiserver.registry import Rules, Served
 from trueup.apiserver.request import Write
 from trueup.kube import validation
 from trueup.kube.names import Object
@@ -113,7 +113,7 @@ def default(served: Served, obj: Object) -> None:
         served.default(obj)
 
 
-def check(served: Served, obj: Object, old: Object | None = None) -> None:
+def check(served: Served, obj: Object, old: Object | None, write: Write) -> None:
     """Raises ``Invalid`` with everything that is wrong."""
     causes = list(validation.metadata(served.kind, obj))
     if served.validate is not None and not (old is not None and not served.custom and _only_status_differs(obj, old)):
@@ -122,8 +122,28 @@ def check(served: Served, obj: Object, old: Object | None = None) -> None:
         causes += served.validate_update(obj, old)
     if served.strategy.check is not None:
         causes += served.strategy.check(obj, old)
+    if served.rules is not None:
+        causes += _by_rules(served.rules, obj, old, write, causes)
     if causes:
         raise invalid(served, str(obj["metadata"].get("name") or ""), causes)
+
+
+_BLOCKING = frozenset(
+    {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"}
+)
+_UNCHECKED = (
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
+
+
+def _by_rules(rules: Rules, obj: Object, old: Object | None, write: Write, causes: list[Cause]) -> list[Cause]:
+    """What a custom resource's rules refuse; they are not run on what is not of its schema's form."""
+    if any(cause.reason in _BLOCKING for cause in causes):
+        return [Cause("FieldValueInvalid", _UNCHECKED, "<nil>")]
+    found, warnings = rules(obj, old)
+    write.warnings.extend(warnings)
+    return found
 
 
 def warn(served: Served, obj: Object, old: Object | None, write: Write) -> None:

@@ -108,7 +108,7 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
         strategy.update(new, stored, moment)
     if strategy.counts_generations and write.subresource != "status" and _spec_changed(stored, new, served):
         new["metadata"]["generation"] = int(old_meta.get("generation") or 0) + 1
-    prepare.check(served, new, stored)
+    prepare.check(served, new, stored, write)
     if strategy.canonical is not None:
         strategy.canonical(new, moment)
     prepare.warn(served, new, stored, write)
