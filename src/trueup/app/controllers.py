@@ -10,13 +10,15 @@ from pathlib import Path
 import orjson
 
 from trueup.app import families as known
+from trueup.client.access import AccessProblem, ClusterAccess
 from trueup.client.http import HttpClient
-from trueup.client.kubeconfig import ClusterAccess, parse
+from trueup.client.kubeconfig import parse
 from trueup.delivery.clusters import Access, KnownClusters
 from trueup.delivery.pipeline import Delivery
 from trueup.delivery.tools import DeliveryTools
 from trueup.family import Controller, Family
 from trueup.kube.names import Key
+from trueup.kube.problems import BadRequest
 from trueup.ports import Client, Clock, Cluster
 from trueup.render.render import Render
 from trueup.runtime.live import LiveCache
@@ -86,7 +88,10 @@ def controllers(
     local = Cluster("in-cluster", client, manager.live, "https://kubernetes.default.svc")
 
     async def connect(name: str, access: Access) -> Cluster:
-        remote = await HttpClient.connect(_remote(access), clock=clock, observe=metrics.called)
+        try:
+            remote = await HttpClient.connect(_remote(access), clock=clock, observe=metrics.called)
+        except ValueError as problem:  # an AccessProblem, or a config that is no JSON
+            raise BadRequest(f"cluster {name} cannot be used: {problem}") from problem
         live = LiveCache(remote, clock, metrics=metrics)
         manager.observe(live)
         return Cluster(name, remote, live, access.server)
@@ -113,6 +118,11 @@ def _remote(access: Access) -> ClusterAccess:
     if access.kubeconfig:
         return parse(access.kubeconfig)
     config = orjson.loads(access.config or "{}")
+    for unsupported in ("execProviderConfig", "awsAuthConfig"):
+        if config.get(unsupported):
+            raise AccessProblem(
+                f"{unsupported}: programs named in a Secret are not run; give a bearerToken or a certificate"
+            )
     tls = config.get("tlsClientConfig") or {}
     user = {
         name: value
@@ -130,6 +140,7 @@ def _remote(access: Access) -> ClusterAccess:
         **({"certificate-authority-data": tls["caData"]} if tls.get("caData") else {}),
         **({"insecure-skip-tls-verify": True} if tls.get("insecure") else {}),
         **({"tls-server-name": tls["serverName"]} if tls.get("serverName") else {}),
+        **({"proxy-url": config["proxyUrl"]} if config.get("proxyUrl") else {}),
     }
     context = {"cluster": "c", "user": "u"}
     return parse(

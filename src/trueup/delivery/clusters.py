@@ -18,6 +18,8 @@ from trueup.ports import Clock, Cluster
 
 SECRET = Kind("", "v1", "Secret")
 _TYPE = "argocd.argoproj.io/secret-type"
+_HOME = "argocd"
+"""Where cluster Secrets are heeded: one in a tenant's namespace could take the name of a cluster and be sent its objects."""
 _UNUSED = 3600.0
 """Seconds after which a kubeconfig that nobody asks for is let go when another comes: tokens in kubeconfigs are renewed, and
 each renewal is a cluster of its own here."""
@@ -72,7 +74,7 @@ class KnownClusters:
         return await self._kept(data.get("name") or access.server, digest, access)
 
     async def _secret(self, server: str, name: str) -> Object:
-        for secret in await self._local.live.list(SECRET):
+        for secret in await self._local.live.list(SECRET, _HOME):
             if (secret["metadata"].get("labels") or {}).get(_TYPE) != "cluster":
                 continue
             data: Mapping[str, str] = secret.get("data") or {}
@@ -81,8 +83,8 @@ class KnownClusters:
             if (server and known_server == server.rstrip("/")) or (name and known_name == name):
                 return secret
         raise NotFound(
-            f"there is no cluster {server or name!r}: add a Secret with the label {_TYPE}: cluster, or deliver to "
-            "https://kubernetes.default.svc"
+            f"there is no cluster {server or name!r}: add a Secret with the label {_TYPE}: cluster to the namespace "
+            f"{_HOME}, or deliver to https://kubernetes.default.svc"
         )
 
     async def close(self) -> None:
