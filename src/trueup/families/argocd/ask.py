@@ -11,7 +11,7 @@ from trueup.delivery.outcome import Desired
 from trueup.delivery.request import LiveMarks, Request, SourceRequest
 from trueup.families.argocd import environment, operation, projects, rules, status
 from trueup.families.argocd.run import MANAGER, Comparison, Run
-from trueup.families.argocd.secrets import repository_secret
+from trueup.families.argocd.secrets import CERTIFICATES, KNOWN_HOSTS, SECRET, repository_secret, trusted
 from trueup.families.argocd.sources import git_spec, options_of, tool_of
 from trueup.families.argocd.types import HOME, Source
 from trueup.families.argocd.wanted import mark, owner_in, removals, wanted, wave_of
@@ -46,7 +46,12 @@ async def desire(run: Run, cluster: Cluster, sources: Sequence[Source], pins: Se
 async def _source(run: Run, source: Source, pin: str) -> SourceRequest:
     """One source; its commit is looked up beforehand where its options name it."""
     app = run.app
-    spec = git_spec(source, repository_secret(run.tools.cache, HOME, source.repo))
+    live = run.tools.live
+    secret = {
+        **trusted(source.repo, await live.get(KNOWN_HOSTS), await live.get(CERTIFICATES)),
+        **repository_secret(run.tools.cache(SECRET).list(HOME), source.repo, app.project),
+    }
+    spec = git_spec(source, secret)
     if environment.names_revision(source) and not pin:
         pin = (await run.tools.fetcher.fetch(spec, "")).revision
     variables = environment.of(app, source, run.instance, pin)
