@@ -251,8 +251,8 @@ HOME_OPS_SAY = {
     "OCIRepository sources are not supported yet": "flux",
     "Secret/flux-system/cluster-secrets is SOPS encrypted": "cluster",
     "Secret/security/onepassword-connect-secret is SOPS encrypted": "onepassword-connect",
-    "CiliumLoadBalancerIPPool/kube-system/l2-pool: The Kubernetes API could not find": "cilium-config",
-    "ServiceAccount/system-upgrade/talos: The Kubernetes API could not find talos.dev/": "system-upgrade-controller",
+    'no matches for kind "CiliumLoadBalancerIPPool" in version "cilium.io/': "cilium-config",
+    'no matches for kind "ServiceAccount" in version "talos.dev/': "system-upgrade-controller",
     "the remote base 'https://raw.githubusercontent.com/giantswarm/silence-operator/": "silence-operator",
     "stalled resources: [HelmRelease/": """cert-manager cilium coredns crunchy-postgres-operator external-secrets
         generic-device-plugin kubelet-csr-approver metrics-server multus node-feature-discovery openebs rook-ceph""",

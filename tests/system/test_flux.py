@@ -559,7 +559,7 @@ def test_sources_name_revisions_in_every_way(fleet: Fleet) -> None:
 def test_a_missing_secret_and_what_is_not_supported_are_said(fleet: Fleet) -> None:
     """Nothing is fetched without the credentials or the verification that was asked for."""
     fleet.apply(
-        source("private", secretRef={"name": "absent"}),
+        source("private", url="https://git.invalid/private.git", secretRef={"name": "absent"}),
         source("verified", verify={"mode": "HEAD", "secretRef": {"name": "keys"}}),
     )
     ready = fleet.says("private", "failed to get secret 'fleet/absent'", kind="gitrepository")
