@@ -17,7 +17,7 @@ from trueup.kustomize.filters import images, labels, names, namespaces, patches,
 from trueup.kustomize.loading import Loader
 from trueup.kustomize.merge_keys import Schemas
 from trueup.kustomize.origins import Origin
-from trueup.kustomize.problem import KustomizeProblem, within
+from trueup.kustomize.problem import KustomizeProblem, quote, within
 from trueup.kustomize.reading import resources as read_resources
 from trueup.kustomize.resource import Resource
 from trueup.kustomize.resources import Resources, Selector
@@ -230,7 +230,7 @@ def patch(fields: Mapping[str, Any], shop: Workshop) -> Work:
             text = shop.loader.load(path)
     else:
         text = inline.encode()
-    source = f"[path: {patches.quote(path)}]" if path else f"[patch: {patches.quote(inline)}]"
+    source = f"[path: {quote(path)}]" if path else f"[patch: {quote(inline)}]"
     read = patches.read(text, source, fields.get("target"), fields.get("options"))
     return lambda resources: patches.apply(resources, read, shop.schemas)
 

@@ -5,6 +5,7 @@ The message is worded as kustomize words it, from the outermost step to the caus
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,3 +49,11 @@ def about(path: str, field: str) -> Iterator[None]:
     except KustomizeProblem as problem:
         problem.at(path, field)
         raise
+
+
+def quote(text: str) -> str:
+    """As Go's ``%q``."""
+    escaped = (
+        text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    )
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'

@@ -284,7 +284,8 @@ class Target:
             if self.origin is not None:
                 for resource in found:
                     resource.origin = origins.appended(self.origin, self.file_name)
-            inline.resources.append_all(found)
+            with within(f"configuring external {'generator' if field == 'generators' else 'transformer'}"):
+                inline.resources.append_all(found)
         self._resources(inline, paths, field)
         return inline.resources
 

@@ -7,7 +7,6 @@ transformers.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -181,11 +180,3 @@ def apply_operations(resource: Resource, operations: list[Any]) -> None:
     after = patched.get("metadata")
     if isinstance(after, dict) and "annotations" in after:
         resource.metadata()["annotations"] = resource.texts("annotations")
-
-
-def quote(text: str) -> str:
-    """As Go's ``%q``."""
-    escaped = (
-        text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
-    )
-    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'

@@ -14,7 +14,7 @@ from trueup.kustomize.filters.paths import Place, lookup, places, read_text, spl
 from trueup.kustomize.hashing import go_json
 from trueup.kustomize.ids import Gvk, Id
 from trueup.kustomize.merge import ABSENT
-from trueup.kustomize.problem import KustomizeProblem
+from trueup.kustomize.problem import KustomizeProblem, quote
 from trueup.kustomize.resource import Resource
 from trueup.kustomize.resources import Resources, Selector
 from trueup.kustomize.scalars import (
@@ -170,7 +170,7 @@ def _copy_to(resource: Resource, value: Any, path: str, options: Mapping[str, An
     parts = split(path)
     if _inside_text(resource, parts, value, create):
         return
-    missing = f'unable to find or create field "{path}"' if creating else f'unable to find field "{path}"'
+    missing = f"unable to find or create field {quote(path)}" if creating else f"unable to find field {quote(path)}"
     missing += " in replacement target"
     try:
         found = places(resource.body, parts, create)
