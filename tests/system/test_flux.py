@@ -26,6 +26,7 @@ URL = "https://git.example.com/fleet.git"
 MODULE = "https://git.example.com/module.git"
 OUTER = "https://git.example.com/outer.git"
 NAMESPACE = "fleet"
+READY = "dep.status.conditions.exists(c, c.type == 'Healthy' && c.status == 'True')"
 LABELS = {"kustomize.toolkit.fluxcd.io/name": "shop", "kustomize.toolkit.fluxcd.io/namespace": NAMESPACE}
 
 
@@ -467,6 +468,25 @@ def test_what_can_never_be_healthy_fails_at_once(fleet: Fleet) -> None:
     fleet.wait("job/fails", "jsonpath={.metadata.annotations.look}=again")
     assert fleet.get("ks", "fails")["metadata"]["resourceVersion"] == version
     fleet.kubectl("delete", "ks", "fails")
+
+
+def test_expressions_say_what_is_ready(fleet: Fleet) -> None:
+    """Of custom health checks and of dependencies; one that cannot be read stalls the Kustomization."""
+    fleet.commit({"said/a.yaml": config_map("said", phase="wait")})
+    custom = {"apiVersion": "v1", "kind": "ConfigMap", "current": "data.phase == 'done'"}
+    fleet.apply(
+        unit("said", "./said", wait=True, timeout="10m", healthCheckExprs=[custom]),
+        unit("after", "./shop", nameSuffix="-after", dependsOn=[{"name": "said", "readyExpr": READY}]),
+        unit("wrong", "./said", healthCheckExprs=[{**custom, "current": "data.phase =="}]),
+    )
+    eventually(lambda: "ConfigMap/fleet/said" in str(fleet.condition("ks", "said", "Reconciling").get("message")))
+    ready = fleet.says("after", "dependency 'fleet/said' is not ready according to readyExpr eval")
+    assert ready["reason"] == "DependencyNotReady"
+    ready = fleet.says("wrong", "Reconciliation failed terminally due to configuration error")
+    assert ready["reason"] == fleet.condition("ks", "wrong", "Stalled")["reason"] == "InvalidCELExpression"
+    fleet.applied("said", fleet.commit({"said/a.yaml": config_map("said", phase="done")}))
+    fleet.wait("ks/after")
+    fleet.kubectl("delete", "ks", "after", "said", "wrong")
 
 
 def test_suspended_it_does_nothing_until_resumed(fleet: Fleet) -> None:

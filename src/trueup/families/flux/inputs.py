@@ -28,14 +28,17 @@ from trueup.families.flux.types import (
     GitRepository,
     Kustomization,
 )
-from trueup.health.kstatus import judge as judge_kstatus
+from trueup.health.kstatus import judge as by_kstatus
 from trueup.kube.names import Key, Kind, Object, Ref
 from trueup.kube.problems import NotFound
+from trueup.plan.steps import Judge
 from trueup.ports import Artifact, Cluster, GitSpec, RenderProblem, SourceProblem, Target
 
 DEPENDENCY_RETRY = 30.0
 """Flux's ``--requeue-dependency``; whatever is waited for wakes its dependents at once."""
 _PLURALS = {GIT_REPOSITORY: "gitrepositories", EXTERNAL_ARTIFACT: "externalartifacts"}
+INVALID = "InvalidCELExpression"
+TERMINAL = "Reconciliation failed terminally due to configuration error"
 SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount")
 
 
@@ -79,9 +82,37 @@ class Inputs:
         for key in self.wish.depends_on:
             dependency = self.tools.cache(KUSTOMIZATION).get(key)
             same = dependency is not None and Kustomization.parse(dependency).source == self.wish.source
-            why = rules.ready_dependency(dependency, revision, same)
+            said = self.wish.ready_when.get(key)
+            if said and dependency is not None:
+                why = self._by_expression(said, dependency)
+            else:
+                why = rules.ready_dependency(dependency, revision, same)
             if why:
                 raise NotYet("DependencyNotReady", f"dependency '{key}' {why}", DEPENDENCY_RETRY, event=told)
+
+    def _by_expression(self, said: str, dependency: Object) -> str:
+        from trueup.families.flux import expressions  # only who has expressions pays for reading their language
+
+        try:
+            return (
+                "" if expressions.ready(said, self.wish.raw, dependency) else "is not ready according to readyExpr eval"
+            )
+        except expressions.Wrong as wrong:
+            raise NotYet(INVALID, f"{TERMINAL}: {wrong}", None, stalled=True) from wrong
+        except expressions.CelError as problem:
+            return f"cannot be judged: {problem}"
+
+    def judge(self) -> Judge:
+        """How health is told: by kstatus, and by the spec's own expressions."""
+        checks = self.wish.spec.get("healthCheckExprs")
+        if not checks:
+            return by_kstatus
+        from trueup.families.flux import expressions
+
+        try:
+            return expressions.health(checks)
+        except expressions.Wrong as wrong:
+            raise NotYet(INVALID, f"{TERMINAL}: {wrong}", None, stalled=True) from wrong
 
     async def artifact(self, source: Object, revision: str) -> Artifact:
         """The source's files, as its status says they were stored."""
@@ -198,7 +229,7 @@ class Inputs:
             permits=lambda _, obj: rules.refuses(obj, bool(wish.spec.get("decryption"))),
             ignore=rules.ignores(wish, desired.objects),
             policy=policy,
-            judge=judge_kstatus,
+            judge=self.judge(),
             identity=f"system:serviceaccount:{self.namespace}:{wish.account}" if wish.account else "",
             deleting=deleting,
         )

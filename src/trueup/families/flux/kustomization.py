@@ -22,6 +22,7 @@ from trueup.families.flux.status import Condition, not_ready, ready
 from trueup.families.flux.types import KUSTOMIZATION, Kustomization
 from trueup.family import Result
 from trueup.health.kstatus import compute
+from trueup.health.verdict import Health
 from trueup.kube.names import Key, Object, Ref
 from trueup.kube.problems import ApiProblem, NotFound
 from trueup.plan.plan import Plan
@@ -94,6 +95,7 @@ class Run:
         wish, inputs = self.wish, self.inputs
         if unsupported := rules.unsupported(wish):
             raise NotYet("NotSupported", unsupported, None, stalled=True)
+        inputs.judge()  # an expression that cannot be used ends it before anything is looked at
         await self.reporter.hold_finalizer()
         source = inputs.source()
         self.revision = str(source["status"]["artifact"]["revision"])
@@ -246,12 +248,13 @@ class Run:
         else:
             refs = sorted(rules.awaited(self.wish))
         found: dict[Ref, str] = {}
+        judged = self.inputs.judge()
         for ref in refs:
             try:
                 live = await cluster.live.get(ref)
             except NotFound:
                 live = None
-            found[ref] = compute(live).status if live is not None else "NotFound"
+            found[ref] = kstatus_word(judged(live), live) if live is not None else "NotFound"
         return found
 
     # --- how far it was ------------------------------------------------------------------------------------------
@@ -277,6 +280,13 @@ class Run:
             return None
         left = parse_time(str(told.get("lastTransitionTime"))) + self.wish.retry_interval - self.reporter.now
         return left if left > 0 else None
+
+
+def kstatus_word(health: Health, live: Object) -> str:
+    """A verdict in kstatus' words, which health checks are told in."""
+    if health.rule == "kstatus":
+        return compute(live).status
+    return {"Healthy": "Current", "Degraded": "Failed", "Progressing": "InProgress"}.get(health.status, "Unknown")
 
 
 def _duration(seconds: float) -> str:

@@ -199,10 +199,6 @@ def refuses(obj: Object | None, decryption: bool) -> str:
 def unsupported(kustomization: Kustomization) -> str:
     """A field of the spec that would change the outcome and that is not carried out yet; empty when there is none."""
     spec = kustomization.spec
-    if spec.get("healthCheckExprs"):
-        return "spec.healthCheckExprs is not supported yet: use healthChecks or wait"
-    if any(entry.get("readyExpr") for entry in spec.get("dependsOn") or ()):
-        return "spec.dependsOn[].readyExpr is not supported yet: leave it out to wait for Ready"
     if (spec.get("kubeConfig") or {}).get("configMapRef"):
         return "spec.kubeConfig.configMapRef is not supported yet: use secretRef"
     return ""

@@ -88,6 +88,8 @@ class Kustomization:
     default_namespace: str
     """Where objects that name no namespace go; empty: nowhere, as in Flux."""
     depends_on: Sequence[Key]
+    ready_when: Mapping[Key, str]
+    """Expressions that say when a dependency is ready, in place of its Ready condition."""
     health_checks: Sequence[Ref]
     deletion_policy: str
     account: str
@@ -125,6 +127,11 @@ class Kustomization:
                 Key(str(entry.get("namespace") or key.namespace), str(entry.get("name") or ""))
                 for entry in spec.get("dependsOn") or ()
             ),
+            ready_when={
+                Key(str(entry.get("namespace") or key.namespace), str(entry.get("name") or "")): str(entry["readyExpr"])
+                for entry in spec.get("dependsOn") or ()
+                if entry.get("readyExpr")
+            },
             health_checks=tuple(
                 Ref(
                     Kind.parse(str(check.get("apiVersion") or "apps/v1"), str(check.get("kind") or "")),
