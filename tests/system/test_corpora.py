@@ -7,6 +7,8 @@ owners do by hand (sync what is not synced automatically, hand in a Secret that 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -354,3 +356,32 @@ async def test_tenants_of_flux2_multi_tenancy() -> None:
                 "tenants": "dependency 'flux-system/kyverno-policies' is not ready",
             }
         )
+
+
+def test_waiting_for_what_cannot_come_ends_and_names_it(tmp_path: Path) -> None:
+    """As a customer would: up and wait in the background, then why, down to the chart that nobody installs."""
+    folder = corpus("realworld/flux2-kustomize-helm-example")
+    state = tmp_path / "state"
+
+    def trueup(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "trueup.cli.main", *arguments, "--state", str(state)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    started = ("up", str(folder), "--map", f"{FLUX_EXAMPLE}={folder}", "--listen", "127.0.0.1:0", "--detach", "--wait")
+    ambiguous = trueup(*started)
+    try:
+        ended = trueup(*started, "--path", "clusters/staging", "--timeout", "5")
+        why = trueup("why", "apps")
+    finally:
+        trueup("down")
+
+    assert (ambiguous.returncode, ambiguous.stderr) == (
+        2,
+        "error: several folders to begin with: choose one by --path (clusters/production, clusters/staging)\n",
+    )
+    assert ended.returncode == 1
+    assert "kustomization flux-system/apps still: Unknown Progressing - dependency" in ended.stderr
+    assert "kustomization flux-system/infra-controllers still: OutOfSync Degraded - health check failed" in ended.stderr
+    assert why.returncode == 1
+    assert why.stdout.splitlines()[-1].startswith("First cause: HelmRelease.helm.toolkit.fluxcd.io ")
+    assert why.stdout.strip().endswith(HELM)
