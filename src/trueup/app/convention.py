@@ -23,6 +23,7 @@ SCATTERED = 100
 SHOWN = 8
 _UNITS = re.compile(rb"^kind:\s*[\"']?(?:Kustomization|Application|ApplicationSet|AppProject)[\"']?\s*(?:#.*)?$", re.M)
 _SOURCES = re.compile(rb"^kind:\s*[\"']?GitRepository[\"']?\s*(?:#.*)?$", re.M)
+_KIND = re.compile(rb"^kind:\s*\S", re.M)
 _FLUX, _ARGO = "kustomize.toolkit.fluxcd.io/", "argoproj.io/"
 _GENERATORS = "source.extensions.fluxcd.io/"
 
@@ -75,15 +76,22 @@ def _found(tree: Tree) -> Beginning:
         return Beginning(folders[0], "the folder of the units that bring all others")
     named = [name for name in NAMED if tree.kind(name) == "folder"]
     built = [name for name in named if any(tree.kind(f"{name}/{file}") == "file" for file in KUSTOMIZATIONS)]
-    if named:
-        chosen = (built or named)[0]
-        return Beginning(chosen, f"the {'kustomization' if built else 'folder'} {chosen}/")
+    if built:
+        return Beginning(built[0], f"the kustomization {built[0]}/")
+    plain = [name for name in named if not units or _holds_objects_only(tree, name)]
+    if plain:
+        return Beginning(plain[0], f"the folder {plain[0]}/")
     if len(folders) > 1:
         files = tuple(sorted({unit.file for unit in units}))
         if len(files) > SCATTERED or any(unit.flux for unit in units):
             raise _ambiguous(folders)
         return Beginning("", f"{len(files)} files with Applications", files)
     return Beginning("", "the top of the repository")
+
+
+def _holds_objects_only(tree: Tree, folder: str) -> bool:
+    """Whether all YAML in a folder can be applied, as far as a glance tells: no charts, no settings of other tools."""
+    return all(_KIND.search(tree.read(file)) for file in _files(tree, folder))
 
 
 def _ambiguous(folders: Sequence[str]) -> SourceProblem:

@@ -86,6 +86,19 @@ def test_applications_all_over_the_tree_are_taken_one_by_one(tmp_path: Path) -> 
     assert made["spec"]["source"]["directory"] == {"recurse": True, "include": "{one/app.yaml,two/app.yaml}"}
 
 
+def test_a_folder_of_more_than_objects_is_not_taken_for_its_name(tmp_path: Path) -> None:
+    """When there are Applications to begin with instead."""
+    files = {
+        "argocd/one/app.yaml": application("one", "manifests"),
+        "argocd/two/app.yaml": application("two", "manifests"),
+        "argocd/pulumi/settings.yaml": "config: {}\n",
+    }
+
+    assert begin(tmp_path, files).files == ("argocd/one/app.yaml", "argocd/two/app.yaml")
+    (tmp_path / "argocd/pulumi/settings.yaml").unlink()
+    assert begin(tmp_path, {}).folder == "argocd"
+
+
 def test_the_repository_that_flux_bootstrap_would_make_is_made(tmp_path: Path) -> None:
     """Example repositories name flux-system and leave its definition to `flux bootstrap`."""
     found = begin(tmp_path, {"clusters/home/apps.yaml": flux("apps", "./apps")})
