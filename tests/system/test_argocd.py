@@ -146,6 +146,9 @@ def test_destinations_by_name_by_server_and_unknown_ones(all_: Everything) -> No
     )
     found = all_.status("nowhere")
     assert (found["sync"]["status"], found["health"]["status"]) == ("Unknown", "Unknown")
+    finalizers = {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}}
+    all_.patch("nowhere", finalizers)
+    all_.kubectl("delete", "application", "nowhere", "-n", "argocd", "--timeout=10s")
 
 
 def test_another_cluster_by_server_and_by_name(all_: Everything, tmp_path: Path) -> None:

@@ -152,6 +152,21 @@ def test_a_newer_revision_takes_the_place_of_a_sync_that_is_stuck(all_: Everythi
     assert f"superseded by {commit}" in events
 
 
+def test_a_commit_for_others_leaves_a_sync_alone(all_: Everything) -> None:
+    """What is newest says the same of this Application, so its hook runs on."""
+    all_.files("busy", config("a", a="1"), job("long", {HOOK: "PreSync"}, pod=NEVER))
+    all_.app("busy", AUTOMATED, metadata={"finalizers": ["resources-finalizer.argocd.argoproj.io"]})
+    waiting = all_.until("busy", lambda s: s["operationState"]["message"].startswith("waiting for completion of hook"))
+    uid = all_.get("job", "long", "busy")["metadata"]["uid"]
+    commit = all_.files("others", config("b", b="1"))
+    seen = all_.until("busy", lambda s: s["sync"]["revision"] == commit)
+
+    assert seen["operationState"] == waiting["operationState"]
+    assert all_.get("job", "long", "busy")["metadata"]["uid"] == uid
+    all_.kubectl("delete", "application", "busy", "-n", "argocd", "--timeout=20s")
+    assert jobs(all_, "busy") == set()
+
+
 def test_a_namespace_goes_before_the_hook_that_needs_it(all_: Everything) -> None:
     """Whatever wave it names, and even out of its phase."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "led", "annotations": {WAVE: "5"}}}

@@ -43,7 +43,8 @@ async def operate(run: Run, cluster: Cluster, compared: Comparison | None) -> tu
     asked: Object | None = state.get("operation") if state else run.raw.get("operation")
     if state and compared is not None and state.get("phase") != "Terminating":
         subject = Subject.under_way(run.app, state)
-        if automatic.preempts(run.app, asked or {}, subject, compared.desired.revisions):
+        newer = automatic.preempts(run.app, asked or {}, subject, compared.desired.revisions)
+        if newer and await _says_another_thing(run, cluster, compared, subject):
             await _supersede(run, cluster, compared, state, subject)
             state, asked = {}, None
     if asked is None:
@@ -222,6 +223,15 @@ async def _desired(run: Run, cluster: Cluster, compared: Comparison | None, subj
         if same and all(pin in ("", now) for pin, now in zip(subject.revisions, at, strict=True)):
             return compared.desired
     return await ask.desire(run, cluster, subject.sources, subject.revisions)
+
+
+async def _says_another_thing(run: Run, cluster: Cluster, compared: Comparison, subject: Subject) -> bool:
+    """Whether the newest revision means other objects than those under way: most commits are about other Applications."""
+    try:
+        under_way = await ask.desire(run, cluster, subject.sources, subject.revisions)
+    except (SourceProblem, RenderProblem):
+        return True  # what is under way cannot be had any more
+    return under_way.objects != compared.desired.objects
 
 
 async def _supersede(run: Run, cluster: Cluster, compared: Comparison, state: Object, subject: Subject) -> None:
