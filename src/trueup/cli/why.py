@@ -6,6 +6,7 @@ children and pods below it -> their last warning event. The deepest finding is t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from trueup.kube.names import Kind, Object, Ref
 from trueup.kube.problems import ApiProblem, NotFound
 from trueup.ports import Client
 
+_UNREACHED = re.compile(r"unable to access '(\S+)'")
+"""How Git words a remote that cannot be reached."""
 EVENT = Kind("", "v1", "Event")
 
 
@@ -56,6 +59,9 @@ async def why(name: str, state: Path, kubeconfig: Path | None, context: str, nam
         return 0
     if len(findings) > 1:
         click.echo(f"\nFirst cause: {findings[-1].where}: {findings[-1].text or findings[-1].state}")
+    unreached = _UNREACHED.search(findings[-1].text)
+    if unreached:
+        click.echo(f"A folder on this machine can answer instead: trueup up --map {unreached[1].rstrip('/')}=DIR")
     return 1
 
 
