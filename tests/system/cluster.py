@@ -50,10 +50,8 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A served hub and the kubeconfig that reaches it."""
+    """A kubeconfig, and a home for who uses it."""
 
-    hub: Hub
-    server: Server
     config: Path
     home: Path
 
@@ -93,8 +91,16 @@ class Cluster:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Served(Cluster):
+    """A cluster of our own."""
+
+    hub: Hub
+    server: Server
+
+
 @asynccontextmanager
-async def started(folder: Path) -> AsyncIterator[Cluster]:
+async def started(folder: Path) -> AsyncIterator[Served]:
     """A cluster that keeps nothing, on a port of its own."""
     clock = WallClock()
     hub = await open_hub(Store(MemoryLog()), load(), clock)
@@ -108,7 +114,7 @@ async def started(folder: Path) -> AsyncIterator[Cluster]:
     config = folder / "kubeconfig"
     kubeconfig.write(config, url=server.url, ca=keys.ca.read_bytes(), token=keys.admin_token)
     try:
-        yield Cluster(hub, server, config, folder)
+        yield Served(config, folder, hub, server)
     finally:
         await server.stop()
         await hub.close()

@@ -1,9 +1,15 @@
-"""Genuine kubectl against the embedded API server: everyday commands, as people type them."""
+"""Genuine kubectl against the embedded API server: everyday commands, as people type them.
+
+The same holds for a genuine Kubernetes, and is shown where ``--kubeconfig`` names one.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import time
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +17,7 @@ import pytest
 import pytest_asyncio
 
 from tests.system.cluster import Cluster, needs_kubectl, started
+from trueup.apiserver import pki
 
 pytestmark = [needs_kubectl, pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
 
@@ -36,17 +43,29 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 80}]}
 """
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test runs against every cluster at hand."""
+    if "cluster" in metafunc.fixturenames:
+        genuine = ["kubernetes"] if metafunc.config.getoption("--kubeconfig") else []
+        metafunc.parametrize("cluster", ["embedded", *genuine], indirect=True, scope="module")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+async def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
     """One cluster for the whole file."""
-    async with started(tmp_path_factory.mktemp("cluster")) as running:
+    folder = tmp_path_factory.mktemp("cluster")
+    if request.param == "kubernetes":
+        yield Cluster(Path(request.config.getoption("--kubeconfig")), folder)
+        return
+    async with started(folder) as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def space(cluster: Cluster, request: pytest.FixtureRequest) -> str:
     """A namespace of the test's own."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:60].strip("-")
+    words = re.sub(r"\[.*|_", lambda found: "-" if found[0] == "_" else "", request.node.name.removeprefix("test_"))
+    name = f"{words[:50].strip('-')}-{uuid.uuid4().hex[:6]}"
     await cluster.kubectl("create", "namespace", name)
     return name
 
@@ -59,6 +78,16 @@ async def applied(cluster: Cluster, space: str, text: str, *more: str) -> str:
 async def read(cluster: Cluster, space: str, what: str, path: str) -> str:
     """One value of an object."""
     return await cluster.kubectl("get", "-n", space, what, "-o", f"jsonpath={{{path}}}")
+
+
+async def with_token(cluster: Cluster, token: str) -> dict[str, str]:
+    """The environment of somebody who shows that token instead."""
+    config = cluster.home / "other.kubeconfig"
+    config.write_text(cluster.config.read_text())
+    env = {"KUBECONFIG": str(config)}
+    user = await cluster.kubectl("config", "view", "-o", "jsonpath={.users[0].name}", env=env)
+    await cluster.kubectl("config", "set-credentials", user, f"--token={token}", env=env)
+    return env
 
 
 async def test_apply_creates_then_leaves_alone(cluster: Cluster, space: str) -> None:
@@ -213,7 +242,7 @@ CREATED = {
 @pytest.mark.parametrize("line", CREATED)
 async def test_create(cluster: Cluster, line: str) -> None:
     """The imperative `create …` commands, which send protobuf, make the object that they say."""
-    keys = cluster.home / "pki"
+    pki.prepare(keys := cluster.home / "pki", ["localhost"], time.time())
     words = line.format(cert=keys / "server.crt", key=keys / "server.key").split(" ")
     expected = CREATED[line]
     ran = await cluster.run("create", *words)
@@ -396,10 +425,7 @@ async def test_service_account_may_do_what_its_role_says(cluster: Cluster, space
         "create", "-n", space, "rolebinding", "pods", "--role=pods", f"--serviceaccount={space}:reader"
     )
     token = (await cluster.kubectl("create", "-n", space, "token", "reader")).strip()
-    config = cluster.home / "reader.kubeconfig"
-    config.write_text(cluster.config.read_text())
-    env = {"KUBECONFIG": str(config)}
-    await cluster.kubectl("config", "set-credentials", "trueup", f"--token={token}", env=env)
+    env = await with_token(cluster, token)
     assert (await cluster.kubectl("get", "-n", space, "pods", "-o", "name", env=env)) == ""
     ran = await cluster.run("get", "-n", space, "configmaps", env=env)
     assert ran.err == (
@@ -413,9 +439,8 @@ async def test_service_account_may_do_what_its_role_says(cluster: Cluster, space
 
 async def test_impersonation(cluster: Cluster, space: str) -> None:
     """`--as` and every `--as-group` count."""
-    await cluster.kubectl(
-        "create", "-n", space, "rolebinding", "ops", "--clusterrole=view", "--group=ops", "--group=other"
-    )
+    await cluster.kubectl("create", "-n", space, "role", "pods", "--verb=list", "--resource=pods")
+    await cluster.kubectl("create", "-n", space, "rolebinding", "ops", "--role=pods", "--group=ops", "--group=other")
     as_dev = ("--as=ann", "--as-group=devs")
     assert (await cluster.run("get", "-n", space, "pods", *as_dev)).code == 1
     assert (await cluster.run("get", "-n", space, "pods", *as_dev, "--as-group=ops", "--as-group=more")).code == 0
@@ -423,10 +448,7 @@ async def test_impersonation(cluster: Cluster, space: str) -> None:
 
 async def test_nobody_is_anonymous(cluster: Cluster) -> None:
     """Without a valid token there is no answer."""
-    config = cluster.home / "nobody.kubeconfig"
-    config.write_text(cluster.config.read_text())
-    env = {"KUBECONFIG": str(config)}
-    await cluster.kubectl("config", "set-credentials", "trueup", "--token=wrong", env=env)
+    env = await with_token(cluster, "wrong")
     ran = await cluster.run("get", "pods", env=env)
     assert ran.code == 1
     assert "You must be logged in to the server (Unauthorized)" in ran.err
