@@ -295,6 +295,21 @@ def test_operations_may_be_dry_partial_and_terminated(all_: Everything) -> None:
     assert all_.ended("picky", "Error")["message"] == "Invalid operation request: no operation specified"
 
 
+def test_deleting_what_is_to_be_confirmed_waits_for_a_person(all_: Everything) -> None:
+    """Nothing goes before, and the status says what it waits for."""
+    all_.files("sure", config("a", a="1"), config("dear", {OPTIONS: "Prune=confirm"}))
+    all_.app("sure", AUTOMATED, metadata={"finalizers": ["resources-finalizer.argocd.argoproj.io"]})
+    all_.synced("sure")
+    all_.kubectl("delete", "application", "sure", "-n", "argocd", "--wait=false")
+    waits = "deleting the Application's resources: waiting for pruning confirmation of /ConfigMap/dear"
+    all_.until("sure", lambda s: s["operationState"]["message"] == waits)
+    assert set(all_.data("sure")) == {"a", "dear"}
+    when = all_.get("application", "sure", "argocd")["metadata"]["deletionTimestamp"]
+    all_.kubectl("annotate", "application", "sure", "-n", "argocd", f"argocd.argoproj.io/deletion-approved={when}")
+    eventually(lambda: all_.get("application", "sure", "argocd") is None)
+    assert all_.data("sure") == {}
+
+
 def test_deleting_an_application_takes_along_what_its_finalizer_says(all_: Everything) -> None:
     """With the finalizer everything goes but what says Delete=false; without it everything stays."""
     where = {"server": HERE, "namespace": "gone"}

@@ -52,7 +52,7 @@ async def delete(run: Run) -> Result:
     if outcome.final:
         return await _failed(run, outcome.message)
     run.status["operationState"] = operation.after({}, outcome, Subject((), (), False), run.now)
-    run.status["operationState"]["message"] = DELETING
+    run.status["operationState"]["message"] = f"{DELETING}: {outcome.message}"
     run.tools.progress[run.ref] = outcome.progress
     await run.write()
     return Result(after=outcome.next_after)
@@ -66,7 +66,7 @@ async def _advance(run: Run, cluster: Cluster, finalizers: Sequence[str]) -> Out
     cascade = any(name in CASCADE for name in finalizers)
     owned = (*request.inventory, *await _left_behind(run, cluster)) if cascade else ()
     request = replace(request, wanted=wanted, inventory=tuple(dict.fromkeys(owned)))
-    going = run.state.get("phase") == "Running" and run.state.get("message") == DELETING
+    going = run.state.get("phase") == "Running" and str(run.state.get("message")).startswith(DELETING)
     progress = run.progress(run.state, Retry()) if going else Progress(started=format_time(run.now))
 
     async def save(reached: Progress) -> None:

@@ -133,11 +133,12 @@ def options_of(annotations: Mapping[str, str], defaults: Removals = ALLOWED, liv
     stays = live is not None and _stays(live, annotations)
     if not sync and not compare and not ignore_health and not stays and defaults == ALLOWED:
         return DEFAULT
+    prune, delete = _removal(sync, "Prune", defaults[0]), _removal(sync, "Delete", defaults[1])
     return Options(
         how=_how(sync),
         force=_flag(sync, "Force"),
-        prune=_removal(sync, "Prune", defaults[0]),
-        delete="no" if stays else _removal(sync, "Delete", defaults[1]),
+        prune=prune,
+        delete="no" if stays else "confirm" if delete == "yes" and prune == "confirm" else delete,
         prune_last=_flag(sync, "PruneLast"),
         validate=_flag(sync, "Validate"),
         skip_dry_run_on_missing=_flag(sync, "SkipDryRunOnMissingResource"),
