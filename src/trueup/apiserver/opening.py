@@ -24,6 +24,8 @@ from trueup.apiserver.built_in import built_in
 from trueup.apiserver.crds import Definitions
 from trueup.apiserver.draining import Draining
 from trueup.apiserver.hub import Hub
+from trueup.apiserver.policies.mutating import MutatingPolicies
+from trueup.apiserver.policies.validating import ValidatingPolicies
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
@@ -80,6 +82,7 @@ def _admission(hub: Hub) -> None:
         DefaultClasses(store).admit,
         RuntimeClass(store).admit,
         addresses.admit,
+        MutatingPolicies(hub).admit,
     ]
     hub.validating += [
         namespaces.keep,
@@ -87,6 +90,7 @@ def _admission(hub: Hub) -> None:
         limits.check,
         PodSecurity(store).admit,
         priority.check,
+        ValidatingPolicies(hub).admit,
         ResourceQuota(store, hub.clock.now).admit,
     ]
     hub.settling += [addresses]

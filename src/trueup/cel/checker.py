@@ -127,11 +127,11 @@ class Checker:
         return optional_of(result) if was_optional or node.optional else result
 
     def _field_type(self, node: Select, type_name: str, name: str) -> Type:
-        known = self._env.objects.get(type_name)
-        if known is None:
+        try:
+            found = self._env.field(type_name, name)
+        except KeyError:
             self._say(node, f"unexpected failed resolution of '{type_name}'")
             return ERROR
-        found = known.fields.get(name)
         if found is None:
             self._say(node, f"undefined field '{name}'")
             return ERROR
@@ -237,7 +237,7 @@ class Checker:
         if name is None:
             return self._undeclared(node, node.name)
         node.name = name
-        made = self._env.type_names[name]
+        made = self._env.type_named(name) or ERROR
         if made.kind != "struct" and name not in self._env.objects:
             self._say(node, f"'{types.type_name(made)}' is not a message type")
             made = ERROR

@@ -6,14 +6,15 @@ cel-go that Kubernetes leaves out. Source: ``k8s.io/apiserver/pkg/cel/environmen
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trueup.cel import types
 from trueup.cel.functions import Overload
 from trueup.cel.macros import Expander
-from trueup.cel.types import ObjectType, Type
+from trueup.cel.types import Field, ObjectType, Type
 from trueup.cel.values import TypeValue
 
 _TYPES: Mapping[str, Type] = {
@@ -38,12 +39,14 @@ _TYPES: Mapping[str, Type] = {
 class Environment:
     """Immutable; ``with_…`` answer a wider one."""
 
-    functions: Mapping[str, tuple[Overload, ...]] = field(default_factory=dict)
-    macros: Mapping[tuple[str, int, bool], Expander] = field(default_factory=dict)
-    variables: Mapping[str, Type] = field(default_factory=dict)
-    objects: Mapping[str, ObjectType] = field(default_factory=dict)
-    type_names: Mapping[str, Type] = field(default_factory=lambda: dict(_TYPES))
+    functions: Mapping[str, tuple[Overload, ...]] = dataclasses.field(default_factory=dict)
+    macros: Mapping[tuple[str, int, bool], Expander] = dataclasses.field(default_factory=dict)
+    variables: Mapping[str, Type] = dataclasses.field(default_factory=dict)
+    objects: Mapping[str, ObjectType] = dataclasses.field(default_factory=dict)
+    type_names: Mapping[str, Type] = dataclasses.field(default_factory=lambda: dict(_TYPES))
     container: str = ""
+    open_type: str = ""
+    """The root of object types that have every field: ``Object`` and ``Object.spec``, whose fields are of any type."""
     check_literals: bool = True  # whether constants are judged before anything runs, and [1, 'a'] is refused
     escapes: bool = False  # whether a field's name may stand in backquotes
     folding: bool = True  # whether what is constant is computed once, and costs nothing
@@ -76,6 +79,19 @@ class Environment:
             type_names={**self.type_names, **(type_names or {})},
         )
 
+    def with_open_type(self, root: str) -> Environment:
+        """With object types under a root that have every field."""
+        return replace(self, open_type=root)
+
+    def _is_open(self, name: str) -> bool:
+        return bool(self.open_type) and (name == self.open_type or name.startswith(f"{self.open_type}."))
+
+    def field(self, type_name: str, name: str) -> Field | None:
+        """A field of an object type; None where there is none. Raises ``KeyError`` for a type that has no fields at all."""
+        if self._is_open(type_name):
+            return Field(name, types.DYN)
+        return self.objects[type_name].fields.get(name)
+
     def candidates(self, name: str) -> list[str]:
         """The full names that a name may stand for, nearest first."""
         if name.startswith("."):
@@ -95,7 +111,7 @@ class Environment:
     def constant(self, name: str) -> tuple[Any, Type] | None:
         """What a name of a type stands for."""
         for candidate in self.candidates(name):
-            found = self.type_names.get(candidate)
+            found = self.type_named(candidate)
             if found is not None:
                 return TypeValue(types.type_name(found)), types.type_of_type(found)
         return None
@@ -108,6 +124,10 @@ class Environment:
                 return found
         return None
 
+    def type_named(self, name: str) -> Type | None:
+        """A type by its full name."""
+        return types.struct(name) if self._is_open(name) else self.type_names.get(name)
+
     def object_name(self, name: str) -> str | None:
         """The full name of a type."""
-        return next((each for each in self.candidates(name) if each in self.type_names), None)
+        return next((each for each in self.candidates(name) if self.type_named(each) is not None), None)

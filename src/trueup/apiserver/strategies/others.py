@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trueup.apiserver.policies import checks
 from trueup.apiserver.strategies.core import EVENT
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
 from trueup.kube.names import Object
@@ -24,6 +25,12 @@ def _no_rules(obj: Object, moment: Moment) -> None:
 _ROLE = Strategy(counts_generations=False, canonical=_no_rules)
 
 GROUPS: Mapping[str, Mapping[str, Strategy]] = {
+    "admissionregistration.k8s.io": {
+        "MutatingAdmissionPolicy": Strategy(check=checks.mutating_policy),
+        "MutatingAdmissionPolicyBinding": Strategy(check=checks.mutating_binding),
+        "ValidatingAdmissionPolicy": Strategy(check=checks.validating_policy),
+        "ValidatingAdmissionPolicyBinding": Strategy(check=checks.validating_binding),
+    },
     "apiregistration.k8s.io": {"APIService": UNCOUNTED},
     "autoscaling": {"HorizontalPodAutoscaler": UNCOUNTED},
     "certificates.k8s.io": {
