@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::Deprecatio
 
 SYNCED = "Synced Healthy"
 POD = Kind("", "v1", "Pod")
+APPLICATION_SET = Kind("argoproj.io", "v1alpha1", "ApplicationSet")
 GENERATOR = Kind("source.extensions.fluxcd.io", "v1beta1", "ArtifactGenerator")
 HELM_RELEASE = Kind("helm.toolkit.fluxcd.io", "v2", "HelmRelease")
 
@@ -65,6 +66,17 @@ class Cluster:
             return "" if phases and set(phases) == {"Running"} else f"{labels}: {phases}"
 
         return wrong
+
+    async def unexplained_generators(self) -> str:
+        """ApplicationSets that do not say what becomes of them."""
+        sets = (await self.client.list(APPLICATION_SET)).items
+        silent = [
+            one["metadata"]["name"]
+            for one in sets
+            if [(c["type"], c["reason"]) for c in one.get("status", {}).get("conditions", ())]
+            != [("ErrorOccurred", "NotSupported")]
+        ]
+        return f"of {len(sets)}: {silent}" if silent or not sets else ""
 
     async def said(self) -> dict[str, str]:
         """What each unit says: ``Synced Healthy``, or its message."""
@@ -191,6 +203,7 @@ async def test_applications_of_argocd_diff_preview(branch: str) -> None:
     async with up(corpus(f"argocd-diff-preview/branches/{branch}/base"), DIFF_PREVIEW) as cluster:
         await cluster.sync(BRANCHES[branch])
         await cluster.meets(BRANCHES[branch])
+        await until(cluster.unexplained_generators)
 
 
 # --- podinfo -------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trueup.families.argocd import appset, project, reconcile, view
+from trueup.families.argocd import appset, health, project, reconcile, view
 from trueup.families.argocd.secrets import SECRET
 from trueup.families.argocd.types import APPLICATION, APPLICATION_SET, HOME, PROJECT, Application
 from trueup.families.argocd.wanted import owner_in
@@ -40,6 +40,7 @@ FAMILY = Family(
     name="argocd",
     crds=("applications.yaml", "appprojects.yaml", "applicationsets.yaml"),
     home="home.yaml",
+    health={("argoproj.io", "ApplicationSet"): health.application_set},
     controllers=(
         Controller(
             "argocd-application",
