@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+import orjson
+
 from trueup.apiserver.crd_rules import Run, compile_rules, has_rules
 from trueup.apiserver.registry import Registry, Rules, Served
 from trueup.kube import formats
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import Cause, InternalError, MethodNotAllowed
-from trueup.kube.schema import validate
+from trueup.kube.schema import fill_defaults, validate
 from trueup.kube.shape_of import shape_of_schema
 from trueup.kube.shapes import SCALAR, Shape
 from trueup.kube.types import VERBS, Subresource, Types
@@ -27,8 +29,8 @@ CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _UPDATES = frozenset({"get", "patch", "update"})
 
 
-def served_by(definition: Object, types: Types) -> Iterator[Served]:
-    """One entry for each served version."""
+def served_by(definition: Object, types: Types, revision: int = 0) -> Iterator[Served]:
+    """One entry for each served version; ``revision``: from where on it is served so."""
     spec = definition["spec"]
     names, group = spec["names"], spec["group"]
     for version in spec.get("versions") or ():
@@ -56,6 +58,7 @@ def served_by(definition: Object, types: Types) -> Iterator[Served]:
             warning=warning,
             crd=definition,
             version_spec=version,
+            defaults_from=revision if _has_defaults(schema) else 0,
             columns=tuple(version.get("additionalPrinterColumns") or ()),
         )
 
@@ -72,6 +75,20 @@ def custom_shape(schema: Mapping[str, Any], types: Types) -> Shape:
         schema=schema,
         make=lambda: (fields, inner.values, None),
     )
+
+
+def with_defaults(served: Served, obj: Object) -> Object:
+    """A stored object with the defaults that its schema got since. Source: apiextensions-apiserver, defaulting on read."""
+    schema = ((served.version_spec or {}).get("schema") or {}).get("openAPIV3Schema") or {}
+    filled: Object = orjson.loads(orjson.dumps(obj))
+    fill_defaults(filled, schema)
+    return filled if filled != obj else obj
+
+
+def _has_defaults(schema: Any) -> bool:
+    if isinstance(schema, dict):
+        return "default" in schema or any(map(_has_defaults, schema.values()))
+    return isinstance(schema, list) and any(map(_has_defaults, schema))
 
 
 def _subresources(version: Mapping[str, Any], kind: Kind) -> Mapping[str, Subresource]:
@@ -115,7 +132,7 @@ class Definitions:
     """Follows the stored definitions and keeps the registry as they say."""
 
     def __init__(self, store: Store, types: Types, registry: Registry) -> None:
-        self._types, self._registry = types, registry
+        self._store, self._types, self._registry = store, types, registry
         self._served: dict[str, list[Resource]] = {}
         bucket = store.bucket(CRD.group_resource)
         for _, name, entry in bucket.scan():
@@ -129,7 +146,8 @@ class Definitions:
             self._serve(event.name, event.entry.obj)
 
     def _serve(self, name: str, definition: Object) -> None:
-        entries = list(served_by(definition, self._types)) if is_established(definition) else []
+        revision = self._store.revision + 1
+        entries = list(served_by(definition, self._types, revision)) if is_established(definition) else []
         self._drop(name, keep=tuple(entry.resource for entry in entries))
         for entry in entries:
             known = self._registry.get(entry.resource)

@@ -20,8 +20,8 @@ from trueup.kube.names import Object
 from trueup.kube.problems import NotAcceptable, NotFound
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-_API_VERSION = "The version of the schema that the object is written in."
-_KIND = "The kind of the object, in CamelCase; it cannot be changed."
+_API_VERSION = "APIVersion defines the version of the schema that the object is written in."
+_KIND = "Kind is the kind of the object, in CamelCase; it cannot be changed."
 _UNSPEAKABLE = frozenset({"oneOf", "anyOf", "not", "nullable"})
 """What OpenAPI v2 has no words for."""
 _ALTERNATIVES = {

@@ -47,6 +47,8 @@ class Served:
     """The definition, for a custom resource."""
     version_spec: Mapping[str, Any] | None = None
     """The version's part of the definition."""
+    defaults_from: int = 0
+    """Custom objects last written before this revision may lack defaults that the schema has; 0: it has none."""
     columns: Sequence[Column] = ()
     """A custom resource's printer columns."""
 

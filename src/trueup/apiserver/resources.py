@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
@@ -21,9 +22,11 @@ from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
 from trueup.kube.documents import dump
 from trueup.kube.names import Object
-from trueup.kube.problems import MethodNotAllowed, NotFound
+from trueup.kube.problems import BadRequest, MethodNotAllowed, NotAcceptable, NotFound
+from trueup.ports import PatchType
 from trueup.store.state import Entry
 
+_ANSWERS_AS = "only the following media types are accepted: application/json, application/yaml"
 _AT_ONCE = 100
 """Deletions of a collection that are under way at one time."""
 
@@ -54,6 +57,8 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     if virtual.is_virtual(served):
         if verb != "create":
             raise _not_allowed(served)
+        if wire.chosen(request.headers.get("accept", "")) != "object":
+            raise NotAcceptable(_ANSWERS_AS)
         made = await virtual.create(hub, authorizer, served, namespace, _object(request, write), request.user)
         return _shaped(hub, served, request, made, 201, warnings)
     if verb not in served.verbs:
@@ -76,7 +81,7 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
         obj = await update(hub, served, namespace, name, _object(request, write), write)
     elif verb == "patch":
         existed = hub.store.bucket(served.storage).newest(namespace, name) is not None
-        body, how = wire.read_patch(request.body, wire.media_type(request.headers))
+        body, how = _patch(request, write)
         obj = await patch(hub, served, namespace, name, body, how, write)
         status = 200 if existed else 201
     elif verb == "delete":
@@ -186,6 +191,19 @@ def _object(request: Request, write: Write) -> Object:
     if media.endswith("json") and write.validation != "Ignore":
         write.duplicates.extend(wire.duplicates(request.body, obj))
     return obj
+
+
+def _patch(request: Request, write: Write) -> tuple[Any, PatchType]:
+    """The patch; keys that an apply gives twice are told or refused."""
+    media = wire.media_type(request.headers)
+    body, how = wire.read_patch(request.body, media)
+    if how == "apply" and write.validation != "Ignore" and not request.body.lstrip().startswith(b"{"):
+        twice = wire.repeated(request.body)
+        if twice and write.validation == "Strict":
+            raise BadRequest(f"error strict decoding YAML: {twice}")
+        if twice:
+            write.warnings.append(twice)
+    return body, how
 
 
 def _deleted(served: Served, obj: Object) -> Object:

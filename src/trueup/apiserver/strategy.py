@@ -28,6 +28,8 @@ class Strategy:
 
     counts_generations: bool = True
     """Whether ``metadata.generation`` counts changes of anything but metadata and status."""
+    uncounted: frozenset[str] = frozenset()
+    """Fields of ``spec`` whose change counts as none."""
     keeps_status: bool = False
     """A creator's status is kept, or filled in by the strategy itself."""
     create: Callable[[Object, Moment], None] | None = None
@@ -48,6 +50,8 @@ class Strategy:
     """What an object that is marked for deletion says of it."""
     selectable: frozenset[str] = frozenset()
     """Field labels besides name and namespace."""
+    selected: Callable[[Object], Object] | None = None
+    """An object as its field labels name it, where that is not how it is written."""
 
 
 PLAIN = Strategy()

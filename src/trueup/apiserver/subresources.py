@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 from trueup.apiserver import options, wire
+from trueup.apiserver.eviction import evict
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.path import Target
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Request, Write
 from trueup.apiserver.verbs import prepare, read
-from trueup.apiserver.verbs.delete import delete
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import change, conflict, update
 from trueup.kube.names import Object
@@ -45,7 +45,9 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
     if name == "eviction":
         body = wire.read_object(request.body, wire.media_type(request.headers)) if request.body else {}
         meant, write = options.delete_options(body.get("deleteOptions") or {}, request.query, write)
-        await delete(hub, served, target.namespace, target.name, meant, write)
+        if body and (body.get("metadata") or {}).get("name", target.name) != target.name:
+            raise BadRequest("name in URL does not match name in Eviction object")
+        await evict(hub, served, target.namespace, target.name, meant, write)
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201, _JSON
     if name == "binding":
         return await _bind(hub, served, request, target, write)

@@ -75,6 +75,13 @@ def read_patch(body: bytes, media: str) -> tuple[Any, Any]:
     return read_value(body, "application/yaml" if media.endswith("yaml") else "application/json"), how
 
 
+def repeated(body: bytes) -> str:
+    """The keys that a YAML body gives more than once, in the words of its reader; empty when there are none."""
+    found = [twice for document in documents.parse(body) for twice in document.duplicates]
+    lines = "".join(f'\n  line {twice.line}: key "{twice.key}" already set in map' for twice in found)
+    return f"error converting YAML to JSON: yaml: unmarshal errors:{lines}" if found else ""
+
+
 class _Pairs(dict[str, Any]):
     """A JSON object that remembers the names that came more than once."""
 
@@ -124,11 +131,6 @@ def list_of(kind: str, api_version: str, items: list[bytes], revision: str, toke
 def event_line(type_: str, body: bytes) -> bytes:
     """One line of a watch."""
     return b"".join((b'{"type":"', type_.encode(), b'","object":', body, b"}\n"))
-
-
-def wants(accept: str, word: str) -> bool:
-    """Whether any part of an Accept header asks for a transformation such as ``as=Table``."""
-    return word in accept
 
 
 def chosen(accept: str) -> str:

@@ -29,9 +29,13 @@ def parse_time(text: str) -> tuple[int, int]:
 
 def format_time(seconds: int) -> str:
     """``2024-05-01T10:00:00Z``."""
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{_text(seconds)}Z"
 
 
 def format_micro(seconds: int, nanos: int) -> str:
     """``2024-05-01T10:00:00.000001Z``."""
-    return f"{(_EPOCH + timedelta(seconds=seconds)).strftime('%Y-%m-%dT%H:%M:%S')}.{nanos // 1000:06d}Z"
+    return f"{_text(seconds)}.{nanos // 1000:06d}Z"
+
+
+def _text(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()  # years have four digits there

@@ -164,3 +164,16 @@ async def test_update_keeps_what_the_status_said(client: InProcessClient) -> Non
     second = await client.apply(changed, manager="helm")
     assert second["status"]["conditions"] == first["status"]["conditions"]
     assert second["status"]["acceptedNames"]["shortNames"] == ["ct"]
+
+
+async def test_what_is_stored_gets_defaults_that_come_later(client: InProcessClient) -> None:
+    """On reading, in lists too; a default that is taken away leaves what was written with it."""
+    schema = {"type": "object", "properties": {"size": {"type": "string"}}}
+    await client.create(definition(spec=schema))
+    await client.create(custom("old"))
+    made = {"type": "object", "properties": {"size": {"type": "string", "default": "big"}}, "default": {}}
+    changed = {"spec": {"versions": definition(spec=made)["spec"]["versions"]}}
+    await client.patch(NAME, changed, "merge")
+
+    assert (await client.get(Ref(TAB, "default", "old")))["spec"] == {"size": "big"}
+    assert [one["spec"] for one in (await client.list(TAB, "default")).items] == [{"size": "big"}]

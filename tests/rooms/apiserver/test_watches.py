@@ -85,7 +85,7 @@ async def test_pods_are_watched_by_their_node(client: InProcessClient, web: Web)
         assert await watch.names(1) == [("ADDED", "a")]
 
 
-async def test_events_are_selected_by_their_core_names(client: InProcessClient, web: Web) -> None:
+async def test_events_are_selected_by_the_names_of_their_group(client: InProcessClient, web: Web) -> None:
     """Whichever of their two groups they were written in, and are listed and watched in."""
     about = {"kind": "Pod", "namespace": "default", "name": "a"}
     new = {
@@ -108,7 +108,8 @@ async def test_events_are_selected_by_their_core_names(client: InProcessClient, 
         await client.create(other)
         watched = await watch.next()
     listed = await web.get(path, **query)
-    again = await web.get("/apis/events.k8s.io/v1/namespaces/default/events", **query)
+    newer = {"fieldSelector": "regarding.name=a,reportingController=example.com/test"}
+    again = await web.get("/apis/events.k8s.io/v1/namespaces/default/events", **newer)
 
     assert [event["metadata"]["name"] for event in listed["items"]] == ["one"]
     assert [event["regarding"]["name"] for event in again["items"]] == ["a"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trueup.apiserver.strategies.core import counted
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
 from trueup.kube.names import Object
 
@@ -30,5 +31,5 @@ def _count_templates(obj: Object, count: int) -> None:
 ROWS: Mapping[str, Strategy] = {
     "ControllerRevision": UNCOUNTED,
     "DaemonSet": Strategy(create=_new_daemon_set, update=_changed_daemon_set),
-    "ReplicaSet": Strategy(selectable=frozenset({"status.replicas"})),
+    "ReplicaSet": Strategy(selectable=frozenset({"status.replicas"}), selected=counted),
 }

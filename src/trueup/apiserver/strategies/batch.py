@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trueup.apiserver.strategies.core import counted
 from trueup.apiserver.strategy import Moment, Strategy
 from trueup.kube.names import Object
 
@@ -31,5 +32,5 @@ def _new_job(obj: Object, moment: Moment) -> None:
 
 
 ROWS: Mapping[str, Strategy] = {
-    "Job": Strategy(create=_new_job, selectable=frozenset({"status.successful"})),
+    "Job": Strategy(create=_new_job, selectable=frozenset({"status.successful"}), selected=counted),
 }

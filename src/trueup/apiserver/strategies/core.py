@@ -66,8 +66,25 @@ def _namespace_going(obj: Object) -> Object:
     return {**obj, "status": {**(obj.get("status") or {}), "phase": "Terminating"}}
 
 
+def _selected_pod(obj: Object) -> Object:
+    return {**obj, "spec": {**obj["spec"], "hostNetwork": bool(obj["spec"].get("hostNetwork"))}}
+
+
+def _selected_node(obj: Object) -> Object:
+    return {"metadata": obj["metadata"], "spec": {"unschedulable": bool((obj.get("spec") or {}).get("unschedulable"))}}
+
+
+def counted(obj: Object) -> Object:
+    """For kinds that are selected by how many there are: none is said to be 0."""
+    status = obj.get("status") or {}
+    counts = {"replicas": status.get("replicas") or 0, "successful": status.get("succeeded") or 0}
+    return {**obj, "status": {**status, **counts}}
+
+
 _POD = Strategy(
+    uncounted=frozenset({"nodeName"}),
     create=_new_pod,
+    selected=_selected_pod,
     grace=_pod_grace,
     held=_pod_held,
     selectable=frozenset(
@@ -86,30 +103,47 @@ _NAMESPACE = Strategy(
     going=_namespace_going,
     selectable=frozenset({"status.phase"}),
 )
-EVENT = Strategy(
-    counts_generations=False,
-    selectable=frozenset(
-        {
-            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
-            "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
-            "reportingComponent", "source", "type",
-        }
-    ),
-)  # fmt: skip
-"""By the field names of the core group, in every version."""
+_ABOUT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+
+
+def _selected_event(obj: Object) -> Object:
+    """By the names of both groups; the source is one word."""
+    about = obj.get("involvedObject") or obj.get("regarding")
+    reporting = obj.get("reportingComponent") or obj.get("reportingController")
+    source = (obj.get("source") or obj.get("deprecatedSource") or {}).get("component") or reporting
+    words = {"reportingComponent": reporting, "reportingController": reporting, "source": source}
+    return {
+        "metadata": obj["metadata"],
+        **{name: obj.get(name) for name in ("reason", "type")},
+        **words,
+        "involvedObject": about,
+        "regarding": about,
+    }
+
+
+def event(about: str, *others: str) -> Strategy:
+    """An Event's strategy; the groups have different names for whom it is about."""
+    names = (*(f"{about}.{name}" for name in _ABOUT), "reason", "type", *others)
+    return Strategy(counts_generations=False, selectable=frozenset(names), selected=_selected_event)
+
 
 ROWS: Mapping[str, Strategy] = {
     "ComponentStatus": UNCOUNTED,
     "ConfigMap": UNCOUNTED,
     "Endpoints": UNCOUNTED,
-    "Event": EVENT,
+    "Event": event("involvedObject", "reportingComponent", "source"),
     "LimitRange": UNCOUNTED,
     "Namespace": _NAMESPACE,
-    "Node": Strategy(counts_generations=False, keeps_status=True, selectable=frozenset({"spec.unschedulable"})),
+    "Node": Strategy(
+        counts_generations=False,
+        keeps_status=True,
+        selectable=frozenset({"spec.unschedulable"}),
+        selected=_selected_node,
+    ),
     "PersistentVolume": UNCOUNTED,
     "PersistentVolumeClaim": UNCOUNTED,
     "Pod": _POD,
-    "ReplicationController": Strategy(selectable=frozenset({"status.replicas"})),
+    "ReplicationController": Strategy(selectable=frozenset({"status.replicas"}), selected=counted),
     "ResourceQuota": UNCOUNTED,
     "Secret": Strategy(counts_generations=False, selectable=frozenset({"type"})),
     "Service": Strategy(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trueup.apiserver.policies import checks
-from trueup.apiserver.strategies.core import EVENT
+from trueup.apiserver.strategies.core import event
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
 from trueup.kube.names import Object
 
@@ -37,7 +37,7 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
         "CertificateSigningRequest": Strategy(counts_generations=False, selectable=frozenset({"spec.signerName"}))
     },
     "coordination.k8s.io": {"Lease": UNCOUNTED},
-    "events.k8s.io": {"Event": EVENT},
+    "events.k8s.io": {"Event": event("regarding", "reportingController")},
     "networking.k8s.io": {"IPAddress": UNCOUNTED},
     "node.k8s.io": {"RuntimeClass": UNCOUNTED},
     "discovery.k8s.io": {"EndpointSlice": Strategy(update=_count_labels)},

@@ -10,7 +10,6 @@ import orjson
 
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
-from trueup.apiserver.versions import convert
 from trueup.kube import selectors
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Expired, Invalid, Timeout, not_found
@@ -23,6 +22,8 @@ _TOO_OLD = (
     "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
     "deleted between the time the first chunk was returned and now may show up in the list."
 )
+_TOKEN_LIVES = 300.0
+"""Seconds that a list can go on as it was: as long as etcd keeps what kube-apiserver compacts every five minutes."""
 _NOW = -1
 """The revision in a token that goes on without consistency."""
 
@@ -76,7 +77,10 @@ def find(
     if by_field is not None:
         check_fields(served, by_field)
     bucket = hub.store.bucket(served.storage)
-    after, at = _position(page, revision) if page else (None, _exact(hub, revision, match, limit))
+    now = hub.clock.now()
+    after, at, since = _position(page, revision) if page else (None, _exact(hub, revision, match, limit), now)
+    if after is not None and at != _NOW and now - since > _TOKEN_LIVES:
+        raise StaleToken(_token(after, _NOW, now))
     shown = hub.store.revision if at == _NOW else at
     out: list[Entry] = []
     last = ("", "")
@@ -88,7 +92,7 @@ def find(
         if limit and len(out) == limit:
             selected = by_label is not None or by_field is not None
             remaining = 0 if selected else max(1, _remaining(bucket, namespace, last))
-            return Found(out, str(shown), _token(last, shown), remaining)
+            return Found(out, str(shown), _token(last, shown, now if at == _NOW else since), remaining)
         out.append(entry)
         last = (space, name)
     return Found(out, str(shown))
@@ -104,7 +108,7 @@ def _candidates(
         except Gone:
             if after is None:
                 raise Expired("The resourceVersion for the provided list is too old.") from None
-            raise StaleToken(_token(after, _NOW)) from None
+            raise StaleToken(_token(after, _NOW, 0)) from None
     elif name is not None and after is None:
         for space in [namespace] if namespace else sorted(bucket.spaces):
             entry = bucket.get(space, name)
@@ -173,24 +177,23 @@ def check_fields(served: Served, selector: selectors.FieldSelector) -> None:
 
 
 def selected_form(served: Served, obj: Object) -> Object:
-    """The object as its field selectors name it: events are selected by the core names in every version."""
-    if served.storage == "events" and obj.get("apiVersion") != "v1":
-        return convert(obj, "v1")
-    return obj
+    """The object as its field selectors name it."""
+    return served.strategy.selected(obj) if served.strategy.selected is not None else obj
 
 
-def _token(after: tuple[str, str], revision: int) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps({"v": revision, "a": after})).decode()
+def _token(after: tuple[str, str], revision: int, since: float) -> str:
+    """Where a list goes on, as it was at which revision, and when it was begun."""
+    return base64.urlsafe_b64encode(orjson.dumps({"v": revision, "a": after, "t": int(since)})).decode()
 
 
-def _position(token: str, revision: str) -> tuple[tuple[str, str], int]:
+def _position(token: str, revision: str) -> tuple[tuple[str, str], int, float]:
     if revision not in ("", "0"):
         raise BadRequest("specifying resource version is not allowed when using continue")
     try:
         found = orjson.loads(base64.urlsafe_b64decode(token))
-        space, name, at = found["a"][0], found["a"][1], found["v"]
+        space, name, at, since = found["a"][0], found["a"][1], found["v"], found["t"]
     except (ValueError, KeyError, IndexError, TypeError):
         raise BadRequest(f"continue key is not valid: {token}") from None
-    if not (isinstance(space, str) and isinstance(name, str) and isinstance(at, int)):
+    if not (isinstance(space, str) and isinstance(name, str) and isinstance(at, int) and isinstance(since, int)):
         raise BadRequest(f"continue key is not valid: {token}")
-    return (space, name), at
+    return (space, name), at, since

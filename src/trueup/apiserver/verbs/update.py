@@ -162,7 +162,8 @@ def _spec_changed(old: Object, new: Object, served: Served) -> bool:
     """Built-in kinds count changes of ``spec``; custom ones of all but metadata (and status, where it is apart)."""
     if not served.custom:
         if "spec" in old or "spec" in new:
-            return bool(old.get("spec") != new.get("spec"))
+            a, b, apart = old.get("spec") or {}, new.get("spec") or {}, served.strategy.uncounted
+            return any(a.get(k) != b.get(k) for k in (a.keys() | b.keys()) - apart) if apart else bool(a != b)
         return any(old.get(k) != new.get(k) for k in old.keys() | new.keys() if k != "metadata")
     skip = {"metadata", "status"} if served.has_status else {"metadata"}
     return any(old.get(k) != new.get(k) for k in (old.keys() | new.keys()) - skip)

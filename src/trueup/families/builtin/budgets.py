@@ -6,21 +6,27 @@ A budget's selector may be an expression, so a pod's change wakes the budgets of
 from collections.abc import Iterable, Sequence
 
 from trueup.families.builtin import pods, rollout
-from trueup.families.builtin.kinds import BUDGET, POD, REPLICA_SET, STATEFUL_SET
-from trueup.families.builtin.tools import now, with_condition, write_status
+from trueup.families.builtin.kinds import BUDGET, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET
+from trueup.families.builtin.tools import seconds, with_condition, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import controller_of, labels, meta
 from trueup.kube.selectors import label_selector
+from trueup.timing.rfc3339 import format_time
 
 _SPACE = "namespace"
-_SCALED = {kind.kind: kind for kind in (REPLICA_SET, STATEFUL_SET)}
+_SCALED = {kind.kind: kind for kind in (REPLICA_SET, STATEFUL_SET, REPLICATION_CONTROLLER)}
+_EVICTED_WITHIN = 120.0
 
 
-def status(budget: Object, found: Sequence[Object], expected: int, stamp: str) -> Object:
+def status(budget: Object, found: Sequence[Object], expected: int, moment: float) -> Object:
     """The numbers, and whether a pod may be evicted."""
-    spec, before = budget["spec"], budget.get("status") or {}
-    healthy = sum(pods.ready(pod) and not meta(pod).get("deletionTimestamp") for pod in found)
+    spec, before, stamp = budget["spec"], budget.get("status") or {}, format_time(moment)
+    disrupted = _disrupted(before, found, moment)
+    healthy = sum(
+        pods.ready(pod) and not meta(pod).get("deletionTimestamp") and meta(pod)["name"] not in disrupted
+        for pod in found
+    )
     if spec.get("maxUnavailable") is not None:
         wanted = max(0, expected - rollout.portion(spec["maxUnavailable"], expected, up=True))
     else:
@@ -44,7 +50,15 @@ def status(budget: Object, found: Sequence[Object], expected: int, stamp: str) -
         "disruptionsAllowed": allowed,
         "expectedPods": expected,
         "observedGeneration": generation,
+        **({"disruptedPods": disrupted} if disrupted else {}),
     }
+
+
+def _disrupted(before: Object, found: Sequence[Object], moment: float) -> dict[str, str]:
+    """Pods that are being evicted and were not seen to go yet; after two minutes nobody waits for it."""
+    there = {meta(pod)["name"] for pod in found if not meta(pod).get("deletionTimestamp")}
+    noted = before.get("disruptedPods") or {}
+    return {name: at for name, at in noted.items() if name in there and moment - seconds(at) < _EVICTED_WITHIN}
 
 
 async def reconcile(tools: Tools, key: Key) -> Result:
@@ -55,8 +69,9 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     selector = label_selector(budget["spec"].get("selector"))
     every = tools.cache(POD).list(key.namespace)
     found = [pod for pod in every if selector.matches(labels(pod)) and pods.phase(pod) not in ("Succeeded", "Failed")]
-    await write_status(tools, budget, status(budget, found, _expected(tools, key.namespace, found), now(tools)))
-    return Result()
+    new = status(budget, found, _expected(tools, key.namespace, found), tools.clock.now())
+    await write_status(tools, budget, new)
+    return Result(after=_EVICTED_WITHIN if new.get("disruptedPods") else None)
 
 
 def _expected(tools: Tools, namespace: str, found: Sequence[Object]) -> int:
@@ -83,5 +98,10 @@ CONTROLLER = Controller(
     BUDGET,
     reconcile,
     index={_SPACE: _namespace},
-    watches=(Watch(POD, by={_SPACE: _namespace}), Watch(REPLICA_SET), Watch(STATEFUL_SET)),
+    watches=(
+        Watch(POD, by={_SPACE: _namespace}),
+        Watch(REPLICA_SET),
+        Watch(STATEFUL_SET),
+        Watch(REPLICATION_CONTROLLER),
+    ),
 )

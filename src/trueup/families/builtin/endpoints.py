@@ -6,18 +6,21 @@ change wakes the few Services that name one of its labels.
 
 from collections.abc import Iterable, Sequence
 
+import orjson
+
 from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
-from trueup.families.builtin.tools import MANAGER, create, owner_reference
+from trueup.families.builtin.tools import MANAGER, create, owner_reference, remove, short_hash
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object, Ref
 from trueup.kube.objects import labels, meta, uid
-from trueup.kube.problems import AlreadyExists, NotFound
+from trueup.kube.problems import AlreadyExists, Forbidden, NotFound
 from trueup.kube.selectors import set_selector
 
-_LABEL, _SELECTS = "label", "selects"
+_LABEL, _SELECTS, _SLICES = "label", "selects", "service"
 _SERVICE_NAME = "kubernetes.io/service-name"
 _MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+_MANAGER = "endpointslice-controller.k8s.io"
 _FULL = 1000
 
 
@@ -84,65 +87,78 @@ def _reference(pod: Object) -> Object:
     return {"kind": "Pod", "namespace": meta(pod)["namespace"], "name": meta(pod)["name"], "uid": uid(pod)}
 
 
-def slice_of(service: Object, found: Sequence[Object]) -> Object:
-    """The one EndpointSlice of a Service."""
-    name, namespace = meta(service)["name"], meta(service)["namespace"]
+def groups(service: Object, found: Sequence[Object]) -> list[tuple[list[Object], list[Object]]]:
+    """The ports and the pods that have them: a target by name may be another number in each pod."""
+    out: dict[bytes, tuple[list[Object], list[Object]]] = {}
+    for pod in found:
+        has = ports(service, pod)
+        out.setdefault(orjson.dumps(has), (has, []))[1].append(pod)
+    return list(out.values())
+
+
+def slices_of(service: Object, found: Sequence[Object]) -> list[Object]:
+    """The EndpointSlices of a Service, an empty one where no pod is behind it."""
+    out = []
+    for number, (has, behind_it) in enumerate(groups(service, found) or [([], [])]):
+        for start in range(0, max(len(behind_it), 1), _FULL):
+            suffix = uid(service)[:5] if not (number or start) else short_hash([uid(service), has, start], 5)
+            out.append(_slice(service, suffix, has, behind_it[start : start + _FULL]))
+    return out
+
+
+def _slice(service: Object, suffix: str, has: list[Object], found: Sequence[Object]) -> Object:
+    name = meta(service)["name"]
     endpoints = []
-    for pod in found[:_FULL]:
-        is_ready = _counts(service, pod)
+    for pod in found:
         gone = bool(meta(pod).get("deletionTimestamp"))
         endpoints.append(
             {
                 "addresses": [pod["status"]["podIP"]],
-                "conditions": {"ready": is_ready, "serving": pods.ready(pod), "terminating": gone},
+                "conditions": {"ready": _counts(service, pod), "serving": pods.ready(pod), "terminating": gone},
                 "nodeName": pod["spec"].get("nodeName"),
                 "targetRef": _reference(pod),
                 "zone": "simulated-a",
             }
         )
-    marks = {**labels(service), _SERVICE_NAME: name, _MANAGED_BY: "endpointslice-controller.k8s.io"}
+    marks = {**labels(service), _SERVICE_NAME: name, _MANAGED_BY: _MANAGER}
     if service["spec"].get("clusterIP") == "None":
         marks["service.kubernetes.io/headless"] = ""
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": f"{name}-{uid(service)[:5]}",
-            "namespace": namespace,
+            "name": f"{name}-{suffix}",
+            "namespace": meta(service)["namespace"],
             "labels": marks,
             "ownerReferences": [owner_reference(service)],
         },
         "addressType": "IPv4",
         "endpoints": endpoints,
-        "ports": ports(service, found[0] if found else None),
+        "ports": has,
     }
 
 
 def endpoints_of(service: Object, found: Sequence[Object]) -> Object:
-    """The older Endpoints object."""
-    up: list[Object] = []
-    down: list[Object] = []
-    for pod in found[:_FULL]:
-        address = {
-            "ip": pod["status"]["podIP"],
-            "nodeName": pod["spec"].get("nodeName"),
-            "targetRef": _reference(pod),
-        }
-        (up if _counts(service, pod) else down).append(address)
-    subset: Object = {"ports": ports(service, found[0] if found else None)}
-    subset |= {"addresses": up} if up else {}
-    subset |= {"notReadyAddresses": down} if down else {}
-    name, namespace = meta(service)["name"], meta(service)["namespace"]
+    """The older Endpoints object: one subset for each set of ports."""
+    subsets = []
+    for has, behind_it in groups(service, found[:_FULL]):
+        up: list[Object] = []
+        down: list[Object] = []
+        for pod in behind_it:
+            address = {"ip": pod["status"]["podIP"], "nodeName": pod["spec"].get("nodeName")}
+            (up if _counts(service, pod) else down).append({**address, "targetRef": _reference(pod)})
+        subset: Object = {"ports": has, **({"addresses": up} if up else {})}
+        subsets.append(subset | ({"notReadyAddresses": down} if down else {}))
     return {
         "apiVersion": "v1",
         "kind": "Endpoints",
         "metadata": {
-            "name": name,
-            "namespace": namespace,
+            "name": meta(service)["name"],
+            "namespace": meta(service)["namespace"],
             "labels": {**labels(service), "endpoints.kubernetes.io/managed-by": "endpoint-controller"},
             "ownerReferences": [],
         },
-        **({"subsets": [subset]} if up or down else {}),
+        **({"subsets": subsets} if subsets else {}),
     }
 
 
@@ -158,13 +174,19 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     cache = tools.cache(POD)
     lists = [cache.by_index(_LABEL, value) for value in pairs(key.namespace, selector.items())]
     found = behind(service, min(lists, key=len))
-    await _write(tools, slice_of(service, found), ("endpoints", "ports"))
+    wanted = slices_of(service, found)
+    for one in wanted:
+        await _write(tools, one, ("endpoints", "ports"))
+    names = {meta(one)["name"] for one in wanted}
+    for one in list(tools.cache(ENDPOINT_SLICE).by_index(_SLICES, f"{key.namespace}/{key.name}")):
+        if meta(one)["name"] not in names:
+            await remove(tools, one)
     await _write(tools, endpoints_of(service, found), ("subsets",))
     return Result()
 
 
 async def _remove_endpoints(tools: Tools, key: Key) -> None:
-    """The Service is gone; its slice has it for an owner, its Endpoints bear its name alone."""
+    """The Service is gone; its slices have it for an owner, its Endpoints bear its name alone."""
     found = tools.cache(ENDPOINTS).get(key)
     if found is not None and labels(found).get("endpoints.kubernetes.io/managed-by") == "endpoint-controller":
         try:
@@ -184,6 +206,8 @@ async def _write(tools: Tools, wanted: Object, parts: Sequence[str]) -> None:
             return
         except AlreadyExists:
             known = await tools.client.get(Ref.of(wanted))
+        except (Forbidden, NotFound):  # its namespace is on its way out
+            return
     same = all((known.get(part) or []) == (wanted.get(part) or []) for part in parts)
     if same and labels(known) == wanted["metadata"]["labels"]:
         return
@@ -196,6 +220,23 @@ async def _write(tools: Tools, wanted: Object, parts: Sequence[str]) -> None:
         return
 
 
+def _service_of(one: Object) -> Iterable[str]:
+    """Which Service a slice of ours is of, as an index value."""
+    if labels(one).get(_MANAGED_BY) == _MANAGER:
+        yield f"{meta(one).get('namespace')}/{labels(one).get(_SERVICE_NAME)}"
+
+
+def _wakes(one: Object) -> Iterable[Key]:
+    """A slice that somebody deletes or edits is put right."""
+    for value in _service_of(one):
+        namespace, _, name = value.partition("/")
+        yield Key(namespace, name)
+
+
+def _same_name(one: Object) -> Iterable[Key]:
+    yield Key.of(one)
+
+
 CONTROLLER = Controller(
     "endpoints",
     SERVICE,
@@ -203,7 +244,7 @@ CONTROLLER = Controller(
     index={_SELECTS: by_selector},
     watches=(
         Watch(POD, by={_SELECTS: by_label}, index={_LABEL: by_label}),
-        Watch(ENDPOINT_SLICE),
-        Watch(ENDPOINTS),
+        Watch(ENDPOINT_SLICE, keys=_wakes, index={_SLICES: _service_of}),
+        Watch(ENDPOINTS, keys=_same_name),
     ),
 )

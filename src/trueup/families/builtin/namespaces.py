@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from trueup.families.builtin.kinds import NAMESPACE
+from dataclasses import dataclass, field
+
+from trueup.families.builtin.kinds import NAMESPACE, POD
 from trueup.families.builtin.tools import MANAGER, remove, with_condition, write_status
 from trueup.family import Controller, Result, Tools
 from trueup.kube.names import Key, Object
@@ -26,46 +28,67 @@ def contents(resources: list[ResourceInfo]) -> list[ResourceInfo]:
     return out
 
 
-def conditions(namespace: Object, left: dict[str, int], finalizers: dict[str, int], stamp: str) -> list[Object]:
+_FINE = {
+    "NamespaceDeletionDiscoveryFailure": ("ResourcesDiscovered", "All resources successfully discovered"),
+    "NamespaceDeletionGroupVersionParsingFailure": (
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    ),
+    "NamespaceDeletionContentFailure": (
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+    "NamespaceContentRemaining": ("ContentRemoved", "All content successfully removed"),
+    "NamespaceFinalizersRemaining": ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
+}
+"""What a namespace says of itself on its way out, as long as nothing stands in the way."""
+
+
+@dataclass(slots=True)
+class Left:
+    """What is still in a namespace, by resource; and what holds it, by finalizer."""
+
+    resources: dict[str, int] = field(default_factory=dict)
+    finalizers: dict[str, int] = field(default_factory=dict)
+
+
+def conditions(namespace: Object, left: Left, stamp: str) -> list[Object]:
     """What still stands in the way, as the namespace says it."""
-    shown = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(left.items()))
-    held = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(finalizers.items()))
-    said = (
-        ("NamespaceContentRemaining", "SomeResourcesRemain", f"Some resources are remaining: {shown}", bool(left)),
-        (
-            "NamespaceFinalizersRemaining",
-            "SomeFinalizersRemain",
-            f"Some content in the namespace has finalizers remaining: {held}",
-            bool(finalizers),
-        ),
-    )
-    empty = {
-        "NamespaceContentRemaining": ("ContentRemoved", "All content successfully removed"),
-        "NamespaceFinalizersRemaining": ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
-    }
+    shown = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(left.resources.items()))
+    held = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(left.finalizers.items()))
+    failing: dict[str, tuple[str, str]] = {}
+    if left.resources:
+        failing["NamespaceContentRemaining"] = ("SomeResourcesRemain", f"Some resources are remaining: {shown}")
+    if left.finalizers:
+        text = f"Some content in the namespace has finalizers remaining: {held}"
+        failing["NamespaceFinalizersRemaining"] = ("SomeFinalizersRemain", text)
     out = list((namespace.get("status") or {}).get("conditions") or ())
-    for type, reason, message, holds in said:
-        if not holds:
-            reason, message = empty[type]
-        new = {"type": type, "status": "True" if holds else "False", "reason": reason, "message": message}
+    for type, fine in _FINE.items():
+        reason, message = failing.get(type, fine)
+        new = {"type": type, "status": "True" if type in failing else "False", "reason": reason, "message": message}
         out = with_condition(out, new, stamp)
     return out
 
 
 async def reconcile(tools: Tools, key: Key) -> Result:
-    """Empty a namespace that is being deleted, then let it go."""
+    """Empty a namespace that is being deleted, pods first, then let it go."""
     namespace = tools.cache(NAMESPACE).get(key)
     if namespace is None or not meta(namespace).get("deletionTimestamp"):
         return Result()
     if "kubernetes" not in ((namespace.get("spec") or {}).get("finalizers") or ()):
         return Result()
-    left, finalizers = await _empty(tools, key.name)
-    if left:
+    every = contents(list(await tools.client.resources()))
+    first = [info for info in every if info.kind == POD]
+    left = Left()
+    await _empty(tools, key.name, first, left)
+    if not left.resources:
+        await _empty(tools, key.name, [info for info in every if info.kind != POD], left)
+    if left.resources:
         status = dict(namespace.get("status") or {})
-        status["conditions"] = conditions(namespace, left, finalizers, format_time(tools.clock.now()))
-        if finalizers:  # what goes by itself in a moment is not worth a word
+        status["conditions"] = conditions(namespace, left, format_time(tools.clock.now()))
+        if left.finalizers:  # what goes by itself in a moment is not worth a word
             await write_status(tools, namespace, status)
-        return Result(after=_AGAIN if not finalizers else 1.0)
+        return Result(after=_AGAIN if not left.finalizers else 1.0)
     kept = [name for name in namespace["spec"]["finalizers"] if name != "kubernetes"]
     done = {**namespace, "spec": {**namespace["spec"], "finalizers": kept}}
     try:
@@ -77,11 +100,9 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     return Result()
 
 
-async def _empty(tools: Tools, namespace: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Delete all that is there; answers what is still there, and which finalizers hold it."""
-    left: dict[str, int] = {}
-    finalizers: dict[str, int] = {}
-    for info in contents(list(await tools.client.resources())):
+async def _empty(tools: Tools, namespace: str, resources: list[ResourceInfo], left: Left) -> None:
+    """Delete all that is there; notes what is still there, and which finalizers hold it."""
+    for info in resources:
         try:
             found = (await tools.client.list(info.kind, namespace)).items
             for obj in found:
@@ -92,11 +113,10 @@ async def _empty(tools: Tools, namespace: str) -> tuple[dict[str, int], dict[str
         except (NotFound, MethodNotAllowed):
             continue  # no longer served
         if found:
-            left[info.resource.group_resource] = len(found)
+            left.resources[f"{info.resource.name}.{info.resource.group}"] = len(found)
         for obj in found:
             for name in meta(obj).get("finalizers") or ():
-                finalizers[name] = finalizers.get(name, 0) + 1
-    return left, finalizers
+                left.finalizers[name] = left.finalizers.get(name, 0) + 1
 
 
 CONTROLLER = Controller("namespace", NAMESPACE, reconcile)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from trueup.kube.names import Object
@@ -22,6 +24,9 @@ from trueup.kube.validation.containers import container, volume_names, volumes
 _DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _RESTART = ("Always", "OnFailure", "Never")
 _OPERATORS = ("Equal", "Exists")
+_SEGMENT = r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SYSCTL = re.compile(rf"({_SEGMENT}[\./])*{_SEGMENT}")
+_LONGEST_SYSCTL = 253
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
@@ -62,6 +67,22 @@ def pod_spec(spec: Object, path: str, claims: frozenset[str] = frozenset()) -> C
             where = f"{path}.hostAliases[{index}].hostnames[{number}]"
             yield from each_invalid(where, name, formats.subdomain(name))
     yield from _spread(spec.get("topologySpreadConstraints") or (), f"{path}.topologySpreadConstraints")
+    yield from _sysctls((spec.get("securityContext") or {}).get("sysctls") or (), f"{path}.securityContext.sysctls")
+
+
+def _sysctls(found: Iterable[Object], path: str) -> Causes:
+    names: set[str] = set()
+    for index, one in enumerate(found):
+        name, where = str(one.get("name") or ""), f"{path}[{index}].name"
+        if not name:
+            yield required(where)
+        elif len(name) > _LONGEST_SYSCTL or _SYSCTL.fullmatch(name) is None:
+            yield invalid(
+                where, name, f"must have at most {_LONGEST_SYSCTL} characters and match regex ^{_SYSCTL.pattern}$"
+            )
+        elif name in names:
+            yield duplicate(where, name)
+        names.add(name)
 
 
 def _names(spec: Object, path: str) -> Causes:

@@ -1,6 +1,6 @@
 """Pods: given a node, brought to life, and let go. The shell around `pod_status.py` and `node.misfit`.
 
-One write binds, one says what became of it; a pod that is deleted goes at once, for nothing has to be stopped.
+One write binds, one says what became of it; a pod that is deleted goes as soon as its containers would have stopped.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from trueup.kube.objects import meta
 from trueup.timing.rfc3339 import format_time
 
 _UNBOUND = "unbound"
+_STOP = 1.2
+"""Seconds that containers take to end once they are told to."""
 
 
 async def reconcile(tools: Tools, key: Key) -> Result:
@@ -26,6 +28,9 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     if pod is None:
         return Result()
     if meta(pod).get("deletionTimestamp"):
+        left = _stops_in(pod, tools.clock.now())
+        if left > 0:
+            return Result(after=left)
         if meta(pod).get("deletionGracePeriodSeconds") or not meta(pod).get("finalizers"):
             await remove(tools, pod, propagation=None, grace=0)
         return Result()
@@ -42,6 +47,12 @@ async def reconcile(tools: Tools, key: Key) -> Result:
         await write_status(tools, pod, status, manager="kubelet")
         _tell(tools, pod, status)
     return Result(after=after)
+
+
+def _stops_in(pod: Object, moment: float) -> float:
+    """Seconds until its containers have stopped; the time of a deletion is known to the second alone."""
+    grace = int(meta(pod).get("deletionGracePeriodSeconds") or 0)
+    return seconds(meta(pod)["deletionTimestamp"]) - grace + min(grace, _STOP) - moment
 
 
 async def _schedule(tools: Tools, pod: Object, reason: str) -> Object | None:

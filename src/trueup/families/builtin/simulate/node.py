@@ -5,18 +5,21 @@ Source: Kubernetes documentation "Nodes", "Assigning Pods to Nodes", "Taints and
 
 from __future__ import annotations
 
-from trueup.families.builtin.kinds import NAMESPACE, NODE
+from trueup.families.builtin.kinds import LEASE, NAMESPACE, NODE
 from trueup.families.builtin.simulate.pod_status import NODE_IP
-from trueup.families.builtin.tools import create, write_status
+from trueup.families.builtin.tools import change, create, seconds, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
-from trueup.kube.objects import labels, meta
-from trueup.kube.problems import AlreadyExists
+from trueup.kube.objects import labels, meta, uid
+from trueup.kube.problems import AlreadyExists, NotFound
 from trueup.kube.selectors import label_selector
-from trueup.timing.rfc3339 import format_time
+from trueup.timing.rfc3339 import format_micro, format_time
 
 NAME = "simulated-0"
 SIMULATED = "simulate.trueup.dev/simulated"
+LEASES = "kube-node-lease"
+_RENEW = 10.0
+"""Seconds between two heartbeats."""
 _CAPACITY = {
     "cpu": "1024",
     "memory": "4096Gi",
@@ -132,7 +135,9 @@ def _tolerated(taint: Object, tolerations: list[Object] | tuple[Object, ...]) ->
 
 
 async def reconcile(tools: Tools, key: Key) -> Result:
-    """The node is there and Ready; any change of a namespace or node is reason enough to look."""
+    """The node is there, Ready, and says so every few seconds. It is looked after under the name of one namespace."""
+    if key.name != "default":
+        return Result()
     found = tools.cache(NODE).get(Key("", NAME))
     if found is None:
         try:
@@ -142,11 +147,29 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     if not (found.get("status") or {}).get("conditions"):
         status = node_status(await tools.client.version(), tools.clock.now())
         await write_status(tools, found, status, manager="kubelet")
-    return Result()
+    await _renew(tools, found)
+    return Result(after=_RENEW)
+
+
+async def _renew(tools: Tools, found: Object) -> None:
+    """The node's Lease. Source: Kubernetes documentation "Nodes", "Heartbeats"."""
+    lease = tools.cache(LEASE).get(Key(LEASES, NAME))
+    if lease is not None and tools.clock.now() - seconds((lease.get("spec") or {}).get("renewTime")) < _RENEW:
+        return
+    spec = {"holderIdentity": NAME, "leaseDurationSeconds": 40, "renewTime": format_micro(tools.clock.now())}
+    if lease is not None:
+        await change(tools, lease, {"spec": spec}, manager="kubelet")
+        return
+    owner = {"apiVersion": "v1", "kind": "Node", "name": NAME, "uid": uid(found)}
+    about = {"name": NAME, "namespace": LEASES, "ownerReferences": [owner]}
+    try:
+        await create(tools, {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": about, "spec": spec})
+    except (AlreadyExists, NotFound):
+        return
 
 
 def _default_only(obj: Object) -> list[Key]:
     return [Key("", "default")] if meta(obj).get("name") == NAME else []
 
 
-CONTROLLER = Controller("simulated-node", NAMESPACE, reconcile, watches=(Watch(NODE, keys=_default_only),))
+CONTROLLER = Controller("simulated-node", NAMESPACE, reconcile, watches=(Watch(NODE, keys=_default_only), Watch(LEASE)))

@@ -47,14 +47,14 @@ def next_status(pod: Object, bound: float, moment: float) -> tuple[Object | None
         first = min(how.ready_after, _GREETING) if how.ready_after > 2 * _GREETING else how.ready_after
         if moment < bound + first:
             return None, bound + first - moment
-        is_ready = moment >= bound + how.ready_after
+        is_ready = moment >= bound + how.ready_after and not how.never_ready
         return _running(pod, how, moment, bound, is_ready=is_ready, restarts=0), _look(how, moment, bound, is_ready)
     if how.ends:
         end = _exact(status, seconds(started), bound, how) + how.run_for
         if moment < end:
             return None, end - moment
         return _ended(pod, how, moment)
-    if (condition(status, "Ready") or {}).get("status") == "True":
+    if how.never_ready or (condition(status, "Ready") or {}).get("status") == "True":
         return None, None
     if moment < bound + how.ready_after:
         return None, bound + how.ready_after - moment
@@ -64,7 +64,7 @@ def next_status(pod: Object, bound: float, moment: float) -> tuple[Object | None
 def _look(how: Course, moment: float, bound: float, is_ready: bool) -> float | None:
     if how.ends:
         return how.run_for
-    return None if is_ready else max(0.01, bound + how.ready_after - moment)
+    return None if is_ready or how.never_ready else max(0.01, bound + how.ready_after - moment)
 
 
 def _exact(status: Object, started: float, bound: float, how: Course) -> float:

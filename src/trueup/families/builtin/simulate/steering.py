@@ -1,5 +1,6 @@
 """The annotations ``simulate.trueup.dev/…`` with which a pod (a template) asks for another course of events. Pure."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trueup.kube.names import Object
@@ -22,6 +23,8 @@ class Course:
     """Its containers exit after ``run_for``."""
     pending: bool = False
     image_pull_error: bool = False
+    never_ready: bool = False
+    """A probe of its own runs ``false``."""
     problem: str = ""
     """An annotation that cannot be read."""
 
@@ -38,7 +41,8 @@ def course(pod: Object) -> Course:
             problems.append(f"{PREFIX}{name}: {problem}")
             return default
 
-    fails = _true(given.get("fail")) or _true(given.get("crash-loop"))
+    containers = (pod.get("spec") or {}).get("containers") or ()
+    fails = _true(given.get("fail")) or _true(given.get("crash-loop")) or any(map(_is_false, containers))
     code = given.get("exit-code", "")
     if code and not code.isdigit():
         problems.append(f'{PREFIX}exit-code: "{code}" is no exit code: write a number from 0 to 255')
@@ -48,11 +52,31 @@ def course(pod: Object) -> Course:
         ready_after=duration("ready-after", READY_AFTER),
         run_for=duration("run-for", RUN_FOR),
         exit_code=exit_code,
-        ends=not always or fails or "exit-code" in given or "run-for" in given,
+        ends=(not always and not any(map(_stays, containers))) or fails or "exit-code" in given or "run-for" in given,
         pending=_true(given.get("pending")),
         image_pull_error=_true(given.get("image-pull-error")),
+        never_ready=any(_is_false(probe) for one in containers for probe in _probes(one)),
         problem="; ".join(problems),
     )
+
+
+def _stays(container: Object) -> bool:
+    """Images that are made to do nothing until they are stopped."""
+    name = str(container.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
+    if container.get("command"):
+        return False
+    return name == "pause" or (name == "agnhost" and list(container.get("args") or ["pause"]) == ["pause"])
+
+
+def _probes(container: Object) -> Iterator[Object]:
+    for name in ("readinessProbe", "startupProbe"):
+        yield (container.get(name) or {}).get("exec") or {}
+
+
+def _is_false(what: Object) -> bool:
+    """The one command whose outcome is known without running it."""
+    command: Sequence[str] = what.get("command") or ()
+    return len(command) == 1 and command[0] in ("false", "/bin/false", "/usr/bin/false")
 
 
 def _true(text: str | None) -> bool:
