@@ -22,6 +22,7 @@ from trueup.kube.problems import NotAcceptable, NotFound
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _API_VERSION = "APIVersion defines the version of the schema that the object is written in."
 _KIND = "Kind is the kind of the object, in CamelCase; it cannot be changed."
+_METADATA = "Standard object's metadata."
 _UNSPEAKABLE = frozenset({"oneOf", "anyOf", "not", "nullable"})
 """What OpenAPI v2 has no words for."""
 _ALTERNATIVES = {
@@ -144,7 +145,10 @@ class OpenApi:
             **{
                 k: v for k, v in (schema.get("properties") or {}).items() if k not in ("apiVersion", "kind", "metadata")
             },
-            "metadata": {"allOf": [{"$ref": lead + meta}]} if "components" in lead else {"$ref": lead + meta},
+            "metadata": {
+                "description": _METADATA,
+                **({"allOf": [{"$ref": lead + meta}]} if "components" in lead else {"$ref": lead + meta}),
+            },
         }
         kind = served.kind
         schema["x-kubernetes-group-version-kind"] = [{"group": kind.group, "version": kind.version, "kind": kind.kind}]

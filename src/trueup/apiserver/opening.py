@@ -81,8 +81,8 @@ def _admission(hub: Hub) -> None:
         tolerations.admit,
         DefaultClasses(store).admit,
         RuntimeClass(store).admit,
-        addresses.admit,
         MutatingPolicies(hub).admit,
+        addresses.admit,
     ]
     hub.validating += [
         namespaces.keep,

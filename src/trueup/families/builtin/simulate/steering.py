@@ -1,6 +1,6 @@
 """The annotations ``simulate.trueup.dev/…`` with which a pod (a template) asks for another course of events. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trueup.kube.names import Object
@@ -24,7 +24,7 @@ class Course:
     pending: bool = False
     image_pull_error: bool = False
     never_ready: bool = False
-    """A probe of its own runs ``false``."""
+    """A probe of its own is known to fail."""
     problem: str = ""
     """An annotation that cannot be read."""
 
@@ -55,22 +55,34 @@ def course(pod: Object) -> Course:
         ends=(not always and not any(map(_stays, containers))) or fails or "exit-code" in given or "run-for" in given,
         pending=_true(given.get("pending")),
         image_pull_error=_true(given.get("image-pull-error")),
-        never_ready=any(_is_false(probe) for one in containers for probe in _probes(one)),
+        never_ready=any(map(_fails, containers)),
         problem="; ".join(problems),
     )
 
 
-def _stays(container: Object) -> bool:
-    """Images that are made to do nothing until they are stopped."""
-    name = str(container.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
+def _image(container: Object) -> str:
+    """Its last name, where the image's own program runs."""
     if container.get("command"):
-        return False
-    return name == "pause" or (name == "agnhost" and list(container.get("args") or ["pause"]) == ["pause"])
+        return ""
+    return str(container.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
-def _probes(container: Object) -> Iterator[Object]:
+def _stays(container: Object) -> bool:
+    """Images that are made to do nothing, or to serve, until they are stopped."""
+    name, args = _image(container), [*(container.get("args") or ())]
+    return name == "pause" or (name == "agnhost" and (args or ["pause"])[0] in ("pause", "netexec", "test-webserver"))
+
+
+def _fails(container: Object) -> bool:
+    """Whether it can be known that a probe of it never succeeds."""
+    args = [*(container.get("args") or ())]
+    serves = 80 if _image(container) == "agnhost" and args == ["test-webserver"] else None
     for name in ("readinessProbe", "startupProbe"):
-        yield (container.get(name) or {}).get("exec") or {}
+        probe = container.get(name) or {}
+        asks = (probe.get("httpGet") or probe.get("tcpSocket") or {}).get("port")
+        if _is_false(probe.get("exec") or {}) or (serves is not None and isinstance(asks, int) and asks != serves):
+            return True
+    return False
 
 
 def _is_false(what: Object) -> bool:
