@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trueup.kube.documents import dump
 from trueup.kustomize.filters.paths import Place, lookup, places, read_text, split
 from trueup.kustomize.hashing import go_json
 from trueup.kustomize.ids import Gvk, Id
@@ -27,6 +26,7 @@ from trueup.kustomize.scalars import (
     settle,
     text_of,
 )
+from trueup.kustomize.yaml_text import rewritten
 
 _DEFAULT_PATH = "metadata.name"
 
@@ -226,6 +226,7 @@ def _inside_text(resource: Resource, parts: tuple[str, ...], value: Any, create:
             continue
         try:
             content = read_text(text_of(text))
+            before = copy(content)
             found = places(content, parts[at:], create)
         except KustomizeProblem:
             return False
@@ -235,25 +236,24 @@ def _inside_text(resource: Resource, parts: tuple[str, ...], value: Any, create:
             if isinstance(place.value, (dict, list)):
                 place.put(copy(value))
             else:
-                place.put(
-                    plain(text_of(value))
-                    if place.fresh or is_null(place.value)
-                    else retyped(text_of(value), place.value)
-                )
-        return _write_back(holder, parts[at - 1], text_of(text), content)
+                place.put(plain(text_of(value)) if place.fresh else retyped(text_of(value), place.value))
+        return _write_back(holder, parts[at - 1], text_of(text), before, content)
     return False
 
 
-def _write_back(holder: Any, key: str, text: str, content: Any) -> bool:
+def _write_back(holder: Any, key: str, text: str, before: Any, content: Any) -> bool:
     if not isinstance(holder, dict):
         return False
     if text.strip()[:1] in ("{", "["):
-        plain_content = settle(content)
+        try:
+            plain_content = settle(content)
+        except KustomizeProblem:
+            return False
         if "\n" in text and "  " in text:
             written = json.dumps(plain_content, sort_keys=True, ensure_ascii=False, indent=2)
         else:
             written = go_json(plain_content)
     else:
-        written = dump(settle(content)).strip()
+        written = rewritten(text, before, content)
     holder[key] = written if isinstance(holder[key], str) else Odd(written, written)
     return True
