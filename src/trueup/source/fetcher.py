@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import logging
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -28,9 +31,11 @@ from trueup.source.tree import GitTree
 POLL_SECONDS = 10.0
 """How old an answer of a remote may be. A webhook or a refresh makes it older than that at once."""
 _LOCAL_POLL_SECONDS = 0.5
-_MOST_PROCESSES = 8
+_MOST_PROCESSES, _MOST_OF_HOST = 24, 6
+"""Of Git, at once: a host that does not answer keeps only its own share of them."""
 _MOST_ARTIFACTS = 512
 T = TypeVar("T")
+log = logging.getLogger("trueup.source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,13 @@ class GitFetcher:
         self._answers: dict[tuple[str, str], _Answer] = {}
         self._running: dict[tuple[str, ...], asyncio.Task[Any]] = {}
         self._mirrors: dict[Path, pygit2.Repository] = {}
+        self._paths: dict[str, Path] = {}
+        """Where each mirror is: it has another number after each time that it was damaged."""
+        self._damaged: set[Path] = set()
+        """Mirrors of which something could not be read; told by the threads that read."""
         self._locks: dict[Path, asyncio.Lock] = {}
         self._processes = asyncio.Semaphore(_MOST_PROCESSES)
+        self._hosts: dict[str, asyncio.Semaphore] = {}
         self._artifacts: dict[tuple[str, str], Artifact] = {}
 
     # -- the port -----------------------------------------------------------------------------------------------
@@ -75,10 +85,15 @@ class GitFetcher:
             return await self._fetch_local(where, spec, revision)
         found = Named(revision, await self._name(spec, revision)) if revision else await self._named(spec)
         await self._refs(spec, any_age=True)  # these credentials have been let in by the remote
-        mirror = self._mirror(spec.url)
-        if found.commit not in mirror:
-            await self._fetch(spec, found.commit)
-        return self._artifact(where, mirror, found)
+        path = self._path(spec.url)
+        try:
+            return await self._from_mirror(where, spec, found)
+        except SourceProblem as problem:
+            if problem.reason != "MirrorDamaged":
+                raise
+            log.warning("the mirror of %s is damaged and fetched anew: %s", urls.safe(spec.url), problem)
+        await self._discard(where, spec.url, path)
+        return await self._from_mirror(where, spec, found)
 
     # -- what else people ask ------------------------------------------------------------------------------------
 
@@ -129,10 +144,41 @@ class GitFetcher:
     async def _ask(self, spec: GitSpec, key: tuple[str, str]) -> Refs:
         self._folder.mkdir(parents=True, exist_ok=True)
         asked_at = self._clock.now()
-        async with self._processes:
+        async with self._turn(spec.url):
             refs = await git.ask(spec.url, spec.secret, self._protocols, self._folder)
         self._answers[key] = _Answer(refs, asked_at)
         return refs
+
+    async def _from_mirror(self, where: str, spec: GitSpec, found: Named) -> Artifact:
+        """The commit, fetched if it is not there. Raises ``SourceProblem`` (``MirrorDamaged``)."""
+        path = self._path(spec.url)
+        if path in self._damaged:
+            raise SourceProblem("MirrorDamaged", "an object could not be read")
+        mirror = self._mirror(spec.url)
+        try:
+            if found.commit not in mirror:
+                await self._fetch(spec, found.commit)
+            return self._artifact(where, mirror, found, lambda: self._damaged.add(path))
+        except pygit2.GitError as problem:
+            raise SourceProblem("MirrorDamaged", str(problem)) from problem
+
+    async def _discard(self, where: str, url: str, path: Path) -> None:
+        """Let a mirror go, and what was read from it. The next has another path, for libgit2 knows packs by theirs."""
+        if self._path(url) != path:
+            return  # somebody else who read from it was faster
+        stem, _, number = path.stem.partition(".")
+        self._paths[stem] = path.with_name(f"{stem}.{int(number or 0) + 1}.git")
+        self._mirrors.pop(path, None)
+        self._artifacts = {key: found for key, found in self._artifacts.items() if key[0] != where}
+        async with self._lock(path):
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
+    @asynccontextmanager
+    async def _turn(self, url: str) -> AsyncIterator[None]:
+        """A process of Git, once the host has one free."""
+        host = urls.parse(url, self._protocols).host
+        async with self._hosts.setdefault(host, asyncio.Semaphore(_MOST_OF_HOST)), self._processes:
+            yield
 
     async def _complete(self, spec: GitSpec, found: Named) -> Named:
         """The full id of an abbreviated commit; only a mirror of everything can tell."""
@@ -152,9 +198,11 @@ class GitFetcher:
     async def _fetch_commit(self, spec: GitSpec, commit: str) -> None:
         """Only the commit; from a remote that gives none by its id, all."""
         path = self._path(spec.url)
-        async with self._lock(path), self._processes:
+        async with self._lock(path), self._turn(spec.url):
             try:
                 await git.fetch(path, spec.url, [commit], spec.secret, self._protocols, all_refs=False)
+                if commit not in self._mirror(spec.url):
+                    raise SourceProblem("MirrorDamaged", f"commit {commit} was fetched and cannot be read")
                 return
             except SourceProblem as problem:
                 if problem.reason not in ("RevisionNotFound", "GitOperationFailed"):
@@ -166,14 +214,19 @@ class GitFetcher:
     async def _fetch_all(self, spec: GitSpec) -> None:
         path = self._path(spec.url)
         self._mirror(spec.url)
-        async with self._lock(path), self._processes:
+        async with self._lock(path), self._turn(spec.url):
             await git.fetch(path, spec.url, [], spec.secret, self._protocols, all_refs=True)
 
     def _key(self, spec: GitSpec) -> tuple[str, str]:
         return urls.same(spec.url), _digest(spec)
 
     def _path(self, url: str) -> Path:
-        return self._folder / f"{hashlib.sha256(urls.same(url).encode()).hexdigest()[:32]}.git"
+        stem = hashlib.sha256(urls.same(url).encode()).hexdigest()[:32]
+        known = self._paths.get(stem)
+        if known is None:
+            there = sorted(self._folder.glob(f"{stem}*.git"), key=lambda path: (len(path.name), path.name))
+            known = self._paths[stem] = there[-1] if there else self._folder / f"{stem}.git"
+        return known
 
     def _lock(self, path: Path) -> asyncio.Lock:
         return self._locks.setdefault(path, asyncio.Lock())
@@ -186,12 +239,14 @@ class GitFetcher:
             known = self._mirrors[path] = pygit2.init_repository(str(path), bare=True)
         return known
 
-    def _artifact(self, where: str, mirror: pygit2.Repository, found: Named) -> Artifact:
+    def _artifact(self, where: str, mirror: pygit2.Repository, found: Named, damaged: Callable[[], None]) -> Artifact:
         try:
             commit = mirror.revparse_single(found.commit).peel(pygit2.Commit)
-        except (KeyError, pygit2.GitError):
+        except (KeyError, ValueError):
             raise SourceProblem("RevisionNotFound", f"commit {found.commit} is not in the repository") from None
-        return self._remember(where, found, lambda: _of_commit(commit, found.name, GitTree(mirror, commit.tree_id)))
+        return self._remember(
+            where, found, lambda: _of_commit(commit, found.name, GitTree(mirror, commit.tree_id, damaged))
+        )
 
     def _remember(self, where: str, found: Named, make: Callable[[], Artifact]) -> Artifact:
         """Artifacts are shared, so that the folders that a tree has read serve the next reader."""

@@ -49,6 +49,13 @@ _REASONS: Sequence[tuple[str, str, bool]] = (
 )
 
 
+_DAMAGE = re.compile(
+    r"does not point to a valid object|bad object refs/|not a git repository: |unable to read (tree|sha1)"
+)
+_DISK = re.compile(r"No space left|File too large|Disk quota|Permission denied|Read-only|unable to (create|write)")
+"""Words about the mirror: it does not hold together, so that only a new one helps; or it cannot be written now."""
+
+
 async def ask(url: str, secret: Mapping[str, bytes], protocols: frozenset[str], folder: Path) -> Refs:
     """The refs of a remote."""
     address = urls.parse(url, protocols)
@@ -76,7 +83,13 @@ async def fetch(
     else:
         command += ["--depth=1", "--", address.url, *(f"{commit}:refs/trueup/commits/{commit}" for commit in wants)]
     with _login(address, secret, mirror.parent, protocols) as login:
-        await _run(command, login, FETCH_SECONDS)
+        try:
+            await _run(command, login, FETCH_SECONDS)
+        except SourceProblem as problem:
+            text = str(problem)
+            if (_DAMAGE.search(text) or f"{mirror}/" in text) and not _DISK.search(text):
+                raise SourceProblem("MirrorDamaged", text) from problem
+            raise
 
 
 class _Login:
@@ -108,7 +121,14 @@ def _login(address: Address, secret: Mapping[str, bytes], folder: Path, protocol
         "GIT_ALLOW_PROTOCOL": ":".join(sorted(protocols)),
         "GIT_PROTOCOL_FROM_USER": "0",
     }
-    config = {"gc.auto": "0", "http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30", "safe.directory": "*"}
+    # One file for each fetch: libgit2 reads a pack that was cut short as damaged, but a loose object for ever.
+    config = {
+        "gc.auto": "0",
+        "fetch.unpackLimit": "1",
+        "http.lowSpeedLimit": "1000",
+        "http.lowSpeedTime": "30",
+        "safe.directory": "*",
+    }
     with tempfile.TemporaryDirectory(prefix="login-", dir=folder) as private:
         words: list[str] = []
         if address.protocol in ("https", "http"):

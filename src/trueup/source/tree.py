@@ -11,11 +11,13 @@ import hashlib
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import pygit2
+
+from trueup.ports import SourceProblem
 
 EntryKind = Literal["file", "folder", "link", "none"]
 Parts = tuple[str, ...]
@@ -96,11 +98,16 @@ def _components(text: str, path: str) -> list[str]:
 
 
 class GitTree(_Walked):
-    """The tree of one commit, or a folder of it, read from the object store."""
+    """The tree of one commit, or a folder of it, read from the object store.
 
-    def __init__(self, repository: pygit2.Repository, tree: pygit2.Oid | str) -> None:
+    Objects that cannot be read are a ``SourceProblem``; ``damaged`` is told, from whichever thread reads.
+    """
+
+    def __init__(
+        self, repository: pygit2.Repository, tree: pygit2.Oid | str, damaged: Callable[[], None] | None = None
+    ) -> None:
         super().__init__()
-        self._repository = repository
+        self._repository, self._damaged = repository, damaged
         self._root = pygit2.Oid(hex=tree) if isinstance(tree, str) else tree
         self._folders: dict[Parts, dict[str, tuple[int, pygit2.Oid]]] = {}
 
@@ -110,8 +117,7 @@ class GitTree(_Walked):
         return str(self._root)
 
     def read(self, path: str) -> bytes:
-        oid = self._at(self._found(path, "file"))[1]
-        blob = self._repository[oid]
+        blob = self._object(self._at(self._found(path, "file"))[1])
         assert isinstance(blob, pygit2.Blob)
         return blob.data
 
@@ -131,7 +137,7 @@ class GitTree(_Walked):
         waiting = [("", self._root)]
         while waiting:
             start, oid = waiting.pop()
-            tree = self._repository[oid]
+            tree = self._object(oid)
             assert isinstance(tree, pygit2.Tree)
             for entry in tree:
                 mode, path = int(entry.filemode), f"{start}{entry.name}"
@@ -139,6 +145,14 @@ class GitTree(_Walked):
                     waiting.append((f"{path}/", entry.id))
                 elif stat.S_ISREG(mode):
                     yield path, header(entry.id)[1] if sizes else 0
+
+    def _object(self, oid: pygit2.Oid) -> pygit2.Object:
+        try:
+            return self._repository[oid]
+        except (KeyError, pygit2.GitError) as problem:
+            if self._damaged is not None:
+                self._damaged()
+            raise SourceProblem("MirrorDamaged", f"the repository is damaged: {oid}: {problem}") from problem
 
     def _at(self, parts: Parts) -> tuple[int, pygit2.Oid]:
         return self._folder(parts[:-1])[parts[-1]]
@@ -150,7 +164,7 @@ class GitTree(_Walked):
             if mode == _SUBMODULE:
                 known = {}  # as in a clone whose submodules were not fetched: an empty folder
             else:
-                tree = self._repository[oid]
+                tree = self._object(oid)
                 assert isinstance(tree, pygit2.Tree)
                 known = {str(entry.name): (int(entry.filemode), entry.id) for entry in tree}
             self._folders[parts] = known
@@ -165,7 +179,7 @@ class GitTree(_Walked):
         return "folder" if stat.S_ISDIR(found[0]) or found[0] == _SUBMODULE else "file"
 
     def _target(self, parts: Parts) -> str:
-        blob = self._repository[self._at(parts)[1]]
+        blob = self._object(self._at(parts)[1])
         assert isinstance(blob, pygit2.Blob)
         return blob.data.decode("utf-8", "surrogateescape")
 

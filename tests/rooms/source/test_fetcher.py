@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
+from tests.githost import GitHost
 from tests.rooms.source.repositories import Repository
 from trueup.ports import GitSpec, SourceProblem
 from trueup.source import fetcher as room
@@ -169,53 +169,12 @@ async def test_protocols_can_be_forbidden(tmp_path: Path, clock: Clock, remote: 
 # --- over HTTP -----------------------------------------------------------------------------------------------------
 
 
-class Server:
-    """Git's own HTTP backend behind a small web server that wants a password."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.allowed, self.seen = folder, "", []
-        self.elsewhere = ""
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        """One CGI call."""
-        authorization = request.headers.get("Authorization", "")
-        self.seen.append(authorization)
-        if self.elsewhere:
-            raise web.HTTPFound(f"{self.elsewhere}{request.path_qs}")
-        if self.allowed and authorization != self.allowed:
-            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})
-        process = await asyncio.create_subprocess_exec(
-            "git", "http-backend",
-            env={
-                "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self.folder), "GIT_HTTP_EXPORT_ALL": "1",
-                "PATH_INFO": request.path, "QUERY_STRING": request.query_string, "REQUEST_METHOD": request.method,
-                "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-                "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
-                "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""), "GIT_CONFIG_GLOBAL": os.devnull,
-            },
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, _ = await process.communicate(await request.read())
-        head, _, body = out.partition(b"\r\n\r\n")
-        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-        return web.Response(status=int(headers.pop("Status", "200")[:3]), headers=headers, body=body)
-
-    async def start(self) -> str:
-        """The address of the server."""
-        application = web.Application(client_max_size=0)
-        application.router.add_route("*", "/{path:.*}", self.serve)
-        self.runner = web.AppRunner(application)
-        await self.runner.setup()
-        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{self.runner.addresses[0][1]}"
-
-
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
+async def server(tmp_path: Path) -> AsyncIterator[GitHost]:
     """A server over the test's folder."""
-    made = Server(tmp_path)
+    made = GitHost(tmp_path)
     yield made
-    await made.runner.cleanup()
+    await made.stop()
 
 
 def basic(text: str) -> str:
@@ -223,7 +182,7 @@ def basic(text: str) -> str:
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
-async def test_a_password_opens_and_never_shows(fetcher: GitFetcher, remote: Repository, server: Server) -> None:
+async def test_a_password_opens_and_never_shows(fetcher: GitFetcher, remote: Repository, server: GitHost) -> None:
     """The right password fetches, out of the secret or the URL; a wrong one is named by its user at most."""
     commit = remote.commit({"a": "1"})
     host = await server.start()
@@ -239,7 +198,7 @@ async def test_a_password_opens_and_never_shows(fetcher: GitFetcher, remote: Rep
         assert "wr0ng-word" not in str(caught.value)
 
 
-async def test_a_token_is_sent_as_bearer(fetcher: GitFetcher, remote: Repository, server: Server) -> None:
+async def test_a_token_is_sent_as_bearer(fetcher: GitFetcher, remote: Repository, server: GitHost) -> None:
     """``bearerToken`` goes into the Authorization header."""
     commit = remote.commit({"a": "1"})
     host = await server.start()
@@ -250,17 +209,17 @@ async def test_a_token_is_sent_as_bearer(fetcher: GitFetcher, remote: Repository
 
 @pytest.mark.parametrize("secret", [{"username": b"ada", "password": b"s3cret"}, {"bearerToken": b"s3cret"}])
 async def test_a_redirect_gains_no_credentials(
-    fetcher: GitFetcher, remote: Repository, server: Server, tmp_path: Path, secret: dict[str, bytes]
+    fetcher: GitFetcher, remote: Repository, server: GitHost, tmp_path: Path, secret: dict[str, bytes]
 ) -> None:
     """A server that sends on to another host does not thereby send on the password."""
     remote.commit({"a": "1"})
-    other = Server(tmp_path)
+    other = GitHost(tmp_path)
     other.allowed = "nobody"
     server.elsewhere = (await other.start()).replace("127.0.0.1", "localhost")
     host = await server.start()
     with pytest.raises(SourceProblem):
         await fetcher.fetch(GitSpec(f"{host}/remote.git", secret=secret))
-    await other.runner.cleanup()
+    await other.stop()
     assert {""} >= set(other.seen)
 
 
