@@ -152,7 +152,7 @@ def test_destinations_by_name_by_server_and_unknown_ones(all_: Everything) -> No
 
 
 def test_another_cluster_by_server_and_by_name(all_: Everything, tmp_path: Path) -> None:
-    """A Secret makes it known; it is synced, healed and pruned there, and kept when its Application goes."""
+    """A Secret makes it known, at once; it is synced, healed and pruned there, and kept when its Application goes."""
     all_.files("far", config("far", a="1"), deployment("web"))
     with program(tmp_path / "far") as far:
         config_file = yaml.safe_load((far.state / "kubeconfig").read_text())
@@ -163,6 +163,13 @@ def test_another_cluster_by_server_and_by_name(all_: Everything, tmp_path: Path)
             "server": cluster["server"],
             "config": json.dumps({"bearerToken": user["token"], "tlsClientConfig": tls}),
         }
+        source = {"repoURL": URL, "path": "far"}
+        policy = {**AUTOMATED, "syncOptions": ["CreateNamespace=true"]}
+        by_name = {"name": "far", "namespace": "by-name"}
+        by_server = {"server": cluster["server"], "namespace": "by-server"}
+        all_.app("far-name", policy, source=source, destination=by_name)
+        all_.app("far-server", policy, source=source, destination=by_server)
+        all_.condition("far-name", "InvalidSpecError", "there are no clusters with this name: far")
         all_.apply(
             {
                 "apiVersion": "v1",
@@ -175,12 +182,6 @@ def test_another_cluster_by_server_and_by_name(all_: Everything, tmp_path: Path)
                 "stringData": known,
             }
         )
-        source = {"repoURL": URL, "path": "far"}
-        policy = {**AUTOMATED, "syncOptions": ["CreateNamespace=true"]}
-        by_name = {"name": "far", "namespace": "by-name"}
-        by_server = {"server": cluster["server"], "namespace": "by-server"}
-        all_.app("far-name", policy, source=source, destination=by_name)
-        all_.app("far-server", policy, source=source, destination=by_server)
         for name in ("far-name", "far-server"):
             assert all_.synced(name)["sync"]["comparedTo"]["destination"]["namespace"] == name.replace("far", "by")
         far.kubectl("patch", "configmap", "far", "-n", "by-name", "-p", '{"data":{"a":"9"}}')
@@ -232,6 +233,18 @@ def test_a_refresh_is_done_and_its_annotation_removed(all_: Everything) -> None:
         assert (
             "argocd.argoproj.io/refresh" not in (all_.get("application", "fresh", "argocd")["metadata"]["annotations"])
         ), meta
+
+
+def test_an_application_that_is_to_be_skipped_is(all_: Everything) -> None:
+    """Nothing is compared, nothing is said, until the annotation goes."""
+    all_.files("skipped", config("a", a="1"))
+    all_.app("skipped", AUTOMATED, metadata={"annotations": {"argocd.argoproj.io/skip-reconcile": "true"}})
+    all_.files("noticed", config("a", a="1"))
+    all_.app("noticed", AUTOMATED)
+    all_.synced("noticed")
+    assert all_.status("skipped") == {}
+    all_.kubectl("annotate", "application", "skipped", "-n", "argocd", "argocd.argoproj.io/skip-reconcile-")
+    all_.synced("skipped")
 
 
 def test_history_is_kept_as_long_as_asked_and_is_what_one_rolls_back_to(all_: Everything) -> None:

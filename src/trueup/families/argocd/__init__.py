@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trueup.families.argocd import appset, health, project, reconcile, view
+from trueup.families.argocd import appset, globs, health, project, reconcile, secrets, view
 from trueup.families.argocd.secrets import SECRET
-from trueup.families.argocd.types import APPLICATION, APPLICATION_SET, HOME, PROJECT, Application
+from trueup.families.argocd.types import APPLICATION, APPLICATION_SET, HOME, PROJECT
 from trueup.families.argocd.wanted import owner_in
 from trueup.family import Controller, Family, Unit, Watch
 from trueup.kube.names import Key, Object
@@ -29,7 +29,18 @@ def _uses(app: Object) -> Iterable[Key]:
 
 
 def _urls(obj: Object) -> Iterable[str]:
-    return (source.repo for source in Application.parse(obj).sources)
+    spec = obj.get("spec") or {}
+    sources = spec.get("sources") or [spec.get("source") or {}]
+    return (str(source.get("repoURL") or "") for source in sources)
+
+
+def _destination(app: Object) -> Iterable[str]:
+    where = (app.get("spec") or {}).get("destination") or {}
+    return (str(where[field]).rstrip("/") for field in ("server", "name") if where.get(field))
+
+
+def _repositories(app: Object) -> Iterable[str]:
+    return (globs.repository(url) for url in _urls(app))
 
 
 def _own_name(obj: Object) -> Iterable[str]:
@@ -46,8 +57,11 @@ FAMILY = Family(
             "argocd-application",
             APPLICATION,
             reconcile.reconcile,
-            index={"project": _project},
-            watches=(Watch(PROJECT, by={"project": _own_name}), Watch(SECRET)),
+            index={"project": _project, "destination": _destination, "repository": _repositories},
+            watches=(
+                Watch(PROJECT, by={"project": _own_name}),
+                Watch(SECRET, by={"destination": secrets.cluster, "repository": secrets.repository}),
+            ),
             live=_owner,
             reads=_urls,
         ),

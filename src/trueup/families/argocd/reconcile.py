@@ -16,7 +16,7 @@ from trueup.families.argocd import ask, operation, orphans, projects, rules
 from trueup.families.argocd.delete import delete
 from trueup.families.argocd.operate import operate
 from trueup.families.argocd.run import Comparison, Run
-from trueup.families.argocd.types import APPLICATION, HOME, POST_DELETE, PRE_DELETE, Application
+from trueup.families.argocd.types import APPLICATION, HOME, POST_DELETE, PRE_DELETE, SKIP, Application
 from trueup.families.argocd.wanted import wanted
 from trueup.family import Result
 from trueup.kube.names import Key, Object, Ref
@@ -33,7 +33,7 @@ async def reconcile(tools: DeliveryTools, key: Key) -> Result:
     """Bring one Application closer to its source and its status closer to the truth."""
     ref = Ref(APPLICATION, key.namespace, key.name)
     raw = tools.writes.latest(ref, tools.cache(APPLICATION).get(key))
-    if raw is None:
+    if raw is None or str((raw["metadata"].get("annotations") or {}).get(SKIP)).lower() in ("true", "1", "t"):
         return Result()
     run = Run(tools, Application.parse(raw))
     if raw["metadata"].get("deletionTimestamp"):

@@ -62,6 +62,20 @@ def repository_secret(secrets: Iterable[Object], url: str, project: str) -> dict
     return _credentials(found, url) if found is not None else {}
 
 
+def cluster(secret: Object) -> Iterable[str]:
+    """The server and the name of the cluster that a Secret makes known."""
+    if (secret["metadata"].get("labels") or {}).get(SECRET_TYPE) == "cluster":
+        data = secret.get("data") or {}
+        yield _plain(data, "server").rstrip("/")
+        yield _plain(data, "name")
+
+
+def repository(secret: Object) -> Iterable[str]:
+    """The repository that a Secret is for."""
+    if (secret["metadata"].get("labels") or {}).get(SECRET_TYPE) == "repository":
+        yield globs.repository(_plain(secret.get("data") or {}, "url"))
+
+
 def trusted(url: str, hosts: Object | None, certificates: Object | None) -> dict[str, bytes]:
     """The host keys, or the authority, that a repository's server is to be known by; nothing: as this machine knows it."""
     normal = url.strip()

@@ -17,6 +17,7 @@ PROJECT = Kind("argoproj.io", "v1alpha1", "AppProject")
 APPLICATION_SET = Kind("argoproj.io", "v1alpha1", "ApplicationSet")
 
 REFRESH = "argocd.argoproj.io/refresh"
+SKIP = "argocd.argoproj.io/skip-reconcile"
 TRACKING_ID = "argocd.argoproj.io/tracking-id"
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 SYNC_WAVE = "argocd.argoproj.io/sync-wave"
