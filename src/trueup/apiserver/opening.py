@@ -25,6 +25,7 @@ from trueup.apiserver.crds import Definitions
 from trueup.apiserver.draining import Draining
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.policies.mutating import MutatingPolicies
+from trueup.apiserver.policies.type_checks import TypeChecks
 from trueup.apiserver.policies.validating import ValidatingPolicies
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
@@ -57,6 +58,7 @@ async def open_hub(store: Store, types: Types, clock: Clock) -> Hub:
     Definitions(store, types, hub.registry)
     _admission(hub)
     hub.beside.append(asyncio.create_task(Draining(hub).run(), name="draining definitions"))
+    hub.beside.append(asyncio.create_task(TypeChecks(hub).run(), name="checking policies"))
     for name in SYSTEM_NAMESPACES:
         await _ensure(hub, Kind("", "v1", "Namespace"), {"metadata": {"name": name}})
     for kind, wanted in (("ClusterRole", policy.ROLES), ("ClusterRoleBinding", policy.BINDINGS)):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.rooms.apiserver.opened import opened
+from tests.rooms.runtime.waiting import until
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.kube.names import Kind, Object, Ref
@@ -208,3 +209,28 @@ async def test_mutation_that_cannot_be(client: InProcessClient) -> None:
         Forbidden, match="policy 'p' with binding 'p' denied request: type mismatch: unexpected type name"
     ):
         await client.create(config())
+
+
+async def test_type_checks(hub: Hub, client: InProcessClient) -> None:
+    """A policy's status says which of its expressions cannot fit the kinds that it is for."""
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["CREATE"]}
+    validations = [
+        {"expression": "object.spec.replicas > '1'", "messageExpression": "'got ' + object.spec.replicas"},
+        {"expression": "object.spec.template.spec.containers.all(c, c.image.startsWith('a'))"},
+    ]
+    spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": validations}
+    await client.create(policy("ValidatingAdmissionPolicy", spec))
+
+    def status() -> Object:
+        entry = hub.store.bucket(f"validatingadmissionpolicies.{GROUP}").newest("", "p")
+        assert entry is not None
+        return entry.obj.get("status") or {}
+
+    await until(lambda: "observedGeneration" in status())
+    warnings = status()["typeChecking"]["expressionWarnings"]
+    assert [each["fieldRef"] for each in warnings] == [
+        "spec.validations[0].expression",
+        "spec.validations[0].messageExpression",
+    ]
+    wanted = "found no matching overload for '_>_' applied to '(int, string)'"
+    assert warnings[0]["warning"].startswith(f"apps/v1, Kind=Deployment: ERROR: <input>:1:22: {wanted}")
