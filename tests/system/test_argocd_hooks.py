@@ -208,7 +208,7 @@ def test_hooks_for_the_deletion_run_before_and_after_it(all_: Everything) -> Non
 
 
 def test_an_app_of_apps_delivers_apps(all_: Everything) -> None:
-    """The parent says that it is one, and keeps its children as Git has them; it does not judge them, as in Argo CD."""
+    """The parent says that it is one, and keeps its children as Git has them; it judges them where argocd-cm says so."""
     all_.files("child", job("web", pod=FAIL))
     all_.kubectl("create", "namespace", "child")
     child = {
@@ -232,6 +232,13 @@ def test_an_app_of_apps_delivers_apps(all_: Everything) -> None:
     assert [(r["kind"], r["name"], r.get("health")) for r in found["resources"]] == [("Application", "child", None)]
     all_.kubectl("patch", "application", "child", "-n", "argocd", "--type=merge", "-p", '{"spec":{"project":"other"}}')
     eventually(lambda: all_.get("application", "child", "argocd")["spec"]["project"] == "default")
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": "argocd"}}
+    judged = "hs = {}\nhs.status = obj.status.health.status\nreturn hs"
+    all_.apply({**settings, "data": {"resource.customizations.health.argoproj.io_Application": judged}})
+    all_.kubectl("annotate", "application", "parent", "-n", "argocd", "argocd.argoproj.io/refresh=normal")
+    sick = all_.until("parent", lambda s: s["health"]["status"] == "Degraded")
+    assert sick["health"]["message"] == "Caused by argoproj.io/Application:argocd/child"
+    all_.kubectl("delete", "configmap", "argocd-cm", "-n", "argocd")
 
 
 def project(name: str, **spec: Any) -> dict[str, Any]:

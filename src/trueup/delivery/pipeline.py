@@ -78,6 +78,11 @@ class Delivery:
         self._planner = Planner()
         self._told: dict[str, tuple[str, str, str]] = {}
 
+    @property
+    def judge(self) -> Judge:
+        """How it judges what no request judges in its own way."""
+        return self._judge
+
     # -- desire -------------------------------------------------------------------------------------------------
 
     async def desire(self, sources: Sequence[SourceRequest], target: Target, lookup: Lookup | None = None) -> Desired:

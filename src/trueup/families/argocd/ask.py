@@ -5,18 +5,19 @@ Called by `reconcile.py`, `operate.py` and `delete.py`. Source: Argo CD, ``GetDe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from trueup.delivery.outcome import Desired
 from trueup.delivery.request import LiveMarks, Request, SourceRequest
-from trueup.families.argocd import environment, operation, projects, rules, status
+from trueup.families.argocd import environment, health, operation, projects, rules, status
 from trueup.families.argocd.run import MANAGER, Comparison, Run
 from trueup.families.argocd.secrets import CERTIFICATES, KNOWN_HOSTS, SECRET, repository_secret, trusted
 from trueup.families.argocd.sources import git_spec, options_of, tool_of
-from trueup.families.argocd.types import HOME, Source
+from trueup.families.argocd.types import APPLICATION, HOME, Source
 from trueup.families.argocd.wanted import mark, owner_in, removals, wanted, wave_of
 from trueup.families.argocd.wanted import options_of as object_options
-from trueup.kube.names import Object, Ref
+from trueup.health.verdict import Health
+from trueup.kube.names import Kind, Object, Ref
 from trueup.plan.policy import Policy
 from trueup.ports import Cluster, Target
 
@@ -114,5 +115,18 @@ async def request(run: Run, cluster: Cluster, desired: Desired, asked: Object, p
         permits=permits,
         ignore=rules.ignore_rules(app),
         policy=policy,
+        judge=await _judge(run),
         deleting=deleting,
     )
+
+
+async def _judge(run: Run) -> Callable[[Object], Health]:
+    """How the Application's objects are judged: as all are, and child Applications where the settings ask for it."""
+    common = run.tools.delivery.judge
+    if not health.children_are_judged(await run.tools.live.get(health.SETTINGS)):
+        return common
+
+    def judged(obj: Object) -> Health:
+        return health.application(obj) if Kind.of(obj) == APPLICATION else common(obj)
+
+    return judged
