@@ -53,8 +53,16 @@ class LiveCache:
     def note(self, obj: Object) -> None:
         """Take in the answer to a write of one's own."""
         informer = self._informers.get(Kind.of(obj))
-        if informer is not None and informer.synced:
-            informer.note(obj)
+        if informer is None or not informer.synced:
+            return
+        key = Key.of(obj)
+        old = informer.get(key)
+        informer.note(obj)
+        new = informer.get(key)
+        if new is not None and new is not old:  # the watch will tell of it as if it had been so before
+            if old is not None:
+                self._disown(old)
+            self._own(new)
 
     def subscribe(self, listener: Callable[[WatchEvent], None]) -> None:
         """``listener`` hears every change of every watched kind, and what is there already as added."""

@@ -86,3 +86,22 @@ async def test_workloads_tell_what_they_do() -> None:
         while not {("Deployment", "ScalingReplicaSet"), ("ReplicaSet", "SuccessfulCreate")} <= reasons:
             await stage.pause(0.05)
             reasons = {(one["involvedObject"]["kind"], one["reason"]) for one in await stage.list(EVENT)}
+
+
+async def test_an_owner_in_the_foreground_leaves_what_another_owns() -> None:
+    """Its own pods go before it, those with a second owner lose the reference and stay."""
+    async with Stage() as stage:
+        await stage.create(controller("one", 4))
+        two = await stage.create(controller("two", 0))
+        await stage.until(REPLICATION_CONTROLLER, "one", lambda rc: (rc.get("status") or {}).get("readyReplicas") == 4)
+        pods = await stage.list(POD)
+        other = {"apiVersion": "v1", "kind": "ReplicationController", "name": "two", "uid": two["metadata"]["uid"]}
+        for pod in pods[:2]:
+            patch = {"metadata": {"ownerReferences": [other]}}
+            await stage.client.patch(Ref.of(pod), patch, "strategic")
+        await stage.client.delete(Ref(REPLICATION_CONTROLLER, "default", "one"), propagation="Foreground")
+        await stage.until(REPLICATION_CONTROLLER, "one", lambda rc: rc is None)
+        left = await stage.list(POD)
+
+        assert [pod["metadata"]["name"] for pod in left] == [pod["metadata"]["name"] for pod in pods[:2]]
+        assert [len(pod["metadata"]["ownerReferences"]) for pod in left] == [1, 1]
