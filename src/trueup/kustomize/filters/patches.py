@@ -18,7 +18,7 @@ from trueup.kustomize.problem import KustomizeProblem, within
 from trueup.kustomize.reading import resources as read_resources
 from trueup.kustomize.resource import Resource
 from trueup.kustomize.resources import Resources, Selector
-from trueup.kustomize.scalars import copy, is_null, settle, unsettle
+from trueup.kustomize.scalars import copy, is_null, settle, text_of, unsettle
 from trueup.merge.jsonpatch import PatchProblem, json_patch
 
 _OPERATIONS = frozenset({"add", "remove", "replace", "move", "copy", "test"})
@@ -152,6 +152,8 @@ def merge_into(resource: Resource, patch: Resource, body: dict[str, Any], schema
     if patch.allow_name_change or patch.allow_kind_change:
         resource.remember_id()
     schema = schemas.of(resource.api_version, resource.kind)
+    if schema is None:
+        schema = schemas.of(text_of(body.get("apiVersion")), text_of(body.get("kind")))
     resource.obj = merge(before, body, schema)
     if resource.gone:
         return

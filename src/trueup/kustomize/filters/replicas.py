@@ -20,7 +20,7 @@ def set_replicas(resources: Resources, entry: Mapping[str, Any], specs: Specs) -
     def setter(holder: Any, key: Any) -> None:
         if isinstance(holder[key], (dict, list)):
             raise wrong_kind(holder[key], "ScalarNode")
-        holder[key] = count
+        holder[key] = str(count) if isinstance(holder[key], str) and holder[key] else count  # as it was written
 
     found = False
     for spec in specs:
