@@ -25,6 +25,9 @@ Parts = tuple[str, ...]
 _MOST_LINKS = 40
 """As Linux: more is a loop."""
 _LINK, _SUBMODULE = 0o120000, 0o160000
+_MOST_SIZES = 100_000
+_SIZES: dict[pygit2.Oid, int] = {}
+"""Of files that were looked at: the next commit changes few of them, and asking for one costs a file on disk."""
 
 
 class _Walked(ABC):
@@ -133,7 +136,6 @@ class GitTree(_Walked):
 
     def files(self, *, sizes: bool = False) -> Iterator[tuple[str, int]]:
         """Every regular file with its size where asked (else 0), in one walk that keeps nothing; links are left out."""
-        header = self._repository.odb.read_header
         waiting = [("", self._root)]
         while waiting:
             start, oid = waiting.pop()
@@ -144,7 +146,15 @@ class GitTree(_Walked):
                 if stat.S_ISDIR(mode):
                     waiting.append((f"{path}/", entry.id))
                 elif stat.S_ISREG(mode):
-                    yield path, header(entry.id)[1] if sizes else 0
+                    yield path, self._size(entry.id) if sizes else 0
+
+    def _size(self, oid: pygit2.Oid) -> int:
+        known = _SIZES.get(oid)
+        if known is None:
+            if len(_SIZES) >= _MOST_SIZES:
+                _SIZES.clear()
+            known = _SIZES[oid] = int(self._repository.odb.read_header(oid)[1])
+        return known
 
     def _object(self, oid: pygit2.Oid) -> pygit2.Object:
         try:

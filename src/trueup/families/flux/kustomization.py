@@ -152,8 +152,8 @@ class Run:
         done = ready("ReconciliationSucceeded", f"Applied revision: {self.revision}")
         conditions = [done]
         passed = Condition("Healthy", "True", "Succeeded", f"Health check passed in {_duration(took)}")
-        news = reporter.news(done) or changed or bool(reporter.asked)
-        news = news or self.status.get("lastAppliedRevision") != self.revision
+        told = changed or bool(reporter.asked) or reporter.before("Ready").get("status") != "True"
+        news = told or self.status.get("lastAppliedRevision") != self.revision
         if self.waits:
             conditions.append(passed)
             if reporter.before("Healthy").get("status") != "True" or (news and changed):
@@ -163,7 +163,7 @@ class Run:
         if news:
             self.remember(desired, "ReconciliationSucceeded", took, again=changed or bool(reporter.asked))
         await reporter.report(conditions, observed=True)
-        if news:
+        if told:  # a commit that changes nothing of this one is in its status alone
             said = f"Reconciliation finished in {_duration(took)}, next run in {format_duration(wish.interval)}"
             reporter.event("Normal", done.reason, said, self.revision)
         return Result(after=wish.interval)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 IGNORE_FILE = ".sourceignore"
@@ -84,10 +84,17 @@ class Rules:
     """Patterns in order; the last one that speaks of a path decides."""
 
     patterns: tuple[Pattern, ...]
+    _hint: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
+    """What some name in a path must match for any pattern to speak of it: most paths are told by it alone."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hint", _hint(self.patterns))
 
     def leaves_out(self, path: str, is_folder: bool) -> bool:
         """Whether a path stays out of the artifact."""
         parts = path.split("/")
+        if self._hint is not None and not any(map(self._hint.fullmatch, parts)):
+            return False
         for pattern in reversed(self.patterns):
             if pattern.matches(parts, is_folder):
                 return not pattern.brings_back
@@ -97,6 +104,18 @@ class Rules:
     def identity(self) -> str:
         """Equal for equal rules."""
         return "" if self == DEFAULT else repr(self.patterns)
+
+
+def _hint(patterns: Iterable[Pattern]) -> re.Pattern[str] | None:
+    """One expression for the first telling part of every pattern; None when one of them tells nothing by a name."""
+    found = set()
+    for pattern in patterns:
+        part = next((part for part in pattern.parts if part not in ("", "**")), None)
+        compiled = _compiled(part) if part is not None else None
+        if compiled is None:
+            return None
+        found.add(compiled.pattern)
+    return re.compile("|".join(f"(?:{text})" for text in sorted(found)) or r"(?!)", re.DOTALL)
 
 
 def read_lines(text: str, folder: str = "") -> tuple[Pattern, ...]:
