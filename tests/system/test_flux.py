@@ -276,6 +276,23 @@ def test_what_kubectl_applied_is_undone(fleet: Fleet) -> None:
     eventually(lambda: "added" not in fleet.get("configmap", "web")["data"])
 
 
+def test_two_that_wish_for_one_object_do_not_take_turns(fleet: Fleet) -> None:
+    """The later one has it; when it goes, it is the other's again."""
+    fleet.commit({"one/both.yaml": config_map("both", by="one"), "two/both.yaml": config_map("both", by="two")})
+    fleet.apply(unit("one", "./one"))
+    fleet.wait("ks/one")
+    fleet.apply(unit("two", "./two"))
+    fleet.wait("ks/two")
+    eventually(lambda: fleet.get("configmap", "both")["data"] == {"by": "two"})
+    fleet.kubectl("annotate", "configmap", "both", "look=again", "--field-manager=me")
+
+    assert fleet.get("configmap", "both")["data"] == {"by": "two"}
+    assert [fleet.status("ks", name)["history"][0]["totalReconciliations"] for name in ("one", "two")] == [1, 1]
+    fleet.kubectl("delete", "ks", "two")
+    eventually(lambda: (fleet.get("configmap", "both") or {}).get("data") == {"by": "one"})
+    fleet.kubectl("delete", "ks", "one")
+
+
 def test_a_commit_arrives_and_what_is_removed_is_pruned(fleet: Fleet) -> None:
     """Except what says that it is to stay."""
     keep = config_map("keep", a="1").replace(

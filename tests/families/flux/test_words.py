@@ -9,6 +9,7 @@ from trueup.families.flux import status as words
 from trueup.families.flux.types import GitRepository, Kustomization, clean_path
 from trueup.family import ActionRequest, Stop
 from trueup.kube.names import Kind, Ref
+from trueup.plan.plan import Change, Plan
 
 
 def kustomization(spec: dict[str, Any] | None = None, status: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -172,3 +173,22 @@ def test_the_same_failure_again_is_no_news() -> None:
     assert words.is_news(past, one, "main@sha1:b", "ReconciliationFailed")
     assert words.is_news(past, other, "main@sha1:a", "ReconciliationFailed")
     assert words.is_news([], one, "main@sha1:a", "ReconciliationFailed")
+
+
+def test_what_another_has_claimed_is_left_to_it_while_it_exists() -> None:
+    """Nothing else about the plan changes."""
+    config = Kind("", "v1", "ConfigMap")
+    lines = (
+        Change(Ref(config, "web", "taken"), "update", shared_with="web/other"),
+        Change(Ref(config, "web", "of-one-that-went"), "update", shared_with="web/gone"),
+        Change(Ref(config, "web", "drifted"), "update"),
+        Change(Ref(config, "web", "absent"), "create"),
+    )
+    left = rules.left_to_others(Plan(lines), lambda name: name == "web/other")
+
+    assert [(change.ref.name, change.action) for change in left] == [
+        ("taken", "keep"),
+        ("of-one-that-went", "update"),
+        ("drifted", "update"),
+        ("absent", "create"),
+    ]

@@ -33,6 +33,7 @@ from trueup.timing.rfc3339 import format_time, parse_time
 
 FETCHING, BUILDING, APPLYING = "Fetching manifests", "Building manifests", "Detecting drift"
 CHECKING = "Running health checks"
+ENDS = ("ReconciliationSucceeded", "ReconciliationFailed", "HealthCheckFailed", "PruneFailed")
 
 
 async def reconcile(tools: DeliveryTools, key: Key) -> Result:
@@ -111,6 +112,8 @@ class Run:
             inventory = words.inventory_refs(self.status)
             request = inputs.request(cluster, desired, self.revision, inventory)
             plan = await self.tools.delivery.plan(request)
+            if self.ended_before():
+                plan = rules.left_to_others(plan, self.exists)
             if not self.waits and self.is_done(plan):
                 return await self.well(plan, desired, 0.0, changed=False)
             return await self.deliver(request, plan, desired)
@@ -226,6 +229,20 @@ class Run:
     def all_begun(self, plan: Plan, outcome: Outcome) -> bool:
         """Whether everything is applied, so that only health is left to wait for."""
         return all(outcome.progress.of(change.phase, change.ref) is not None for change in plan)
+
+    def ended_before(self) -> bool:
+        """Whether an attempt at this revision of this generation came to its end, and nobody asks for another."""
+        told = self.reporter.before("Ready")
+        return (
+            not self.reporter.asked
+            and told.get("reason") in ENDS
+            and told.get("observedGeneration") == self.reporter.generation
+            and (self.reporter.raw.get("status") or {}).get("lastAttemptedRevision") == self.revision
+        )
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a Kustomization ``namespace/name``."""
+        return self.tools.cache(KUSTOMIZATION).get(Key(*name.split("/", 1))) is not None
 
     def is_done(self, plan: Plan) -> bool:
         """Whether this revision of this generation was applied before and nothing has drifted since."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from trueup.delivery.request import LiveMarks
@@ -25,6 +26,7 @@ from trueup.families.flux.types import (
 from trueup.kube import selectors
 from trueup.kube.names import Object, Ref
 from trueup.plan.order import FLUX
+from trueup.plan.plan import Plan
 from trueup.plan.policy import Policy
 from trueup.plan.wanted import DEFAULT, How, Ignore, Options, Removal, Wanted
 from trueup.ports import Origin
@@ -202,6 +204,21 @@ def unsupported(kustomization: Kustomization) -> str:
     if (spec.get("kubeConfig") or {}).get("configMapRef"):
         return "spec.kubeConfig.configMapRef is not supported yet: use secretRef"
     return ""
+
+
+def left_to_others(plan: Plan, exists: Callable[[str], bool]) -> Plan:
+    """What another Kustomization has claimed since this one was through with its revision is left to that one until there is
+    something new to apply. Two that wish for one object would otherwise undo each other's work without end; Flux's do, at
+    each interval. Such an overlap is common: a cluster's own Kustomization delivers what it was begun with, too."""
+    return replace(
+        plan,
+        changes=tuple(
+            replace(change, action="keep", fields=(), why=f"left to {change.shared_with}, which claimed it later")
+            if change.action == "update" and change.shared_with and exists(change.shared_with)
+            else change
+            for change in plan
+        ),
+    )
 
 
 def retry_after(reason: str, before: Mapping[str, Any], wish: Kustomization, now: float) -> float:
