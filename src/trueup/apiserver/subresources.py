@@ -102,9 +102,24 @@ async def scale(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         version = (wanted.get("metadata") or {}).get("resourceVersion")
         if version and version != stored["metadata"]["resourceVersion"]:
             raise conflict(served, name)
-        return _with_replicas(stored, paths[0], (wanted.get("spec") or {}).get("replicas", 0)), False
+        replicas = (wanted.get("spec") or {}).get("replicas", 0)
+        return _with_replicas(stored, paths[0], replicas), not _owned(stored, paths[0])
 
     return scale_of(await change(hub, served, namespace, name, scaled, write), paths)
+
+
+def _owned(stored: Object, path: list[str]) -> bool:
+    """Whether anybody's managed fields name the replicas. A Scale that has no owner gets none by being written.
+
+    Source: apimachinery ``ScaleHandler`` and ``skipNonAppliedManager``.
+    """
+    for entry in stored["metadata"].get("managedFields") or ():
+        at: Any = entry.get("fieldsV1") or {}
+        for part in path:
+            at = at.get(f"f:{part}") if isinstance(at, dict) else None
+        if at is not None:
+            return True
+    return False
 
 
 def _with_replicas(stored: Object, path: list[str], replicas: object) -> Object:

@@ -11,6 +11,13 @@ from trueup.kube.names import Object
 _TEMPLATES = "deprecated.daemonset.template.generation"
 
 
+def _changed_deployment(obj: Object, old: Object, moment: Moment) -> None:
+    """Annotations are copied to ReplicaSets: a change of them counts like one of the spec."""
+    before, now = (one["metadata"].get("annotations") or {} for one in (old, obj))
+    if moment.subresource != "status" and before != now:
+        obj["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
+
+
 def _new_daemon_set(obj: Object, moment: Moment) -> None:
     _count_templates(obj, 1)
 
@@ -31,5 +38,6 @@ def _count_templates(obj: Object, count: int) -> None:
 ROWS: Mapping[str, Strategy] = {
     "ControllerRevision": UNCOUNTED,
     "DaemonSet": Strategy(create=_new_daemon_set, update=_changed_daemon_set),
+    "Deployment": Strategy(update=_changed_deployment),
     "ReplicaSet": Strategy(selectable=frozenset({"status.replicas"}), selected=counted),
 }

@@ -149,7 +149,9 @@ def _pods_left(tools: Tools, replica_sets: Sequence[Object]) -> int:
 async def _number(tools: Tools, deployment: Object, new: Object | None) -> None:
     """The Deployment carries the revision of its new ReplicaSet."""
     if new is not None and annotations(deployment).get(REVISION) != annotations(new).get(REVISION):
-        await change(tools, deployment, {"metadata": {"annotations": {REVISION: annotations(new).get(REVISION)}}})
+        patch = {"metadata": {"annotations": {REVISION: annotations(new).get(REVISION)}}}
+        # With the status, as Kubernetes does: an annotation written otherwise counts as a new generation.
+        await change(tools, deployment, patch, subresource="status")
 
 
 async def _forget(tools: Tools, deployment: Object, old: Sequence[Object]) -> None:
