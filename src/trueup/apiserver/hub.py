@@ -78,7 +78,8 @@ class Hub:
 
     def as_version(self, served: Served, obj: Object) -> Object:
         """The object as this version shows it; stored versions differ in name alone, but where a kind says more."""
-        if served.defaults_from and int(obj["metadata"]["resourceVersion"]) < served.defaults_from:
+        stored_at = obj["metadata"].get("resourceVersion")  # a dry run stores nothing
+        if served.defaults_from and stored_at is not None and int(stored_at) < served.defaults_from:
             obj = crds.with_defaults(served, obj)
         if obj.get("apiVersion") == served.kind.api_version:
             return obj
