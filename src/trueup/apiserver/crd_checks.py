@@ -71,6 +71,8 @@ def _names(names: Mapping[str, Any]) -> Iterator[Cause]:
 
 def _versions(spec: Mapping[str, Any], versions: list[Any]) -> Iterator[Cause]:
     known = [version.get("name") for version in versions]
+    # One schema for all versions stands above them where Kubernetes checks it.
+    alike = all(version.get("schema") == versions[0].get("schema") for version in versions)
     for index, version in enumerate(versions):
         at, name = f"spec.versions[{index}]", str(version.get("name") or "")
         for problem in label(name):
@@ -78,9 +80,10 @@ def _versions(spec: Mapping[str, Any], versions: list[Any]) -> Iterator[Cause]:
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if not schema:
             yield Cause("FieldValueRequired", "Required value: schemas are required", f"{at}.schema.openAPIV3Schema")
-        elif not spec.get("preserveUnknownFields"):
-            unstructured = list(structural.problems(schema, f"{at}.schema.openAPIV3Schema"))
-            yield from unstructured or rule_problems(schema, f"{at}.schema.openAPIV3Schema")
+        elif not spec.get("preserveUnknownFields") and not (alike and index):
+            where = f"{'spec.validation' if alike else f'{at}.schema'}.openAPIV3Schema"
+            unstructured = list(structural.problems(schema, where))
+            yield from unstructured or rule_problems(schema, where)
         for number, column in enumerate(version.get("additionalPrinterColumns") or ()):
             if column.get("type") not in _COLUMN_TYPES:
                 field = f"{at}.additionalPrinterColumns[{number}].type"

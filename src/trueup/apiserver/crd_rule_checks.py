@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trueup.apiserver.crd_rules import Rule, compile_at, has_rules, most_often
+from trueup.apiserver.crd_rules import TYPE_NAME, Rule, compile_at, has_rules, most_often
 from trueup.apiserver.field_paths import is_path
 from trueup.cel import Environment, kubernetes
 from trueup.cel.escaping import escaped
@@ -30,9 +30,9 @@ Schema = Mapping[str, Any]
 
 def rule_problems(schema: Schema, path: str) -> Iterator[Cause]:
     """Every mistake in the rules of a version's schema."""
-    if not has_rules(schema):
+    if not _mentions_rules(schema):
         return
-    declared = declare(schema, "self", root=True)
+    declared = declare(schema, TYPE_NAME, root=True)
     known = kubernetes()
     if declared is not None:
         known = known.with_objects(declared.objects())
@@ -41,6 +41,12 @@ def rule_problems(schema: Schema, path: str) -> Iterator[Cause]:
     yield from check.words or check.causes
     if not check.words:
         yield from check.total(path)
+
+
+def _mentions_rules(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "x-kubernetes-validations" in value or any(map(_mentions_rules, value.values()))
+    return isinstance(value, list) and any(map(_mentions_rules, value))
 
 
 class _Check:
@@ -69,6 +75,10 @@ class _Check:
         if isinstance(items, Mapping):
             lost = loose or (path if schema.get("x-kubernetes-list-type") != "map" else "")
             self.visit(items, f"{path}.items", element, known, inside, lost)
+        for part in ("allOf", "anyOf", "oneOf", "not"):
+            inner = schema.get(part) or ()
+            for index, one in enumerate([inner] if isinstance(inner, Mapping) else inner):
+                self.words += _forbidden(one, f"{path}.{part}" if part == "not" else f"{path}.{part}[{index}]")
         specs = schema.get("x-kubernetes-validations") or ()
         if specs:
             self._rules(schema, specs, f"{path}.x-kubernetes-validations", declared, known, times, loose)
@@ -87,7 +97,12 @@ class _Check:
             self.words += _words(schema, spec, f"{path}[{index}]")
         if self.words:
             return
-        often = times if times is not None else most_often(declared.smallest if declared else 0)
+        if declared is None:
+            why = "internal error: failed to construct type information for x-kubernetes-validations rules: "
+            text = f"Internal error: {why}unable to convert structural schema to CEL declarations"
+            self.causes.append(Cause("InternalError", text, path))
+            return
+        often = times if times is not None else most_often(declared.smallest)
         for index, rule in enumerate(compile_at(specs, declared, known)):
             self._rule(rule, f"{path}[{index}]", often, loose)
 
@@ -164,6 +179,21 @@ def _words(schema: Schema, spec: Mapping[str, Any], path: str) -> Iterator[Cause
         yield _invalid(at, "must be a valid path", f"{path}.fieldPath")
 
 
+def _forbidden(schema: Schema, path: str) -> Iterator[Cause]:
+    """Rules where only values may be narrowed."""
+    if schema.get("x-kubernetes-validations"):
+        text = "Forbidden: must be empty to be structural"
+        yield Cause("FieldValueForbidden", text, f"{path}.x-kubernetes-validations")
+    for name, below in (schema.get("properties") or {}).items():
+        yield from _forbidden(below, f"{path}.properties[{name}]")
+    for part in ("items", "additionalProperties", "not"):
+        if isinstance(schema.get(part), Mapping):
+            yield from _forbidden(schema[part], f"{path}.{part}")
+    for part in ("allOf", "anyOf", "oneOf"):
+        for index, below in enumerate(schema.get(part) or ()):
+            yield from _forbidden(below, f"{path}.{part}[{index}]")
+
+
 def _broken(text: str) -> bool:
     return "\n" in text or "\r" in text
 
@@ -192,7 +222,7 @@ def _field(
         return fields[word][1], known
     if not has_rules(schema):
         return None, known
-    alone = declare(schema, "self", bool(schema.get("x-kubernetes-embedded-resource")))
+    alone = declare(schema, TYPE_NAME, bool(schema.get("x-kubernetes-embedded-resource")))
     return alone, known.with_objects(alone.objects()) if alone else known
 
 

@@ -25,6 +25,7 @@ BUDGET = 10_000_000
 """What all rules may cost for one object."""
 PER_CALL = 1_000_000
 LONGEST_MESSAGE = 5 * 1024
+TYPE_NAME = "selfType"
 _REASONS = {"FieldValueForbidden": "Forbidden", "FieldValueRequired": "Required value"}
 _NO_MORE = "no further validation rules will be run"
 Schema = Mapping[str, Any]
@@ -75,7 +76,7 @@ def compile_rules(schema: Schema, *, root: bool = True) -> Node | None:
     """The rules of a schema; None where there are none."""
     if not has_rules(schema):
         return None
-    declared = declare(schema, "self", root)
+    declared = declare(schema, TYPE_NAME, root)
     known = kubernetes()
     if declared is not None:
         known = known.with_objects(declared.objects())
@@ -136,7 +137,7 @@ def _declared_field(
     if word is not None:
         fields = declared.fields if declared is not None else None
         return (fields[word][1] if fields and word in fields else None), known
-    alone = declare(schema, "self", embedded)  # no expression can name the field, but its own rules see it
+    alone = declare(schema, TYPE_NAME, embedded)  # no expression can name the field, but its own rules see it
     return alone, known.with_objects(alone.objects()) if alone else known
 
 
@@ -163,9 +164,8 @@ def _compiled(spec: Mapping[str, Any], known: Environment, declared: Declared) -
     if program.type != BOOL:
         rule.error = "cel expression must evaluate to a bool"
         return rule
-    roots = {"self": declared, "oldSelf": declared}
     rule.program, rule.uses_old = program, program.uses("oldSelf")
-    rule.cost = program.estimate(roots).high
+    rule.cost = program.estimate(declared).high
     message = str(spec.get("messageExpression") or "")
     if not message:
         return rule
@@ -177,7 +177,7 @@ def _compiled(spec: Mapping[str, Any], known: Environment, declared: Declared) -
     if words.type != STRING:
         rule.message_error = "messageExpression must evaluate to a string"
         return rule
-    rule.message, rule.message_cost = words, words.estimate(roots).high
+    rule.message, rule.message_cost = words, words.estimate(declared).high
     return rule
 
 

@@ -45,10 +45,10 @@ class _Local:
 
 
 class Estimate:
-    """Prices one tree; ``roots`` are the declared variables, whose schemas bound the sizes."""
+    """Prices one tree; ``root`` is what the variables are declared as, whose schema bounds the sizes."""
 
-    def __init__(self, roots: dict[str, Declared]) -> None:
-        self._roots = roots
+    def __init__(self, root: Declared | None) -> None:
+        self._root = root
         self._locals: dict[str, list[_Local]] = {}
         self._paths: dict[int, Path] = {}
         self._sizes: dict[int, Range] = {}
@@ -262,7 +262,9 @@ class Estimate:
             self._entries[id(to)] = entries
 
     def _declared_size(self, path: Path) -> Range | None:
-        found = self._roots.get(path[0]) if path else None
+        found = (
+            self._root if path else None
+        )  # whatever the name: ``self``, ``oldSelf``, even a type's, as Kubernetes has it
         for step in path[1:]:
             if found is None:
                 return None

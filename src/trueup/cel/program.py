@@ -44,9 +44,9 @@ class Program:
         """Whether the expression speaks of a variable."""
         return any(isinstance(node, Ident) and node.name == variable and not node.known for node, _ in nodes(self.root))
 
-    def estimate(self, roots: Mapping[str, Declared] | None = None) -> Range:
-        """What an evaluation costs at best and at worst; ``roots``: schemas of variables, which bound their sizes."""
-        return Estimate(dict(roots or {})).cost(self.root)
+    def estimate(self, root: Declared | None = None) -> Range:
+        """What an evaluation costs at best and at worst; ``root``: the variables' schema, which bounds their sizes."""
+        return Estimate(root).cost(self.root)
 
     def _plan(self, metered: bool) -> Closure:
         planner = Planner(self._names, metered, self.environment.folding)
