@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trueup.families.builtin import cronjobs, jobs, rollout
+from trueup.families.builtin import cronjobs, job_policies, jobs, rollout
 from trueup.families.builtin.simulate import node as nodes
 from trueup.families.builtin.simulate.steering import course
 from trueup.kube.names import Object
@@ -73,7 +73,7 @@ def test_an_indexed_job_makes_the_indexes_that_are_missing() -> None:
     found = jobs.decide(job, [_pod("a", "Succeeded", 0), _pod("b", "Running", 2)], NOW)
     assert found.create == [1, 3]
     assert found.status["completedIndexes"] == "0"
-    assert jobs.spans([0, 1, 2, 4]) == "0-2,4"
+    assert job_policies.spans([0, 1, 2, 4]) == "0-2,4"
 
 
 def test_a_suspended_job_lets_its_pods_go() -> None:
@@ -85,13 +85,87 @@ def test_a_suspended_job_lets_its_pods_go() -> None:
 
 
 def test_a_job_fails_at_its_deadline() -> None:
-    """DeadlineExceeded, its pods go; until then it looks again in time."""
+    """DeadlineExceeded: its pods go, and it is over with the last one; until then it looks again in time."""
     started = {"startTime": "2023-11-14T22:13:10Z"}
     late = jobs.decide(_job(started, completions=1, activeDeadlineSeconds=10), [_pod("a", "Running")], NOW)
-    assert [one["reason"] for one in late.status["conditions"]] == ["DeadlineExceeded"] * 2
+    assert [one["type"] for one in late.status["conditions"]] == ["FailureTarget"]
     assert len(late.delete) == 1
+    over = jobs.decide(_job(late.status, completions=1, activeDeadlineSeconds=10), [], NOW)
+    assert [(one["type"], one["reason"]) for one in over.status["conditions"]] == [
+        ("FailureTarget", "DeadlineExceeded"),
+        ("Failed", "DeadlineExceeded"),
+    ]
     early = jobs.decide(_job(started, completions=1, activeDeadlineSeconds=15), [_pod("a", "Running")], NOW)
     assert early.after == 5.0
+
+
+def _failed(name: str, code: int, index: int | None = None) -> Object:
+    pod = _pod(name, "Failed", index)
+    pod["metadata"]["namespace"] = "default"
+    pod["status"]["containerStatuses"] = [{"name": "main", "state": {"terminated": {"exitCode": code}}}]
+    return pod
+
+
+def _rule(action: str, code: int) -> Object:
+    return {"action": action, "onExitCodes": {"operator": "In", "values": [code]}}
+
+
+def test_an_exit_code_can_fail_a_job() -> None:
+    """At once, whatever attempts are left, and the rule is named."""
+    policy = {"rules": [_rule("Ignore", 1), _rule("FailJob", 42)]}
+    found = jobs.decide(_job(completions=1, podFailurePolicy=policy), [_failed("a", 42)], NOW)
+    said = found.status["conditions"][-1]
+    assert (said["type"], said["reason"]) == ("Failed", "PodFailurePolicy")
+    assert (
+        said["message"] == "Container main for pod default/a failed with exit code 42 matching FailJob rule at index 1"
+    )
+
+
+def test_a_failure_can_be_ignored() -> None:
+    """It counts nowhere, and another pod is made at once."""
+    policy = {"rules": [_rule("Ignore", 1)]}
+    found = jobs.decide(_job(completions=1, backoffLimit=0, podFailurePolicy=policy), [_failed("a", 1)], NOW)
+    assert found.create == [-1]
+    assert "failed" not in found.status
+
+
+def test_an_index_has_attempts_of_its_own() -> None:
+    """One that fails too often is given up; the Job fails when the others are done."""
+    job = _job(completionMode="Indexed", completions=2, parallelism=2, backoffLimit=99, backoffLimitPerIndex=0)
+    first = jobs.decide(job, [_failed("a", 1, 0), _pod("b", "Running", 1)], NOW)
+    assert (first.create, first.status["failedIndexes"]) == ([], "0")
+    last = jobs.decide(job, [_failed("a", 1, 0), _pod("b", "Succeeded", 1)], NOW)
+    assert last.status["conditions"][-1]["reason"] == "FailedIndexes"
+    few = jobs.decide({**job, "spec": {**job["spec"], "maxFailedIndexes": 0}}, [_failed("a", 1, 0)], NOW)
+    assert few.status["conditions"][-1]["reason"] == "MaxFailedIndexesExceeded"
+
+
+def test_a_rule_can_give_up_an_index() -> None:
+    """Though attempts are left."""
+    policy = {"rules": [_rule("FailIndex", 7)]}
+    more = {
+        "completions": 2,
+        "parallelism": 1,
+        "backoffLimit": 99,
+        "backoffLimitPerIndex": 5,
+        "podFailurePolicy": policy,
+    }
+    found = jobs.decide(_job(completionMode="Indexed", **more), [_failed("a", 7, 0)], NOW)
+    assert (found.create, found.status["failedIndexes"]) == ([1], "0")
+
+
+def test_enough_indexes_make_a_job_complete() -> None:
+    """The others are stopped first."""
+    rules = {"rules": [{"succeededIndexes": "0,2"}]}
+    job = _job(completionMode="Indexed", completions=3, parallelism=3, successPolicy=rules)
+    pods = [_pod("a", "Succeeded", 0), _pod("b", "Running", 1), _pod("c", "Succeeded", 2)]
+    found = jobs.decide(job, pods, NOW)
+    assert [(one["type"], one["reason"]) for one in found.status["conditions"]] == [
+        ("SuccessCriteriaMet", "SuccessPolicy")
+    ]
+    assert [pod["metadata"]["name"] for pod in found.delete] == ["b"]
+    over = jobs.decide({**job, "status": found.status}, [pods[0], pods[2]], NOW)
+    assert over.status["conditions"][-1]["type"] == "Complete"
 
 
 def test_a_finished_job_goes_after_its_time() -> None:

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from trueup.families.builtin import job_policies as policies
 from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import JOB, POD
 from trueup.families.builtin.tools import (
+    OFFERED,
     OWNED,
+    SELECTING,
+    claim,
     condition,
     controlled,
     create,
@@ -18,11 +22,13 @@ from trueup.families.builtin.tools import (
 )
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
-from trueup.kube.objects import annotations, meta
+from trueup.kube.objects import meta
+from trueup.kube.selectors import label_selector
 from trueup.timing.rfc3339 import format_time
 
 _STAMPS = ("lastProbeTime", "lastTransitionTime")
-_INDEX = "batch.kubernetes.io/job-completion-index"
+_OVER = ("Succeeded", "Failed")
+_REACHED = ("CompletionsReached", "Reached expected number of succeeded pods")
 _BACKOFF, _LONGEST = 10.0, 600.0
 _COUNTED = "uncountedTerminatedPods"
 
@@ -35,6 +41,8 @@ class Decision:
     create: list[int] = field(default_factory=list)
     delete: list[Object] = field(default_factory=list)
     after: float | None = None
+    failures: dict[int, int] = field(default_factory=dict)
+    """How often the indexes to make have failed."""
     gone: bool = False
     """Its time after the end is over."""
 
@@ -51,11 +59,44 @@ def decide(job: Object, owned: Sequence[Object], moment: float) -> Decision:
     status = dict(job.get("status") or {})
     if finished(job):
         return _after_the_end(job, status, owned, moment)
+    found = policies.failures(job, owned)
+    found.indexes |= policies.parse_spans(str(status.get("failedIndexes") or ""))
     succeeded = [pod for pod in owned if pods.phase(pod) == "Succeeded"]
-    failed = [pod for pod in owned if pods.phase(pod) == "Failed"]
     active = [pod for pod in owned if pods.active(pod)]
+    ending = [pod for pod in owned if pods.phase(pod) not in _OVER and pod not in active]
+    status["terminating"] = len(ending)
+    decided = next((one for name in ("SuccessCriteriaMet", "FailureTarget") if (one := held(status, name))), None)
+    if decided is not None:
+        return _end(status, decided, active, ending, stamp)
     if spec.get("suspend"):
         return _suspended(status, active, stamp)
+    _resume(status, stamp)
+    indexed = spec.get("completionMode") == "Indexed"
+    done = {policies.index_of(pod) for pod in succeeded} if indexed else set()
+    count = len(done) if indexed else len(succeeded)
+    _count(status, active, count, len(found.counted))
+    if indexed and done:
+        status["completedIndexes"] = policies.spans(done)
+    if spec.get("backoffLimitPerIndex") is not None:
+        status["failedIndexes"] = policies.spans(found.indexes)
+    enough = policies.success(job, done) if indexed else ""
+    if enough:
+        return _end(status, _said("SuccessCriteriaMet", "SuccessPolicy", enough), active, ending, stamp)
+    failure, after = policies.failure(job, found, done), None
+    if failure is None:
+        failure, after = _failure(spec, status, owned, found.counted, moment)
+    if failure is not None:
+        return _end(status, _said("FailureTarget", *failure), active, ending, stamp)
+    completions = spec.get("completions")
+    if (completions is not None and count >= completions) or (completions is None and succeeded and not active):
+        return _end(status, _said("SuccessCriteriaMet", *_REACHED), active, ending, stamp)
+    decision = Decision(status, after=after)
+    _pods_wanted(spec, decision, [*active, *_kept(spec, ending)], found, done, count, moment)
+    return decision
+
+
+def _resume(status: Object, stamp: str) -> None:
+    """The Job has begun, or goes on."""
     if not status.get("startTime"):
         status["startTime"] = stamp
     conditions = list(status.get("conditions") or ())
@@ -64,32 +105,22 @@ def decide(job: Object, owned: Sequence[Object], moment: float) -> Decision:
         conditions = with_condition(conditions, resumed, stamp, stamps=_STAMPS)
         status["startTime"] = stamp
     status["conditions"] = conditions
-    indexed = spec.get("completionMode") == "Indexed"
-    done = {_index(pod) for pod in succeeded} if indexed else set()
-    count = len(done) if indexed else len(succeeded)
-    _count(status, active, count, len(failed))
-    if indexed and done:
-        status["completedIndexes"] = spans(sorted(done))
-    failure, after = _failure(spec, status, owned, failed, moment)
-    if failure is not None:
-        return _fail(status, failure, active, stamp)
-    completions = spec.get("completions")
-    if (completions is not None and count >= completions) or (completions is None and succeeded and not active):
-        return _complete(status, active, stamp, completions)
-    decision = Decision(status, after=after)
-    _pods_wanted(spec, decision, active, failed, done, count, moment)
-    return decision
 
 
-def spans(numbers: Sequence[int]) -> str:
-    """``0-2,4``."""
-    out: list[list[int]] = []
-    for number in numbers:
-        if out and number == out[-1][-1] + 1:
-            out[-1] = [out[-1][0], number]
-        else:
-            out.append([number])
-    return ",".join("-".join(map(str, span)) for span in out)
+def held(status: Object, type: str) -> Object | None:
+    """A condition that is True."""
+    found = condition(status, type)
+    return dict(found) if found is not None and found.get("status") == "True" else None
+
+
+def _said(type: str, reason: str, message: str) -> Object:
+    return {"type": type, "status": "True", "reason": reason, "message": message}
+
+
+def _kept(spec: Object, ending: Sequence[Object]) -> Sequence[Object]:
+    """Pods on their way out that are not replaced before they are gone."""
+    policy = spec.get("podReplacementPolicy") or ("Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
+    return ending if policy == "Failed" else ()
 
 
 def _count(status: Object, active: Sequence[Object], succeeded: int, failed: int) -> None:
@@ -100,7 +131,6 @@ def _count(status: Object, active: Sequence[Object], succeeded: int, failed: int
         else:
             status.pop(name, None)
     status["ready"] = sum(map(pods.ready, active))
-    status["terminating"] = 0
     status[_COUNTED] = {}
 
 
@@ -131,7 +161,7 @@ def _pods_wanted(
     spec: Object,
     decision: Decision,
     active: Sequence[Object],
-    failed: Sequence[Object],
+    found: policies.Failures,
     done: set[int],
     count: int,
     moment: float,
@@ -140,32 +170,48 @@ def _pods_wanted(
     completions = spec.get("completions")
     wanted = parallelism
     if completions is not None:
-        wanted = min(parallelism, completions - count)
+        wanted = min(parallelism, completions - count - len(found.indexes))
     elif count:  # a work queue: once one has succeeded, no new ones start
         wanted = min(parallelism, len(active))
     if len(active) > wanted:
-        decision.delete = sorted(active, key=pods.deletion_rank)[: len(active) - wanted]
+        going = [pod for pod in active if not meta(pod).get("deletionTimestamp")]
+        decision.delete = sorted(going, key=pods.deletion_rank)[: len(active) - wanted]
         return
     missing = wanted - len(active)
     if missing <= 0:
         return
-    if failed:
-        ended = max(
-            seconds((condition(pod.get("status") or {}, "Ready") or {}).get("lastTransitionTime")) for pod in failed
-        )
-        wait = ended + min(_BACKOFF * 2 ** min(len(failed) - 1, 10), _LONGEST) - moment
+    if found.counted and spec.get("backoffLimitPerIndex") is None:
+        wait = _backoff(found.counted, len(found.counted)) - moment
         if wait > 0:
             decision.after = wait if decision.after is None else min(wait, decision.after)
             return
-    if spec.get("completionMode") == "Indexed":
-        taken = done | {_index(pod) for pod in active}
-        decision.create = [index for index in range(completions or 0) if index not in taken][:missing]
-    else:
+    if spec.get("completionMode") != "Indexed":
         decision.create = [-1] * missing
+        return
+    taken = done | found.indexes | {policies.index_of(pod) for pod in active}
+    waits: list[float] = []
+    for index in range(completions or 0):
+        if index in taken or len(decision.create) == missing:
+            continue
+        times = found.by_index.get(index, 0)
+        failed = [pod for pod in found.counted if policies.index_of(pod) == index]
+        wait = _backoff(failed, times) - moment if times and failed else 0.0
+        if wait > 0:
+            waits.append(wait)
+        else:
+            decision.create.append(index)
+            decision.failures[index] = times
+    if waits:
+        decision.after = min(waits) if decision.after is None else min(*waits, decision.after)
 
 
-def _index(pod: Object) -> int:
-    return int(annotations(pod).get(_INDEX) or 0)
+def _backoff(failed: Sequence[Object], times: int) -> float:
+    """When the next may be made after the last one failed."""
+    ended = max(
+        seconds((condition(pod.get("status") or {}, "Ready") or {}).get("lastTransitionTime")) for pod in failed
+    )
+    wait: float = min(_BACKOFF * 2 ** min(times - 1, 10), _LONGEST)
+    return ended + wait
 
 
 def _suspended(status: Object, active: Sequence[Object], stamp: str) -> Decision:
@@ -173,38 +219,28 @@ def _suspended(status: Object, active: Sequence[Object], stamp: str) -> Decision
     status["conditions"] = with_condition(status.get("conditions") or [], said, stamp, stamps=_STAMPS)
     for name in ("startTime", "active"):
         status.pop(name, None)
-    status["ready"] = status["terminating"] = 0
+    status["ready"] = 0
     return Decision(status, delete=list(active))
 
 
-def _fail(status: Object, failure: tuple[str, str], active: Sequence[Object], stamp: str) -> Decision:
-    reason, message = failure
-    conditions = status["conditions"]
-    for type in ("FailureTarget", "Failed"):
-        said = {"type": type, "status": "True", "reason": reason, "message": message}
-        conditions = with_condition(conditions, said, stamp, stamps=_STAMPS)
-    status["conditions"] = conditions
-    status["failed"] = status.get("failed", 0) + len(active)
+def _end(status: Object, why: Object, active: Sequence[Object], ending: Sequence[Object], stamp: str) -> Decision:
+    """It is decided; the Job is over once its last pod has gone."""
+    fails = why["type"] == "FailureTarget"
+    conditions = list(status.get("conditions") or ())
+    if condition(status, why["type"]) is None:
+        if fails:
+            status["failed"] = status.get("failed", 0) + len(active)
+        conditions = with_condition(conditions, why, stamp, stamps=_STAMPS)
     status.pop("active", None)
     status["ready"] = 0
-    return Decision(status, delete=list(active), after=0.0)
-
-
-def _complete(status: Object, active: Sequence[Object], stamp: str, completions: int | None) -> Decision:
-    conditions = status["conditions"]
-    for type in ("SuccessCriteriaMet", "Complete"):
-        said = {
-            "type": type,
-            "status": "True",
-            "reason": "CompletionsReached",
-            "message": "Reached expected number of succeeded pods",
-        }
-        conditions = with_condition(conditions, said, stamp, stamps=_STAMPS)
-    status["conditions"] = conditions
-    status["completionTime"] = stamp
-    status.pop("active", None)
-    status["ready"] = 0
-    return Decision(status, delete=list(active), after=0.0)
+    if active or ending:
+        status["conditions"], status["terminating"] = conditions, len(active) + len(ending)
+        return Decision(status, delete=list(active))
+    word = "Failed" if fails else "Complete"
+    status["conditions"] = with_condition(conditions, _said(word, why["reason"], why["message"]), stamp, stamps=_STAMPS)
+    if not fails:
+        status["completionTime"] = stamp
+    return Decision(status, after=0.0)
 
 
 def _after_the_end(job: Object, status: Object, owned: Sequence[Object], moment: float) -> Decision:
@@ -222,14 +258,15 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     if job is None or meta(job).get("deletionTimestamp"):
         return Result()
     moment = tools.clock.now()
-    decision = decide(job, controlled(tools, job, POD), moment)
+    owned = await claim(tools, job, POD, label_selector(job["spec"].get("selector")))
+    decision = decide(job, owned, moment)
     if decision.gone:
         await remove(tools, job)
         return Result()
     for pod in decision.delete:
         await remove(tools, pod)
     for index in decision.create:
-        await create(tools, _pod(job, index))
+        await create(tools, _pod(job, index, decision.failures.get(index, 0)))
     if decision.create:
         _count(
             decision.status,
@@ -242,20 +279,27 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     return Result(after=None if ended else decision.after)
 
 
-def _pod(job: Object, index: int) -> Object:
+def _pod(job: Object, index: int, failures: int) -> Object:
     name, template = meta(job)["name"], job["spec"]["template"]
     if index < 0:
         return pods.from_template(job, template, generateName=f"{name}-")
-    marks = {_INDEX: str(index)}
-    pod = pods.from_template(job, template, generateName=f"{name}-{index}-", annotations=marks, labels=dict(marks))
+    marks = {policies.INDEX: str(index)}
+    notes = {**marks, policies.FAILURES: str(failures)} if "backoffLimitPerIndex" in job["spec"] else dict(marks)
+    pod = pods.from_template(job, template, generateName=f"{name}-{index}-", annotations=notes, labels=marks)
     spec = dict(pod["spec"])
     variable = {
         "name": "JOB_COMPLETION_INDEX",
-        "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{_INDEX}']"}},
+        "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{policies.INDEX}']"}},
     }
     spec["containers"] = [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec["containers"]]
     spec.setdefault("hostname", f"{name}-{index}")
     return {**pod, "spec": spec}
 
 
-CONTROLLER = Controller("job", JOB, reconcile, watches=(Watch(POD, keys=owner_keys(JOB), index=OWNED),))
+CONTROLLER = Controller(
+    "job",
+    JOB,
+    reconcile,
+    watches=(Watch(POD, keys=owner_keys(JOB), by=OFFERED, index=OWNED),),
+    index=SELECTING,
+)

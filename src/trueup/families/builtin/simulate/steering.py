@@ -8,6 +8,7 @@ from trueup.kube.objects import annotations
 from trueup.timing.durations import parse_duration
 
 PREFIX = "simulate.trueup.dev/"
+_LONG = 60
 READY_AFTER, RUN_FOR = 0.3, 0.5
 """Seconds that take by default: until a pod is ready, and until one that is meant to end has ended."""
 
@@ -68,8 +69,10 @@ def _image(container: Object) -> str:
 
 
 def _stays(container: Object) -> bool:
-    """Images that are made to do nothing, or to serve, until they are stopped."""
-    name, args = _image(container), [*(container.get("args") or ())]
+    """Images and commands that are made to do nothing, or to serve, until they are stopped."""
+    name, args, command = _image(container), [*(container.get("args") or ())], container.get("command") or ()
+    if len(command) == 2 and command[0] == "sleep":  # what sleeps for minutes is meant to be there
+        return str(command[1]).isdigit() and int(command[1]) >= _LONG
     return name == "pause" or (name == "agnhost" and (args or ["pause"])[0] in ("pause", "netexec", "test-webserver"))
 
 
