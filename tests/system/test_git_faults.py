@@ -166,6 +166,32 @@ async def test_a_git_server_that_fails(fleet: Fleet, fault: Fault, where: str, w
         await fleet.content("bad")
 
 
+async def test_many_that_hang_do_not_stop_the_others(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many units wait for a server that never answers, a commit elsewhere arrives."""
+    monkeypatch.setattr("trueup.source.git.ASK_SECONDS", 600.0)
+    other = GitHost(fleet.folder)
+    well = Fleet(fleet.folder, other, await other.start())
+    names = [f"bad-{n}" for n in range(18)]
+    well.commit("good", "one")
+    for name in names:
+        fleet.commit(name, "one")
+    fleet.host.faults["/bad-"] = "hang"
+    async with started(fleet):
+        await fleet.deliver(*names)
+        async with asyncio.timeout(20):
+            while fleet.host.hanging < 4:  # noqa: ASYNC110 - the server counts, it sets no event
+                await asyncio.sleep(0.01)
+
+        well.now, well.client = fleet.now, fleet.client
+        await well.deliver("good")
+        await well.says("good", "one")
+        well.commit("good", "two")
+        well.news("good")
+        await well.says("good", "two")
+        await fleet.host.stop()
+    await other.stop()
+
+
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "garbage"])
 async def test_a_damaged_mirror_is_fetched_anew(fleet: Fleet, damage: str) -> None:
     """What a disk made of the mirror is noticed, and mended by asking the server again."""

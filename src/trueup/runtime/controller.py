@@ -40,6 +40,8 @@ class Runner:
         self.controller = controller
         self._tools, self._clock, self._metrics, self._mine = tools, timers.clock, metrics, mine
         self.queue: Queue[Key] = Queue(controller.name, timers, wake, backoff=backoff)
+        self.lent = 0
+        """Keys being worked on that have taken so long that they count no more against ``workers``."""
         self.settled = False
         """Its informers have listed (or their kinds are not served): runs may start."""
         self._own: Informer | None = None

@@ -29,6 +29,23 @@ _GRACE = 10.0
 """Seconds that reconciles under way get to end by themselves when the program stops."""
 
 
+_PATIENCE = 1.0
+"""Seconds that a run may keep its place from keys that wait."""
+_MOST_LENT = 256
+"""Runs that take longer than that, at once; each costs memory."""
+
+
+class _Place:
+    """A worker's: what it works on and since when; ``lent`` when another works in its place meanwhile."""
+
+    __slots__ = ("lent", "runner", "since")
+
+    def __init__(self) -> None:
+        self.runner: Runner | None = None
+        self.since = 0.0
+        self.lent = False
+
+
 class Manager:
     """Controllers, their queues and the pool of workers that serves them in turn."""
 
@@ -58,6 +75,8 @@ class Manager:
         self._tasks = Tasks("manager")
         self._pool = Tasks("workers")
         self._active = 0
+        self._places: set[_Place] = set()
+        self._relieving = False
         self._running = False
         self._stopping = asyncio.Event()
         self._quiet = asyncio.Event()
@@ -203,28 +222,62 @@ class Manager:
     def _wake(self) -> None:
         """A key became ready: a worker starts if one is free."""
         self._quiet.set()
-        if (
-            self._running
-            and self._active < self._workers
-            and not self._stopping.is_set()
-            and any(map(_free, self._turn))
-        ):
+        if not self._running or self._stopping.is_set():
+            return
+        if self._active < self._workers and any(map(_free, self._turn)):
             self._active += 1
-            self._pool.start(self._work(), "worker")
+            self._pool.start(self._work(_Place()), "worker")
+        else:
+            self._soon_relieve()
 
-    async def _work(self) -> None:
+    async def _work(self, place: _Place) -> None:
         """Serves the controllers in turn until none has a key that may run."""
+        self._places.add(place)
         try:
             while not self._stopping.is_set():
                 taken = self._next()
                 if taken is None:
+                    self._soon_relieve()
                     break
-                runner, key = taken
-                await runner.work(key)
+                place.runner, key = taken
+                place.since = self.clock.now()
+                await place.runner.work(key)
+                if place.lent:
+                    self._return(place)
+                    if self._active > self._workers:
+                        break
         finally:
             # In the same breath as the look that found nothing: a key that comes now starts a worker of its own.
+            if place.lent:
+                self._return(place)
+            self._places.discard(place)
             self._active -= 1
             self._quiet.set()
+
+    def _soon_relieve(self) -> None:
+        if not self._relieving and any(runner.settled and len(runner.queue) for runner in self._turn):
+            self._relieving = True
+            self._timers.set("relieve", _PATIENCE, self._relieve)
+
+    def _relieve(self) -> None:
+        """Keys wait, all places are taken: who has been in one for long (a remote that does not answer) lends it on."""
+        self._relieving = False
+        until = self.clock.now() - _PATIENCE / 2
+        waiting = sum(len(runner.queue) for runner in self._turn if runner.settled)
+        lent = sum(place.lent for place in self._places)
+        for place in list(self._places) if waiting else ():
+            if not place.lent and place.runner is not None and place.since <= until and lent < _MOST_LENT:
+                place.lent, lent = True, lent + 1
+                place.runner.lent += 1
+                self._active -= 1
+        for _ in range(min(waiting, self._workers)):
+            self._wake()
+
+    def _return(self, place: _Place) -> None:
+        assert place.runner is not None
+        place.lent = False
+        place.runner.lent -= 1
+        self._active += 1
 
     def _next(self) -> tuple[Runner, Key] | None:
         """The next key, a different controller's each time, so that a busy one does not starve the others."""
@@ -247,4 +300,5 @@ def _follow(live: Live, runner: Runner) -> None:
 
 
 def _free(runner: Runner) -> bool:
-    return runner.settled and len(runner.queue) > 0 and runner.queue.working < runner.controller.workers
+    taken = runner.queue.working - runner.lent
+    return runner.settled and len(runner.queue) > 0 and taken < runner.controller.workers

@@ -303,3 +303,28 @@ async def test_two_controllers_of_one_name_are_refused() -> None:
     stage.add(done)
     with pytest.raises(ValueError, match="maps"):
         stage.add(done)
+
+
+async def test_runs_that_take_long_lend_their_places() -> None:
+    """Keys that hang do not keep the others waiting, however many they are; they count again once they go on."""
+    gate = asyncio.Event()
+    async with Stage() as stage:
+
+        async def reconcile(tools: Any, key: Key) -> Result:
+            if key.name.startswith("hangs"):
+                await gate.wait()
+            return Result()
+
+        stage.add(reconcile, workers=2)
+        for n in range(9):
+            stage.cluster.put(config_map(f"hangs-{n}"))
+        await stage.start()
+        await until(lambda: len(stage.runs) == 2)
+        stage.cluster.put(config_map("well"))
+
+        await until(lambda: "well" in stage.runs)
+        gate.set()
+        await stage.manager.idle()
+
+        assert len(stage.runs) == 10
+        assert stage.manager._active == 0
