@@ -55,6 +55,10 @@ def _dependency_index(obj: Object) -> Iterable[str]:
     return (str(key) for key in Kustomization.parse(obj).depends_on)
 
 
+def _inventory_index(obj: Object) -> Iterable[str]:
+    return (str(entry.get("id")) for entry in ((obj.get("status") or {}).get("inventory") or {}).get("entries") or ())
+
+
 def _own_name(obj: Object) -> Iterable[str]:
     yield str(Key.of(obj))
 
@@ -112,11 +116,17 @@ FAMILY = Family(
             "flux-kustomization",
             KUSTOMIZATION,
             kustomization.reconcile,
-            index={"source": _source_index, "dependsOn": _dependency_index, "variables": _variables_index},
+            index={
+                "source": _source_index,
+                "dependsOn": _dependency_index,
+                "variables": _variables_index,
+                "inventory": _inventory_index,
+            },
             watches=(
                 Watch(GIT_REPOSITORY, by={"source": _as_source}),
                 Watch(EXTERNAL_ARTIFACT, by={"source": _as_source}),
-                Watch(KUSTOMIZATION, by={"dependsOn": _own_name}),
+                # What one lets go of may be what another gave way to.
+                Watch(KUSTOMIZATION, by={"dependsOn": _own_name, "inventory": _inventory_index}),
                 Watch(CONFIG_MAP, by={"variables": _as_source}),
                 Watch(SECRET, by={"variables": _as_source}),
             ),
