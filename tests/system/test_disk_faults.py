@@ -19,13 +19,26 @@ import aiohttp
 import orjson
 import pytest
 
-from tests.system.program import Program, program
+from tests.system.program import Program, Repository, program
 from trueup.client.kubeconfig import load
 
 pytestmark = pytest.mark.system
 KILLS = int(os.environ.get("TRUEUP_KILLS", "5"))
 LANES = 24
 MAPS = "/api/v1/namespaces/default/configmaps"
+URL = "https://git.example.com/told.git"
+MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: told}\ndata: {says: %s}\n"
+APPLICATION = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Application",
+    "metadata": {"name": "told", "namespace": "argocd"},
+    "spec": {
+        "project": "default",
+        "source": {"repoURL": URL, "path": "app"},
+        "destination": {"server": "https://kubernetes.default.svc", "namespace": "default"},
+        "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+    },
+}
 
 
 @pytest.fixture
@@ -210,6 +223,41 @@ async def test_a_full_disk(small_disk: Path) -> None:
         assert (status, body["reason"]) == (507, "ServiceUnavailable")
         assert "cluster.sqlite cannot be written: database or disk is full; make room on its disk" in body["message"]
         assert len(there) > 5
+
+
+async def test_delivery_outlives_a_full_disk(tmp_path: Path) -> None:
+    """A commit that comes while nothing can be stored arrives by itself once there is room."""
+    repository = Repository.of(tmp_path / "repo")
+    repository.write("app/map.yaml", MANIFEST % "one")
+    repository.commit("one")
+    with program(tmp_path / "run", "--map", f"{URL}={repository.folder}") as running:
+        assert running.process is not None
+        async with connected(running) as http:
+
+            async def says() -> str:
+                async with http.get(f"{MAPS}/told") as answer:
+                    return orjson.loads(await answer.read()).get("data", {}).get("says", "")
+
+            async def until_it_says(text: str) -> None:
+                async with asyncio.timeout(60):
+                    while await says() != text:  # noqa: ASYNC110 - another process sets no event here
+                        await asyncio.sleep(0.02)
+
+            async with http.post("/apis/argoproj.io/v1alpha1/namespaces/argocd/applications", json=APPLICATION) as made:
+                assert made.status == 201, await made.read()
+            await until_it_says("one")
+            before = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (4_096, before[1]))
+            refused, _ = await fill(http, {}, 20)
+            repository.write("app/map.yaml", MANIFEST % "two")
+            repository.commit("two")
+            async with http.get("/api/v1/namespaces", params={"watch": "true", "timeoutSeconds": "3"}) as watch:
+                await watch.read()
+            meanwhile = await says()
+            resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, before)
+            await until_it_says("two")
+
+    assert (refused, meanwhile) == (500, "one")
 
 
 # --- two, and damage -----------------------------------------------------------------------------------------------
