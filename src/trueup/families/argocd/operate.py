@@ -24,7 +24,8 @@ from trueup.ports import Cluster, RenderProblem, SourceProblem
 from trueup.timing.rfc3339 import format_time, parse_time
 
 BLOCKED = "Sync operation blocked by sync window"
-ANNOUNCED_AFTER = 1.0
+ANNOUNCED_AFTER, TOLD_A_PERSON_AFTER = 3.0, 0.5
+"""Seconds until an operation under way is written down: an automated one; one that somebody waits for."""
 MINUTE = 60.0
 """Windows open and shut on whole minutes."""
 
@@ -174,7 +175,8 @@ async def _advance(
         ended = await run.tools.delivery.terminate(request, plan, progress, save)
         run.over(operation.after(asked, ended, subject, run.now, kept), "Failed", ended.message)
         return None
-    async with _announced(run, None if state else lambda: save(progress)):
+    after = ANNOUNCED_AFTER if operation.is_automated(asked) else TOLD_A_PERSON_AFTER
+    async with _announced(run, after, None if state else lambda: save(progress)):
         outcome = await run.tools.delivery.advance(request, plan, progress, save)
     run.status["operationState"] = operation.after(asked, outcome, subject, run.tools.clock.now(), kept)
     if not outcome.final:
@@ -190,7 +192,7 @@ async def _advance(
 
 
 @asynccontextmanager
-async def _announced(run: Run, begin: Callable[[], Awaitable[None]] | None) -> AsyncIterator[None]:
+async def _announced(run: Run, after: float, begin: Callable[[], Awaitable[None]] | None) -> AsyncIterator[None]:
     """Says that an operation has begun, unless it ends sooner or its steps have saved their progress by themselves.
 
     Most end sooner, and to validate and store a large status is what costs a server most. Nothing is lost with a process
@@ -200,7 +202,7 @@ async def _announced(run: Run, begin: Callable[[], Awaitable[None]] | None) -> A
 
     async def announce() -> None:
         nonlocal sleeping
-        await run.tools.clock.sleep(ANNOUNCED_AFTER)
+        await run.tools.clock.sleep(after)
         sleeping = False
         if begin is not None and not run.saved:
             await begin()
