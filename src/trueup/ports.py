@@ -308,6 +308,8 @@ class RenderRequest:
     others: Mapping[str, Tree] = field(default_factory=dict)
     lookup: Callable[[str, str, str, str], Object | None] | None = None
     """``lookup(apiVersion, kind, namespace, name)`` answered from the target API, where allowed."""
+    remote: Callable[[str, str], Tree] | None = None
+    """``remote(repository, ref)``: the tree of a remote base, asked for from a render's thread. Raises ``SourceProblem``."""
 
 
 class Renderer(Protocol):

@@ -9,9 +9,10 @@ from trueup.kustomize.edits import build_with, generate_kustomization
 from trueup.kustomize.loading import Files
 from trueup.kustomize.options import Built, HelmChart, Options
 from trueup.kustomize.problem import KustomizeProblem
+from trueup.kustomize.remote import place_of
 from trueup.kustomize.substitute import substitute
 
 __all__ = [
     "Built", "Files", "HelmChart", "KustomizeProblem", "Options", "build", "build_with", "generate_kustomization",
-    "substitute",
+    "place_of", "substitute",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from trueup import kustomize
 from trueup.kube.documents import dump, dump_all
 from trueup.kustomize import HelmChart, KustomizeProblem, Options
-from trueup.ports import Origin, RenderProblem, Target, Tree
+from trueup.ports import Origin, RenderProblem, SourceProblem, Target, Tree
 from trueup.render import helm
 from trueup.render.choose import KUSTOMIZATIONS
 from trueup.render.helm_order import hooks
@@ -32,6 +32,7 @@ def render(
     target: Target,
     workers: Workers,
     parsed: Parsed | None = None,
+    remote: Callable[[str, str], Tree] | None = None,
 ) -> tuple[list[Found], list[str]]:
     """The objects of a kustomization, and what it warns of."""
     flux = "generate" in options
@@ -42,6 +43,7 @@ def render(
         add_schemas=flux,
         empty_allowed=flux,
         documents=parsed,
+        remote=_remotes(remote) if remote else None,
     )
     try:
         files = _generated(tree, path) if options.get("generate") else tree
@@ -101,6 +103,22 @@ class _With:
         if path != self._path:
             return self._tree.digest(path)
         return hashlib.sha256(self._data).hexdigest()
+
+
+# --- remote bases --------------------------------------------------------------------------------------------------
+
+
+def _remotes(remote: Callable[[str, str], Tree]) -> Callable[[str], tuple[Tree, str]]:
+    """Answers the URL of a base or file by the tree of its repository."""
+
+    def found(url: str) -> tuple[Tree, str]:
+        place = kustomize.place_of(url)
+        try:
+            return remote(place.repository, place.ref), place.path
+        except SourceProblem as problem:
+            raise KustomizeProblem(f"the repository of '{url}' cannot be had: {problem}", path=url) from None
+
+    return found
 
 
 # --- charts in a kustomization -------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import orjson
 from trueup.kube.names import Object
 from trueup.ports import Origin, Rendered, RenderProblem, RenderRequest, Tree
 from trueup.render import helm, jsonnet, kustomize, plain
-from trueup.render.cache import Cache, Kept, Look, RecordingLookup, RecordingTree, encode
+from trueup.render.cache import Cache, Kept, Look, RecordingLookup, RecordingRemote, RecordingTree, encode
 from trueup.render.choose import choose
 from trueup.render.objects import Found
 from trueup.render.parsed import Parsed
@@ -39,6 +39,7 @@ class _Inputs:
             name: RecordingTree(tree, self.notes, name) for name, tree in request.others.items()
         }
         self.lookup = RecordingLookup(request.lookup, self.notes) if request.lookup else None
+        self.remote = RecordingRemote(request.remote, self.notes) if request.remote else None
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -101,7 +102,7 @@ class Render:
 
     def _work(self, key: bytes, request: RenderRequest, path: str, roots: dict[str, str]) -> Kept:
         """In a thread: answer from memory if what a former render read is unchanged, else render."""
-        known = self._cache.same_files(key, {"": request.tree, **request.others}, request.lookup)
+        known = self._cache.same_files(key, {"": request.tree, **request.others}, request.lookup, request.remote)
         if known is not None:
             kept = Kept(known.body, known.warnings, known.notes, roots)
             self._cache.keep(key, kept, instead=known)
@@ -165,7 +166,13 @@ def _helm(inputs: _Inputs, engines: Engines) -> list[Found]:
 
 def _kustomize(inputs: _Inputs, engines: Engines) -> list[Found]:
     found, warnings = kustomize.render(
-        inputs.tree, inputs.path, inputs.options, inputs.request.target, engines.workers, engines.parsed_by_kustomize
+        inputs.tree,
+        inputs.path,
+        inputs.options,
+        inputs.request.target,
+        engines.workers,
+        engines.parsed_by_kustomize,
+        inputs.remote,
     )
     inputs.warnings += warnings
     return found
@@ -206,6 +213,7 @@ def _key(request: RenderRequest, path: str) -> bytes:
         [target.kubernetes_version, list(target.api_versions), target.namespace],
         sorted(request.others),
         request.lookup is not None,
+        request.remote is not None,
     ]
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS, default=dict)).digest()
 

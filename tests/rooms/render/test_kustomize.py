@@ -1,10 +1,12 @@
 """Kustomizations through the adapter: edits, generation, substitution, charts."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.rooms.render.folders import config_map, request
+from tests.rooms.render.folders import Files, config_map, request
 from trueup.kube.names import Object
-from trueup.ports import RenderProblem
+from trueup.ports import RenderProblem, SourceProblem
 from trueup.render.render import Render
 
 BASE = {
@@ -90,3 +92,45 @@ async def test_what_does_not_build_is_named(shared_renderer: Render, file: str, 
     """The file or address at fault is in the message."""
     with pytest.raises(RenderProblem, match=words):
         await objects(shared_renderer, {**BASE, file: text}, "over")
+
+
+REMOTE = {
+    "app/kustomization.yaml": (
+        "namePrefix: my-\nresources:\n- https://github.com/o/r//base?ref=v1\n"
+        "- https://raw.githubusercontent.com/o/r/v1/single.yaml\n"
+    )
+}
+
+
+async def test_remote_bases_come_from_their_repositories(fresh_renderer: Render) -> None:
+    """Once for as long as the repository stays the same; a base that moved is rendered anew."""
+    base = Files({**BASE, "single.yaml": config_map("single")})
+    asked: list[tuple[str, str]] = []
+
+    def remote(repository: str, ref: str) -> Files:
+        asked.append((repository, ref))
+        return base
+
+    app = Files(REMOTE)
+    names = []
+    for _ in range(2):
+        rendered = await fresh_renderer.render(replace(request(app, "app", "kustomize"), remote=remote))
+        names.append([obj["metadata"]["name"] for obj in rendered.objects])
+    read = app.reads.count("app/kustomization.yaml")
+    base = Files({**BASE, "base/map.yaml": config_map("moved"), "single.yaml": config_map("single")})
+    moved = await fresh_renderer.render(replace(request(app, "app", "kustomize"), remote=remote))
+    expected = [["my-map", "my-single"], ["my-map", "my-single"]]
+    assert expected == names
+    assert read == 1
+    assert [obj["metadata"]["name"] for obj in moved.objects] == ["my-moved", "my-single"]
+    assert set(asked) == {("https://github.com/o/r", "v1")}
+
+
+async def test_a_repository_that_cannot_be_had_is_named(shared_renderer: Render) -> None:
+    """With the reason of whoever tried."""
+
+    def remote(repository: str, ref: str) -> Files:
+        raise SourceProblem("Unreachable", "no route to host")
+
+    with pytest.raises(RenderProblem, match=r"github\.com/o/r//base\?ref=v1' cannot be had: no route to host"):
+        await shared_renderer.render(replace(request(REMOTE, "app", "kustomize"), remote=remote))
