@@ -70,7 +70,8 @@ def _image(container: Object) -> str:
 
 def _stays(container: Object) -> bool:
     """Images and commands that are made to do nothing, or to serve, until they are stopped."""
-    name, args, command = _image(container), [*(container.get("args") or ())], container.get("command") or ()
+    name, args = _image(container), [*(container.get("args") or ())]
+    command = [*(container.get("command") or ())]
     if len(command) == 2 and command[0] == "sleep":  # what sleeps for minutes is meant to be there
         return str(command[1]).isdigit() and int(command[1]) >= _LONG
     return name == "pause" or (name == "agnhost" and (args or ["pause"])[0] in ("pause", "netexec", "test-webserver"))
