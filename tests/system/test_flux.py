@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import os
 import re
 import shutil
 import subprocess
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.githost import GitHost
 from tests.system.program import Program, Repository, eventually, program
 
 pytestmark = [
@@ -149,6 +155,22 @@ class Fleet:
         done = subprocess.run(["flux", *args], capture_output=True, text=True, env=environment, timeout=60, check=False)
         assert done.returncode == 0, f"flux {args}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
+
+
+@contextmanager
+def served(folder: Path, user: str, password: str) -> Iterator[str]:
+    """A folder's repositories over HTTP, behind a password; the server's URL."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    host = GitHost(folder)
+    host.allowed = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    try:
+        yield asyncio.run_coroutine_threadsafe(host.start(), loop).result(20)
+    finally:
+        asyncio.run_coroutine_threadsafe(host.stop(), loop).result(20)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(20)
 
 
 @pytest.fixture(scope="module")
@@ -591,6 +613,50 @@ def test_sources_name_revisions_in_every_way(fleet: Fleet) -> None:
     assert failed["status"] == "True"
     again = fleet.condition("gitrepository", "lost", "Reconciling")
     assert (again["reason"], again["message"]) == ("ProgressingWithRetry", "building artifact")
+
+
+def test_a_private_repository_is_read_with_its_secret(fleet: Fleet) -> None:
+    """Refused without, read with, and the password is in no status."""
+    with served(fleet.repository.folder.parent, "ada", "s3cret-word") as host:
+        secret = {"secretRef": {"name": "login"}}
+        fleet.kubectl(
+            "create", "secret", "generic", "login", "--from-literal=username=ada", "--from-literal=password=wr0ng"
+        )
+        fleet.apply(
+            source("guarded", url=f"{host}/fleet/.git", **secret), unit("guarded", "./shop", nameSuffix="-guarded")
+        )
+        ready = fleet.says("guarded", "failed to checkout", kind="gitrepository")
+        assert ready["reason"] == "AuthenticationFailed"
+        assert "wr0ng" not in ready["message"]
+        right = '{"stringData": {"password": "s3cret-word"}}'
+        fleet.kubectl("patch", "secret", "login", "--type=merge", "-p", right)
+        fleet.kubectl("annotate", "gitrepository", "guarded", "reconcile.fluxcd.io/requestedAt=now")
+        fleet.wait("gitrepository/guarded")
+
+    commit = fleet.repository.git("rev-parse", "HEAD")
+    assert fleet.status("gitrepository", "guarded")["artifact"]["revision"] == f"main@sha1:{commit}"
+    assert "s3cret-word" not in fleet.kubectl("get", "gitrepository,ks,events", "-o", "yaml")
+    fleet.kubectl("delete", "ks,gitrepository", "guarded")
+
+
+def test_another_cluster_by_its_kubeconfig(fleet: Fleet) -> None:
+    """What a Secret's kubeconfig leads to is applied to, and pruned from; a Secret without one is said to be so."""
+    config = (fleet.running.state / "kubeconfig").read_text()
+    fleet.kubectl("create", "secret", "generic", "remote", f"--from-literal=value={config}")
+    fleet.kubectl("create", "secret", "generic", "empty", "--from-literal=other=x")
+    fleet.commit({"remote/a.yaml": config_map("remote", a="1")})
+    fleet.apply(
+        unit("remote", "./remote", kubeConfig={"secretRef": {"name": "remote"}}, wait=True),
+        unit("nowhere-to", "./remote", kubeConfig={"secretRef": {"name": "empty"}}),
+    )
+    fleet.wait("ks/remote")
+    assert fleet.get("configmap", "remote")["data"] == {"a": "1"}
+    fleet.says("nowhere-to", "KubeConfig secret 'fleet/empty' does not contain a 'value' or 'value.yaml' key")
+    fleet.kubectl("patch", "configmap", "remote", "--type=merge", "-p", '{"data": {"a": "mine"}}')
+    fleet.wait("configmap/remote", "jsonpath={.data.a}=1")
+    fleet.kubectl("delete", "ks", "remote", "nowhere-to", "--timeout=20s")
+
+    eventually(lambda: fleet.get("configmap", "remote") is None)
 
 
 def test_a_missing_secret_and_what_is_not_supported_are_said(fleet: Fleet) -> None:
