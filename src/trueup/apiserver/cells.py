@@ -5,8 +5,8 @@ Source: ``apimachinery duration.HumanDuration``; ``pkg/printers/internalversion/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trueup.kube.names import Object
@@ -36,7 +36,17 @@ def text(name: str, cell: Cell, *, wide: bool = False) -> Column:
 
 def number(name: str, cell: Cell, *, wide: bool = False) -> Column:
     """A column of whole numbers."""
-    return Column(name, "integer", "", cell, "int32", int(wide))
+    return Column(name, "integer", "", cell, "", int(wide))
+
+
+def yes(name: str, cell: Cell) -> Column:
+    """A column that is true or false."""
+    return Column(name, "boolean", "", cell)
+
+
+def shown(columns: Sequence[Column]) -> Sequence[Column]:
+    """Columns that are printed always, not only wide."""
+    return tuple(replace(column, priority=0) for column in columns)
 
 
 def human_duration(seconds: float) -> str:

@@ -22,8 +22,10 @@ from trueup.apiserver.cells import (
     labels,
     number,
     selector,
+    shown,
     text,
     word,
+    yes,
 )
 
 NAME = Column("Name", "string", "", at("metadata.name"), "name")
@@ -57,7 +59,7 @@ _EVENT = (
     text("Source", objects.event_source, wide=True),
     text("Message", lambda obj, now: str(obj.get("message") or "").strip()),
     text("First Seen", objects.event_first, wide=True),
-    number("Count", objects.event_count, wide=True),
+    text("Count", objects.event_count, wide=True),
     Column("Name", "string", "", at("metadata.name"), "name", 1),
 )
 _BINDING = (
@@ -70,13 +72,13 @@ _BINDING = (
 
 _WORKLOADS: Mapping[tuple[str, str], Sequence[Column]] = {
     ("", "Pod"): _POD,
-    ("", "PodTemplate"): (*containers("template.spec"), text("Pod Labels", labels("template.metadata.labels"))),
+    ("", "PodTemplate"): (*shown(containers("template.spec")), text("Pod Labels", labels("template.metadata.labels"))),
     ("", "ReplicationController"): (*_REPLICAS, *_TEMPLATE, text("Selector", labels("spec.selector"), wide=True)),
     ("apps", "ReplicaSet"): (*_REPLICAS, *_WIDE),
     ("apps", "Deployment"): (
         text("Ready", workloads.replicas_ready),
-        number("Up-to-date", at("status.updatedReplicas", 0)),
-        number("Available", at("status.availableReplicas", 0)),
+        text("Up-to-date", at("status.updatedReplicas", 0)),
+        text("Available", at("status.availableReplicas", 0)),
         AGE,
         *_WIDE,
     ),
@@ -93,7 +95,7 @@ _WORKLOADS: Mapping[tuple[str, str], Sequence[Column]] = {
     ),
     ("apps", "ControllerRevision"): (
         text("Controller", objects.controller),
-        number("Revision", at("revision", 0)),
+        text("Revision", at("revision", 0)),
         AGE,
     ),
     ("batch", "Job"): (
@@ -106,7 +108,7 @@ _WORKLOADS: Mapping[tuple[str, str], Sequence[Column]] = {
     ("batch", "CronJob"): (
         text("Schedule", at("spec.schedule")),
         text("Timezone", at("spec.timeZone", NONE)),
-        text("Suspend", objects.suspended),
+        yes("Suspend", objects.suspended),
         number("Active", count("status.active")),
         text("Last Schedule", ago("status.lastScheduleTime")),
         AGE,
@@ -117,8 +119,8 @@ _WORKLOADS: Mapping[tuple[str, str], Sequence[Column]] = {
         text("Reference", workloads.autoscaler_target),
         text("Targets", workloads.autoscaler_targets),
         text("MinPods", word("spec.minReplicas", "<unset>")),
-        number("MaxPods", at("spec.maxReplicas", 0)),
-        number("Replicas", at("status.currentReplicas", 0)),
+        text("MaxPods", at("spec.maxReplicas", 0)),
+        text("Replicas", at("status.currentReplicas", 0)),
         AGE,
     ),
     ("policy", "PodDisruptionBudget"): (
@@ -140,7 +142,7 @@ _WORKLOADS: Mapping[tuple[str, str], Sequence[Column]] = {
     ),
     ("scheduling.k8s.io", "PriorityClass"): (
         number("Value", at("value", 0)),
-        Column("Global-Default", "boolean", "", at("globalDefault", False)),
+        yes("Global-Default", at("globalDefault", False)),
         AGE,
         text("PreemptionPolicy", at("preemptionPolicy", "PreemptLowerPriority")),
     ),
@@ -177,6 +179,7 @@ _NETWORK: Mapping[tuple[str, str], Sequence[Column]] = {
     ),
     ("networking.k8s.io", "NetworkPolicy"): (text("Pod-Selector", selector("spec.podSelector")), AGE),
     ("networking.k8s.io", "ServiceCIDR"): (text("CIDRs", joined("spec.cidrs", "")), AGE),
+    ("networking.k8s.io", "IPAddress"): (text("ParentRef", objects.parent),),
 }
 
 _STORAGE: Mapping[tuple[str, str], Sequence[Column]] = {
@@ -211,21 +214,60 @@ _STORAGE: Mapping[tuple[str, str], Sequence[Column]] = {
     ),
     ("storage.k8s.io", "CSINode"): (number("Drivers", count("spec.drivers")), AGE),
     ("storage.k8s.io", "VolumeAttachment"): (
-        text("Attacher", at("spec.attacher")),
+        Column("Attacher", "string", "", at("spec.attacher"), "name"),
         text("PV", at("spec.source.persistentVolumeName")),
         text("Node", at("spec.nodeName")),
-        Column("Attached", "boolean", "", at("status.attached", False)),
+        yes("Attached", at("status.attached", False)),
+        AGE,
+    ),
+}
+
+_DEVICES: Mapping[tuple[str, str], Sequence[Column]] = {
+    ("storage.k8s.io", "CSIDriver"): (
+        yes("AttachRequired", at("spec.attachRequired", True)),
+        yes("PodInfoOnMount", at("spec.podInfoOnMount", False)),
+        yes("StorageCapacity", at("spec.storageCapacity", False)),
+        text("TokenRequests", objects.audiences),
+        yes("RequiresRepublish", at("spec.requiresRepublish", False)),
+        text("Modes", joined("spec.volumeLifecycleModes", NONE)),
+        AGE,
+    ),
+    ("storage.k8s.io", "CSIStorageCapacity"): (Column("Created At", "date", "", at("metadata.creationTimestamp")),),
+    ("storage.k8s.io", "VolumeAttributesClass"): (text("DriverName", at("driverName")), AGE),
+    ("resource.k8s.io", "ResourceClaim"): (text("State", objects.claim_state), AGE),
+    ("resource.k8s.io", "ResourceSlice"): (
+        text("Node", at("spec.nodeName")),
+        text("Driver", at("spec.driver")),
+        text("Pool", at("spec.pool.name")),
+        AGE,
+    ),
+}
+
+_FLOWS: Mapping[tuple[str, str], Sequence[Column]] = {
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): (
+        text("PriorityLevel", at("spec.priorityLevelConfiguration.name")),
+        text("MatchingPrecedence", at("spec.matchingPrecedence", 0)),
+        text("DistinguisherMethod", at("spec.distinguisherMethod.type", NONE)),
+        AGE,
+        text("MissingPL", objects.dangling),
+    ),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): (
+        text("Type", at("spec.type")),
+        text("NominalConcurrencyShares", at("spec.limited.nominalConcurrencyShares", NONE)),
+        text("Queues", at("spec.limited.limitResponse.queuing.queues", NONE)),
+        text("HandSize", at("spec.limited.limitResponse.queuing.handSize", NONE)),
+        text("QueueLengthLimit", at("spec.limited.limitResponse.queuing.queueLengthLimit", NONE)),
         AGE,
     ),
 }
 
 _OTHERS: Mapping[tuple[str, str], Sequence[Column]] = {
     ("", "ConfigMap"): (
-        number("Data", lambda obj, now: len(obj.get("data") or {}) + len(obj.get("binaryData") or {})),
+        text("Data", lambda obj, now: len(obj.get("data") or {}) + len(obj.get("binaryData") or {})),
         AGE,
     ),
-    ("", "Secret"): (text("Type", at("type")), number("Data", count("data")), AGE),
-    ("", "ServiceAccount"): (number("Secrets", count("secrets")), AGE),
+    ("", "Secret"): (text("Type", at("type")), text("Data", count("data")), AGE),
+    ("", "ServiceAccount"): (AGE,),
     ("", "Namespace"): (text("Status", at("status.phase")), AGE),
     ("", "LimitRange"): (CREATED,),
     ("", "ResourceQuota"): (
@@ -260,6 +302,16 @@ _OTHERS: Mapping[tuple[str, str], Sequence[Column]] = {
         text("ParamRef", objects.param_ref),
         AGE,
     ),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"): (
+        number("Mutations", count("spec.mutations")),
+        text("ParamKind", objects.param_kind),
+        AGE,
+    ),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"): (
+        text("PolicyName", at("spec.policyName")),
+        text("ParamRef", objects.param_ref),
+        AGE,
+    ),
     ("certificates.k8s.io", "CertificateSigningRequest"): (
         AGE,
         text("SignerName", at("spec.signerName")),
@@ -278,7 +330,7 @@ OWN_NAME: Mapping[tuple[str, str], Sequence[Column]] = {
 
 BUILT_IN: Mapping[tuple[str, str], Sequence[Column]] = {
     key: (*OWN_NAME.get(key, (NAME,)), *columns)
-    for part in (_WORKLOADS, _NETWORK, _STORAGE, _OTHERS)
+    for part in (_WORKLOADS, _NETWORK, _STORAGE, _DEVICES, _FLOWS, _OTHERS)
     for key, columns in part.items()
 }
 """All columns of a kind, its first one included, by group and kind."""

@@ -232,3 +232,36 @@ def param_ref(obj: Object, now: float) -> str:
         return "<unset>"
     namespace = found.get("namespace") or "*"
     return f"{namespace}/{found['name']}" if found.get("name") else f"{namespace}/*"
+
+
+def parent(obj: Object, now: float) -> str:
+    """Whose address it is: ``services/default/kubernetes``."""
+    found = value(obj, "spec.parentRef")
+    if not found:
+        return NONE
+    resource = ".".join(filter(None, (found.get("resource"), found.get("group")))).lower()
+    return "/".join(filter(None, (resource, found.get("namespace"), found.get("name"))))
+
+
+def audiences(obj: Object, now: float) -> str:
+    """Whom a driver's tokens are for."""
+    found = value(obj, "spec.tokenRequests")
+    return "<unset>" if found is None else ",".join(str(one.get("audience") or "") for one in found)
+
+
+def claim_state(obj: Object, now: float) -> str:
+    """``allocated,reserved`` and the like."""
+    going = bool(obj["metadata"].get("deletionTimestamp"))
+    allocated, reserved = value(obj, "status.allocation"), value(obj, "status.reservedFor")
+    states = ["deleted"] if going else []
+    if allocated is not None:
+        states += ["allocated", *(["reserved"] if reserved else [])]
+    elif not going:
+        states.append("pending")
+    return ",".join(states)
+
+
+def dangling(obj: Object, now: float) -> str:
+    """Whether a flow's level is missing."""
+    held = (one for one in value(obj, "status.conditions") or () if one.get("type") == "Dangling")
+    return next((str(one.get("status")) for one in held), "?")
