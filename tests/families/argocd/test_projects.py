@@ -127,6 +127,19 @@ def test_projects_bound_sources_destinations_and_kinds() -> None:
     )
 
 
+def test_a_project_that_bounds_nothing_is_known() -> None:
+    """Nothing has to be asked of it for each object; any list or refusal counts."""
+    free = projects.EVERYTHING
+
+    assert projects.unbounded(free)
+    assert not projects.unbounded(None)
+    assert not projects.unbounded({**free, "namespaceResourceBlacklist": [{"group": "", "kind": "Secret"}]})
+    assert not projects.unbounded({**free, "namespaceResourceWhitelist": []})
+    assert not projects.unbounded({**free, "clusterResourceWhitelist": []})
+    assert not projects.unbounded({**free, "destinations": [*free["destinations"], {"server": "*", "namespace": "!a"}]})
+    assert not projects.unbounded({**free, "destinations": [{"server": "*", "namespace": "*", "name": "!far"}]})
+
+
 def test_a_project_says_from_which_namespaces_it_may_be_used() -> None:
     """Applications beside the controllers always may; a project that does not exist may not be used at all."""
     spec = {**projects.EVERYTHING, "sourceNamespaces": ["team-*", "/^ops$/"]}

@@ -14,7 +14,7 @@ from trueup.families.argocd.run import MANAGER, Comparison, Run
 from trueup.families.argocd.secrets import CERTIFICATES, KNOWN_HOSTS, SECRET, repository_secret, trusted
 from trueup.families.argocd.sources import git_spec, options_of, tool_of
 from trueup.families.argocd.types import APPLICATION, HOME, Source
-from trueup.families.argocd.wanted import mark, owner_in, removals, wanted, wave_of
+from trueup.families.argocd.wanted import mark, owner_in, removals, wave_of
 from trueup.families.argocd.wanted import options_of as object_options
 from trueup.health.verdict import Health
 from trueup.kube.names import Kind, Object, Ref
@@ -78,11 +78,11 @@ async def request(run: Run, cluster: Cluster, desired: Desired, asked: Object, p
     """The neutral request for these objects. ``asked``: the operation; empty for a comparison."""
     app, instance = run.app, run.instance
     deleting = bool(run.raw["metadata"].get("deletionTimestamp"))
-    wishes = wanted(desired.objects, desired.origins)
-    wishes = [wish for wish in wishes if (wish.phase in AT_DELETION) is deleting]
+    wishes = [wish for wish in run.wishes(desired) if (wish.phase in AT_DELETION) is deleting]
     namespace = app.destination.namespace
-    scopes = {info.kind: info.namespaced for info in await cluster.client.resources()}
-    where, project, itself = place(cluster), run.project, status.itself(run.ref, cluster)
+    project = None if projects.unbounded(run.project) else run.project
+    scopes = {info.kind: info.namespaced for info in await cluster.client.resources()} if project else {}
+    where, itself = place(cluster), status.itself(run.ref, cluster)
     defaults = removals(rules.options_of(asked) if asked else app.policy.options)
 
     def permits(ref: Ref, _: Object | None) -> str:

@@ -104,6 +104,20 @@ def allows_kind(spec: Mapping[str, Any], kind: Kind, name: str, namespaced: bool
     return _listed(white, kind, name) and not _listed(black, kind, name)
 
 
+def unbounded(spec: Mapping[str, Any] | None) -> bool:
+    """Whether a project plainly lets every object pass."""
+    if spec is None or any(spec.get(name) for name in ("namespaceResourceBlacklist", "clusterResourceBlacklist")):
+        return False
+    places: Sequence[Mapping[str, Any]] = spec.get("destinations") or ()
+    return (
+        spec.get("namespaceResourceWhitelist") is None
+        and {"group": "*", "kind": "*"} in (spec.get("clusterResourceWhitelist") or ())
+        and len(places) == 1
+        and (places[0].get("server"), places[0].get("namespace")) == ("*", "*")
+        and not globs.denies(str(places[0].get("name") or ""))
+    )
+
+
 def permits(app: Application, spec: Mapping[str, Any], place: Place, ref: Ref, namespaced: bool) -> str:
     """Why one object is not allowed; empty when it is."""
     if not allows_kind(spec, ref.kind, ref.name, namespaced):

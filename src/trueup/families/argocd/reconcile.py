@@ -17,7 +17,6 @@ from trueup.families.argocd.delete import delete
 from trueup.families.argocd.operate import operate
 from trueup.families.argocd.run import Comparison, Run
 from trueup.families.argocd.types import APPLICATION, HOME, POST_DELETE, PRE_DELETE, SKIP, Application
-from trueup.families.argocd.wanted import wanted
 from trueup.family import Result
 from trueup.kube.names import Key, Object, Ref
 from trueup.kube.problems import ApiProblem, NotFound
@@ -121,7 +120,7 @@ async def _generated(run: Run, cluster: Cluster, plan: Plan) -> list[Ref]:
 
 async def _hold_on(run: Run, desired: Desired) -> None:
     """The finalizers that let hooks for the deletion run, put on and taken off as the sources have such hooks."""
-    phases = {wish.phase for wish in wanted(desired.objects, desired.origins) if wish.hook is not None}
+    phases = {wish.phase for wish in run.wishes(desired) if wish.hook is not None}
     known = run.raw["metadata"].get("finalizers") or ()
     for phase, names in (("PreDelete", PRE_DELETE), ("PostDelete", POST_DELETE)):
         missing = [name for name in names if name not in known]

@@ -15,13 +15,14 @@ from trueup.delivery.outcome import Desired
 from trueup.delivery.tools import DeliveryTools
 from trueup.families.argocd import operation, projects, status
 from trueup.families.argocd.types import APPLICATION, HOME, PROJECT, REFRESH, Application
-from trueup.families.argocd.wanted import instance_name
+from trueup.families.argocd.wanted import instance_name, wanted
 from trueup.kube.names import Key, Object, Ref
 from trueup.kube.problems import NotFound
 from trueup.merge.jsonpatch import diff_merge
 from trueup.plan.plan import Plan
 from trueup.plan.policy import Retry
 from trueup.plan.progress import Progress
+from trueup.plan.wanted import Wanted
 from trueup.ports import Cluster
 from trueup.timing.rfc3339 import format_time
 
@@ -48,6 +49,7 @@ class Run:
         self.conditions: dict[str, list[str]] = {}
         self.instance = instance_name(app.namespace, app.name, HOME)
         self.refresh = str((app.raw["metadata"].get("annotations") or {}).get(REFRESH) or "")
+        self._read: tuple[Desired, Sequence[Wanted]] | None = None
         found = tools.cache(PROJECT).get(Key(HOME, app.project))
         self.saved = False
         self._saving = asyncio.Lock()
@@ -57,6 +59,12 @@ class Run:
     def state(self) -> Object:
         """The last operation's state, or that of the one under way."""
         return self.status.get("operationState") or {}
+
+    def wishes(self, desired: Desired) -> Sequence[Wanted]:
+        """What is wanted of each rendered object; read once."""
+        if self._read is None or self._read[0] is not desired:
+            self._read = desired, wanted(desired.objects, desired.origins)
+        return self._read[1]
 
     # --- facts ---------------------------------------------------------------------------------------------------
 

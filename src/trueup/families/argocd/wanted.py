@@ -118,6 +118,7 @@ def _own_options(obj: Object, annotations: Mapping[str, str]) -> Options:
 Removals = tuple[Removal, Removal]
 """Whether an object may be pruned, and whether it may be deleted with the Application, where it does not say so itself."""
 ALLOWED: Removals = ("yes", "yes")
+_SPOKEN = frozenset({SYNC_OPTIONS, COMPARE_OPTIONS, IGNORE_HEALTH})
 
 
 def removals(options: Mapping[str, str]) -> Removals:
@@ -127,12 +128,12 @@ def removals(options: Mapping[str, str]) -> Removals:
 
 def options_of(annotations: Mapping[str, str], defaults: Removals = ALLOWED, live: Object | None = None) -> Options:
     """An object's own sync and compare options; of a live one, whether it may go with the Application too."""
+    stays = live is not None and _stays(live, annotations)
+    if not stays and defaults == ALLOWED and _SPOKEN.isdisjoint(annotations):
+        return DEFAULT
     sync = parse_options(str(annotations.get(SYNC_OPTIONS, "")).split(","))
     compare = parse_options(str(annotations.get(COMPARE_OPTIONS, "")).split(","))
     ignore_health = annotations.get(IGNORE_HEALTH) == "true"
-    stays = live is not None and _stays(live, annotations)
-    if not sync and not compare and not ignore_health and not stays and defaults == ALLOWED:
-        return DEFAULT
     prune, delete = _removal(sync, "Prune", defaults[0]), _removal(sync, "Delete", defaults[1])
     return Options(
         how=_how(sync),
