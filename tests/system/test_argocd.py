@@ -263,7 +263,13 @@ def test_history_is_kept_as_long_as_asked_and_is_what_one_rolls_back_to(all_: Ev
     back = all_.until("past", lambda s: s["history"][-1]["id"] == 3)
     assert back["history"][-1]["revision"] == commits[1]
     assert all_.data("past") == {"past": {"n": "1"}}
-    assert (back["sync"]["status"], back["sync"]["revision"]) == ("OutOfSync", commits[2])
+    all_.repository.git("tag", "first", commits[0])
+    for revision, n in (("first", "0"), ("main", "2")):
+        all_.sync("past", revision=revision)
+        eventually(lambda n=n: all_.data("past") == {"past": {"n": n}})
+    all_.until("past", lambda s: s["history"][-1]["revision"] == commits[2])
+    back = all_.status("past")
+    assert (back["sync"]["status"], back["sync"]["revision"]) == ("Synced", commits[2])
 
 
 def test_a_bad_manifest_is_named_by_file_and_line_and_stops_nobody_else(all_: Everything) -> None:

@@ -6,13 +6,14 @@ Called by `reconcile.py`, `operate.py` and `delete.py`. Source: Argo CD, ``GetDe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from trueup.delivery.outcome import Desired
 from trueup.delivery.request import LiveMarks, Request, SourceRequest
 from trueup.families.argocd import environment, health, operation, projects, rules, status
 from trueup.families.argocd.run import MANAGER, Comparison, Run
 from trueup.families.argocd.secrets import CERTIFICATES, KNOWN_HOSTS, SECRET, repository_secret, trusted
-from trueup.families.argocd.sources import git_spec, options_of, tool_of
+from trueup.families.argocd.sources import git_spec, is_commit, options_of, tool_of
 from trueup.families.argocd.types import APPLICATION, HOME, Source
 from trueup.families.argocd.wanted import mark, owner_in, removals, wave_of
 from trueup.families.argocd.wanted import options_of as object_options
@@ -52,6 +53,8 @@ async def _source(run: Run, source: Source, pin: str) -> SourceRequest:
         **trusted(source.repo, await live.get(KNOWN_HOSTS), await live.get(CERTIFICATES)),
         **repository_secret(run.tools.cache(SECRET).list(HOME), source.repo, app.project),
     }
+    if pin and not is_commit(pin):
+        source, pin = replace(source, revision=pin), ""  # an operation may name a branch, a tag or a range as well
     spec = git_spec(source, secret)
     if environment.names_revision(source) and not pin:
         pin = (await run.tools.fetcher.fetch(spec, "")).revision

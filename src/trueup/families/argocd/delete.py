@@ -47,6 +47,7 @@ async def delete(run: Run) -> Result:
     except (SourceProblem, RenderProblem, ApiProblem) as problem:
         return await _failed(run, getattr(problem, "message", str(problem)))
     if outcome.phase == "Succeeded":
+        run.tools.progress.pop(run.ref, None)
         await run.release(mine)
         return Result()
     if outcome.final:

@@ -105,6 +105,9 @@ async def _step(
         run.over(started, refused.phase, refused.why)
         return None, False
     except (SourceProblem, RenderProblem, ApiProblem) as problem:
+        if state.get("phase") == "Terminating":
+            run.over(state, "Error", f"Operation termination had errors: {getattr(problem, 'message', problem)}")
+            return None, False
         state = run.state if run.state.get("phase") in operation.UNDER_WAY else started
         told, wait = operation.troubled(state, retry, getattr(problem, "message", str(problem)), run.now)
         if wait is None:

@@ -16,6 +16,7 @@ from trueup.kube.names import Object
 from trueup.ports import GitSpec
 
 _CONSTRAINT = re.compile(r"[*<>=~^|,]|\s-\s|^v?\d+(\.\d+)?(\.[xX])?$|\.[xX]($|\.)")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PLAIN_VERSION = re.compile(r"^v?\d+(\.\d+){0,2}$")
 
 
@@ -30,6 +31,11 @@ def git_spec(source: Source, secret: Mapping[str, bytes] | None = None) -> GitSp
 def is_range(revision: str) -> bool:
     """Whether a target revision is a semver constraint (``1.x``, ``>=1.2``, ``~1.2``) and no name of its own."""
     return bool(_CONSTRAINT.search(revision)) and not _PLAIN_VERSION.match(revision)
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision is a full commit id."""
+    return bool(_COMMIT.fullmatch(revision))
 
 
 def tool_of(source: Source) -> str:
