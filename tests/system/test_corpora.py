@@ -226,6 +226,32 @@ async def test_podinfo_by_kustomize_and_by_chart(path: str, begun: str, made: se
         await until(cluster.no_running_pods(POD_LABEL[begun]))
 
 
+async def test_podinfo_as_applications() -> None:
+    """Nothing to begin with: Applications of the mapped repository are applied, and come to be healthy, their autoscaler too."""
+    settings = Settings(state=None, mapping={PODINFO: corpus("realworld/podinfo")}, port=0)
+    paths = {"by-kustomize": "kustomize", "by-chart": "charts/podinfo", "by-folder": "deploy/webapp"}
+    async with running(settings, lambda line: None) as now:
+        for name, path in paths.items():
+            source = {"repoURL": f"{PODINFO}.git", "path": path, "targetRevision": "master"}
+            await now.cluster.client.create(application(name, source))
+        await Cluster(now.cluster.client).meets(dict.fromkeys(paths, SYNCED))
+
+
+def application(name: str, source: Object) -> Object:
+    """One that is synced automatically, into a namespace of its own."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "namespace": "argocd"},
+        "spec": {
+            "project": "default",
+            "source": source,
+            "destination": {"name": "in-cluster", "namespace": name},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "syncOptions": ["CreateNamespace=true"]},
+        },
+    }
+
+
 # --- Flux ----------------------------------------------------------------------------------------------------------------
 
 FLUX_EXAMPLE = "https://github.com/fluxcd/flux2-kustomize-helm-example"

@@ -1,9 +1,12 @@
 """What annotations make of pods, what their logs say, and the lesser controllers."""
 
+from typing import Any
+
 import pytest
 
 from tests.families.builtin.stage import Stage, conditions, deployment, template
 from trueup.families.builtin.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NODE, POD
+from trueup.families.builtin.load import measured
 from trueup.families.builtin.logs import pod_logs
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest
@@ -92,8 +95,36 @@ async def test_a_budget_counts_healthy_pods() -> None:
     assert conditions(found) == {"DisruptionAllowed": "True"}
 
 
+@pytest.mark.parametrize(
+    ("metric", "expected", "what"),
+    [
+        ({"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 99}}},
+         {"averageUtilization": 99, "averageValue": "149m"}, "cpu resource utilization (percentage of request)"),
+        ({"type": "Resource", "resource": {"name": "memory", "target": {"averageValue": "64Mi"}}},
+         {"averageValue": "64Mi"}, "memory resource"),
+        ({"type": "ContainerResource",
+          "containerResource": {"name": "cpu", "container": "b", "target": {"averageUtilization": 50}}},
+         {"averageUtilization": 50, "averageValue": "25m"}, "cpu resource utilization (percentage of request) of container b"),
+        ({"type": "External", "external": {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "30"}}},
+         {"value": "30"}, "external metric queue"),
+    ],
+    ids=["utilization", "value", "container", "external"],
+)  # fmt: skip
+def test_an_autoscaler_sees_a_load_at_its_target(metric: dict[str, Any], expected: dict[str, Any], what: str) -> None:
+    """Whatever it measures; a share of requests as an amount, too."""
+    containers = [
+        {"name": "a", "resources": {"requests": {"cpu": "100m"}}},
+        {"name": "b", "resources": {"requests": {"cpu": "50m"}}},
+    ]
+    target = {"metadata": {"name": "web"}, "spec": {"template": {"spec": {"containers": containers}}}}
+    (current,), said = measured([metric], target)
+    (field,) = set(current) - {"type"}
+
+    assert (current[field]["current"], said) == (expected, what)
+
+
 async def test_an_autoscaler_keeps_its_bounds_and_says_what_it_lacks() -> None:
-    """Three replicas come down to two; scaling by metrics is not active."""
+    """Three replicas come down to two; a container without a request cannot be measured."""
     async with Stage() as stage:
         await stage.create(deployment())
         await stage.create(
@@ -111,6 +142,7 @@ async def test_an_autoscaler_keeps_its_bounds_and_says_what_it_lacks() -> None:
         found = await stage.until(AUTOSCALER, "web", lambda one: one["status"].get("currentReplicas") == 2)
     assert conditions(found)["AbleToScale"] == "True"
     assert conditions(found)["ScalingActive"] == "False"
+    assert "missing request for cpu in container" in str(found["status"]["conditions"])
 
 
 async def test_a_rollout_that_never_gets_ready_misses_its_deadline() -> None:

@@ -1,9 +1,10 @@
-"""HorizontalPodAutoscalers: nothing is measured in a simulated cluster, and their conditions say so; only bounds are kept.
+"""HorizontalPodAutoscalers: the load is simulated, at its target; so the target is kept between its bounds and no more.
 
 Source: ``pkg/controller/podautoscaler`` for the conditions' names, reasons and words.
 """
 
 from trueup.families.builtin.kinds import AUTOSCALER, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
+from trueup.families.builtin.load import Unmeasured, measured
 from trueup.families.builtin.tools import change, now, with_condition, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Kind, Object
@@ -24,7 +25,7 @@ def bounded(autoscaler: Object, current: int) -> tuple[int, str, str]:
 
 
 def status(autoscaler: Object, target: Object | None, stamp: str) -> Object:
-    """Conditions and counts. ``ScalingActive`` is false for want of metrics."""
+    """Conditions, counts and what is measured."""
     before = autoscaler.get("status") or {}
     conditions = list(before.get("conditions") or ())
 
@@ -47,8 +48,15 @@ def status(autoscaler: Object, target: Object | None, stamp: str) -> Object:
             text = "scaling is disabled since the replica count of the target is zero"
             say("ScalingActive", "False", "ScalingDisabled", text)
         else:
-            text = "the HPA was unable to compute the replica count: nothing is measured in a simulated cluster"
-            say("ScalingActive", "False", "FailedGetResourceMetric", text)
+            try:
+                out["currentMetrics"], what = measured(autoscaler["spec"].get("metrics") or (), target)
+                text = (
+                    f"the HPA was able to successfully calculate a replica count from {what}, simulated at its target"
+                )
+                say("ScalingActive", "True", "ValidMetricFound", text)
+            except Unmeasured as problem:
+                text = f"the HPA was unable to compute the replica count: {problem}"
+                say("ScalingActive", "False", problem.reason, text)
             say("ScalingLimited", "False" if reason == "DesiredWithinRange" else "True", reason, message)
     return {**out, "conditions": conditions}
 
