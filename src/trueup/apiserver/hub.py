@@ -100,9 +100,8 @@ class Hub:
 
     def moment(self, served: Served, write: Write) -> Moment:
         """What a strategy may know of a write."""
-        return Moment(
-            self.now(), write.subresource, lambda: (e.obj for *_, e in self.store.bucket(served.storage).scan())
-        )
+        stored = self.store.bucket(served.storage)
+        return Moment(self.now(), write.subresource, lambda: (e.obj for *_, e in stored.scan()), write.user)
 
     async def put(self, bucket: Bucket, obj: Object, expect: int) -> Entry:
         """Store an object that is at revision ``expect`` (0: absent). Raises ``Stale`` and ``NotStored``."""

@@ -29,6 +29,7 @@ class Pki:
     """Where everything is."""
 
     ca: Path
+    ca_key: ec.EllipticCurvePrivateKey
     certificate: Path
     key: Path
     token_key: ec.EllipticCurvePrivateKey
@@ -50,6 +51,7 @@ def prepare(folder: Path, hosts: Sequence[str], now: float) -> Pki:
         _write(token_path, secrets.token_urlsafe(32).encode())
     return Pki(
         ca=folder / "ca.crt",
+        ca_key=ca_key,
         certificate=folder / "server.crt",
         key=folder / "server.key",
         token_key=_key(folder / "token.key"),

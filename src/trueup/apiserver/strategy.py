@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from trueup.apiserver.users import ADMIN, User
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a strategy may know besides the object: the time, the subresource written, the resource's other objects."""
+    """What a strategy may know besides the object: time, user, the subresource written, the resource's other objects."""
 
     now: str
     subresource: str = ""
     stored: Callable[[], Iterable[Object]] = tuple
+    user: User = ADMIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import tempfile
@@ -19,6 +20,7 @@ from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.openapi import OpenApi
 from trueup.apiserver.opening import open_hub
 from trueup.apiserver.server import Server, serve
+from trueup.apiserver.signing import Signing
 from trueup.apiserver.users import ADMIN
 from trueup.kube.types import load
 from trueup.ports import Clock
@@ -70,6 +72,9 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
     OpenApi(hub).add_to(application)
     server = await serve(application, settings.host, settings.port, keys.certificate, keys.key)
     try:
+        hub.beside.append(
+            asyncio.create_task(Signing(hub, keys.ca.read_bytes(), keys.ca_key).run(), name="signing certificates")
+        )
         await itself.publish(hub, settings.host, server.port, keys.ca.read_text())
         kubeconfig.write(path, url=server.url, ca=keys.ca.read_bytes(), token=keys.admin_token)
         yield Embedded(hub, application, server, InProcessClient(hub), folder, path)

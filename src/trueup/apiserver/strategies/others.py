@@ -33,9 +33,6 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
     },
     "apiregistration.k8s.io": {"APIService": UNCOUNTED},
     "autoscaling": {"HorizontalPodAutoscaler": UNCOUNTED},
-    "certificates.k8s.io": {
-        "CertificateSigningRequest": Strategy(counts_generations=False, selectable=frozenset({"spec.signerName"}))
-    },
     "coordination.k8s.io": {"Lease": UNCOUNTED},
     "events.k8s.io": {"Event": event("regarding", "reportingController")},
     "networking.k8s.io": {"IPAddress": UNCOUNTED},

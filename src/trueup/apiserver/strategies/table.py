@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trueup.apiserver.strategies import apiextensions, apps, batch, core, others
+from trueup.apiserver.strategies import apiextensions, apps, batch, certificates, core, others
 from trueup.apiserver.strategy import PLAIN, Strategy
 from trueup.kube.names import Kind
 
@@ -14,6 +14,7 @@ _GROUPS: Mapping[str, Mapping[str, Strategy]] = {
     "apiextensions.k8s.io": apiextensions.ROWS,
     "apps": apps.ROWS,
     "batch": batch.ROWS,
+    "certificates.k8s.io": certificates.ROWS,
 }
 
 
