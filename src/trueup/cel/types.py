@@ -138,6 +138,11 @@ def shown(of: Type) -> str:
     return _LONG_NAMES.get(kind, kind)
 
 
+def type_word(of: Type) -> str:
+    """A type as Kubernetes writes an expression's: as in messages, but for null's."""
+    return "null_type" if of.kind == "null_type" else shown(of)
+
+
 class Field(NamedTuple):
     """A field of a declared object type: its name in the data and its type."""
 

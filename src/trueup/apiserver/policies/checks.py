@@ -22,9 +22,10 @@ from trueup.kube.validation.formats import dns1035, qualified
 _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _MOST_CONDITIONS, _MOST_ANNOTATIONS = 64, 20
 _OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+_MUTATED = ("*", "CONNECT", "CREATE", "UPDATE")
 _SCOPES = ("*", "Cluster", "Namespaced")
 _ACTIONS = ("Audit", "Deny", "Warn")
-_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
+_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 Spec = Mapping[str, Any]
 
 
@@ -58,8 +59,8 @@ def mutating_policy(obj: Object, _: Object | None) -> Iterator[Cause]:
     at = "spec.matchConstraints.resourceRules.operations"
     for rule in each(spec.get("matchConstraints") or {}, "resourceRules"):
         for operation in rule.get("operations") or ():
-            if operation not in ("CREATE", "UPDATE"):
-                yield _unsupported(operation, ("CREATE", "UPDATE"), at)
+            if operation not in _MUTATED:
+                yield _unsupported(operation, _MUTATED, at)
     known = environment(bool(spec.get("paramKind")), authorizer=True, patches=True)
     composed = Composed()
     yield from _variables(spec, composed, known)
@@ -109,7 +110,7 @@ def _common(spec: Spec) -> Iterator[Cause]:
         yield _required("spec.failurePolicy")
     elif policy not in ("Fail", "Ignore"):
         yield _unsupported(policy, ("Fail", "Ignore"), "spec.failurePolicy")
-    if spec.get("paramKind"):
+    if spec.get("paramKind") is not None:
         yield from _param_kind(spec["paramKind"])
     constraints = spec.get("matchConstraints")
     if constraints is None:

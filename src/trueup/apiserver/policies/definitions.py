@@ -19,7 +19,11 @@ Compiled = TypeVar("Compiled")
 
 
 class Misconfigured(Exception):
-    """A policy or a binding cannot be carried out as it is."""
+    """A binding, or a policy as a ``whole``, cannot be carried out as it is."""
+
+    def __init__(self, why: str, *, whole: bool = False) -> None:
+        super().__init__(f"failed to configure {'policy' if whole else 'binding'}: {why}")
+        self.whole = whole
 
 
 class Definitions(Generic[Compiled]):
@@ -90,8 +94,8 @@ class Definitions(Generic[Compiled]):
         group, _, version = str(kind.get("apiVersion") or "").rpartition("/")
         served = self._registry.of_kind(Kind(group, version, str(kind.get("kind") or "")))
         if served is None:
-            shown = f"&ParamKind{{APIVersion:{kind.get('apiVersion')},Kind:{kind.get('kind')},}}"
-            raise Misconfigured(f"failed to find resource referenced by paramKind: '{shown}'")
+            shown = f"{kind.get('apiVersion')}, Kind={kind.get('kind')}"
+            raise Misconfigured(f"failed to find resource referenced by paramKind: '{shown}'", whole=True)
         return served
 
 

@@ -89,7 +89,16 @@ def environment(params: bool, authorizer: bool, patches: bool) -> Environment:
     return known.with_objects([JSON_PATCH]).with_open_type("Object").with_library(strings.patching())
 
 
-JSON_PATCH = _object("JSONPatch", op=_TEXT, path=_TEXT, **{"from": _TEXT}, value=types.DYN)
+class _Checked(dict[str, Field]):
+    """Fields of which an unknown one has a type that nothing is of, as Kubernetes has it."""
+
+    def get(self, name: str, default: Any = None) -> Field:
+        """The field, or one that fits no value."""
+        return self[name] if name in self else Field(name, struct(""))
+
+
+_PATCH_FIELDS = {"op": _TEXT, "path": _TEXT, "from": _TEXT, "value": types.DYN}
+JSON_PATCH = ObjectType("JSONPatch", _Checked({name: Field(name, of) for name, of in _PATCH_FIELDS.items()}))
 
 
 @dataclass(slots=True)
@@ -108,9 +117,9 @@ def compiled(text: str, known: Environment, *wanted: Type) -> Expression:
     except CelProblem as problem:
         return Expression(text, error=f"compilation failed: {problem}")
     if wanted and program.type not in wanted:
-        shown = [types.shown(of) for of in wanted]
+        shown = [types.type_word(of) for of in wanted]
         what = shown[0] if len(shown) == 1 else f"one of [{' '.join(shown)}]"
-        return Expression(text, error=f"must evaluate to {what} but got {types.shown(program.type)}")
+        return Expression(text, error=f"must evaluate to {what} but got {types.type_word(program.type)}")
     return Expression(text, program)
 
 

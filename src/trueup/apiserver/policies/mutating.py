@@ -38,6 +38,7 @@ from trueup.kube.problems import ApiProblem, Cause, Forbidden
 from trueup.kube.shapes import Shape
 from trueup.merge.combine import combine
 from trueup.merge.jsonpatch import PatchProblem, json_patch
+from trueup.merge.typed import first_problem
 
 _APPLY, _PATCH = "ApplyConfiguration", "JSONPatch"
 
@@ -118,7 +119,7 @@ class MutatingPolicies:
                     for params in self._definitions.params(policy, binding, asked):
                         yield policy, binding, params
                 except Misconfigured as problem:
-                    self._deny(asked, policy, binding, f"failed to configure binding: {problem}")
+                    self._deny(asked, policy, None if problem.whole else binding, str(problem))
 
     def _mutate(self, asked: Asked, policy: Object, binding: Object, params: Object | None) -> bool:
         """Whether the policy changed anything."""
@@ -154,6 +155,9 @@ class MutatingPolicies:
         else:
             _named_as_placed(found, "Object")
             config = {**plain(found), "apiVersion": obj.get("apiVersion"), "kind": obj.get("kind")}
+            misfit = first_problem(config, asked.served.shape)
+            if misfit:
+                raise Unfit(f"error applying patch: failed to convert patch object to typed object: {misfit}")
             atomic = list(_atomics(config, asked.served.shape, ""))
             if atomic:
                 why = f"may not mutate atomic arrays, maps or structs: {', '.join(atomic)}"
@@ -168,13 +172,12 @@ class MutatingPolicies:
         obj.clear()
         obj.update(obj_now)
 
-    def _deny(self, asked: Asked, policy: Object, binding: Object, why: str) -> None:
+    def _deny(self, asked: Asked, policy: Object, binding: Object | None, why: str) -> None:
         """Refuse the write, unless the policy would rather be ignored."""
         if policy["spec"].get("failurePolicy") == "Ignore":
             return
-        message = (
-            f"policy '{policy['metadata']['name']}' with binding '{binding['metadata']['name']}' denied request: {why}"
-        )
+        bound = f" with binding '{binding['metadata']['name']}'" if binding is not None else ""
+        message = f"policy '{policy['metadata']['name']}'{bound} denied request: {why}"
         plain_problem = forbidden(asked.served, asked.obj or {}, why)
         raise DeniedByPolicy(message, causes=[Cause("", message)], details=plain_problem.details)
 

@@ -31,12 +31,11 @@ from trueup.apiserver.request import Write
 from trueup.cel import CelError
 from trueup.cel.types import BOOL, NULL, STRING
 from trueup.kube.names import Object
-from trueup.kube.problems import ApiProblem, Cause, Forbidden, Invalid, TooLarge, Unauthorized
+from trueup.kube.problems import ApiProblem, Cause, Forbidden, Invalid, TooLarge
 
 _LONGEST = 5 * 1024
 _REASONS: Mapping[str, type[ApiProblem]] = {
     "Forbidden": Forbidden,
-    "Unauthorized": Unauthorized,
     "RequestEntityTooLarge": TooLarge,
 }
 
@@ -128,7 +127,7 @@ class ValidatingPolicies:
         except Misconfigured as problem:
             if not fail:
                 return
-            raise _denied(asked, obj, policy, binding, Denial(f"failed to configure binding: {problem}")) from None
+            raise _denied(asked, obj, policy, None if problem.whole else binding, Denial(str(problem))) from None
         actions = binding["spec"].get("validationActions") or ()
         for denial in found:
             if "Warn" in actions:
@@ -191,9 +190,9 @@ def _annotated(key: str, annotation: Expression, values: Values, fail: bool) -> 
         yield Denial(str(found))
 
 
-def _denied(asked: Asked, obj: Object, policy: Object, binding: Object, denial: Denial) -> ApiProblem:
-    who = f"ValidatingAdmissionPolicy '{policy['metadata']['name']}' with binding '{binding['metadata']['name']}'"
-    message = f"{who} denied request: {denial.message}"
+def _denied(asked: Asked, obj: Object, policy: Object, binding: Object | None, denial: Denial) -> ApiProblem:
+    bound = f" with binding '{binding['metadata']['name']}'" if binding is not None else ""
+    message = f"ValidatingAdmissionPolicy '{policy['metadata']['name']}'{bound} denied request: {denial.message}"
     plain = forbidden(asked.served, asked.old or obj, message)
     problem = _REASONS.get(denial.reason, Invalid)
     return problem(plain.message, causes=[Cause("", message)], details=plain.details)

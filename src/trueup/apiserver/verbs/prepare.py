@@ -121,7 +121,9 @@ def check(served: Served, obj: Object, old: Object | None, write: Write) -> None
     if old is not None and served.validate_update is not None:
         causes += served.validate_update(obj, old)
     if served.strategy.check is not None:
-        causes += served.strategy.check(obj, old)
+        own = list(served.strategy.check(obj, old))
+        said = {cause.field for cause in own if cause.reason == "FieldValueRequired"}
+        causes = [cause for cause in causes if cause.reason != "FieldValueRequired" or cause.field not in said] + own
     if served.rules is not None:
         causes += _by_rules(served.rules, obj, old, write, causes)
     if causes:
