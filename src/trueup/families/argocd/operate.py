@@ -112,7 +112,8 @@ async def _step(
         told, wait = operation.troubled(state, retry, getattr(problem, "message", str(problem)), run.now)
         if wait is None:
             run.over(told, "Error", told["message"])
-        run.status["operationState"] = told
+        else:
+            run.status["operationState"] = told
         return wait, False
     return (None, True) if outcome is None else (outcome.next_after, bool(outcome.changed))
 
