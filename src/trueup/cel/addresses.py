@@ -100,12 +100,51 @@ def _why(text: str) -> str:
         if char == ".":
             return _why_not_4(text)
         if char == ":":
-            return (
-                "unexpected character, want colon"
-                if text.count(":") > 7
-                else "each colon-separated field must have at least one digit"
-            )
+            return _why_not_6(text)
     return "unable to parse IP"
+
+
+def _why_not_6(text: str) -> str:
+    """Go's ``parseIPv6``, as far as to its first complaint."""
+    rest, filled, ellipsis = text, 0, -1
+    if rest.startswith("::"):
+        ellipsis, rest = 0, rest[2:]
+        if not rest:
+            return ""
+    while filled < 16:
+        digits = len(rest) - len(rest.lstrip("0123456789abcdefABCDEF"))
+        if digits > 4:
+            return f"each group must have 4 or less digits (at {json.dumps(rest)})"
+        if digits == 0:
+            return f"each colon-separated field must have at least one digit (at {json.dumps(rest)})"
+        if rest[digits : digits + 1] == ".":
+            if ellipsis < 0 and filled != 12:
+                return f"embedded IPv4 address must replace the final 2 fields of the address (at {json.dumps(rest)})"
+            if filled + 4 > 16:
+                return f"too many hex fields to fit an embedded IPv4 at the end of the address (at {json.dumps(rest)})"
+            return _why_not_4(rest)
+        filled += 2
+        rest = rest[digits:]
+        if not rest:
+            break
+        if rest[0] != ":":
+            return f"unexpected character, want colon (at {json.dumps(rest)})"
+        if len(rest) == 1:
+            return f"colon must be followed by more characters (at {json.dumps(rest)})"
+        rest = rest[1:]
+        if rest[0] == ":":
+            if ellipsis >= 0:
+                return f"multiple :: in address (at {json.dumps(rest)})"
+            ellipsis, rest = filled, rest[1:]
+            if not rest:
+                break
+    if rest:
+        return f"trailing garbage after address (at {json.dumps(rest)})"
+    return (
+        "address string too short"
+        if filled < 16 and ellipsis < 0
+        else "the :: must expand to at least one field of zeros"
+    )
 
 
 def _why_not_4(text: str) -> str:

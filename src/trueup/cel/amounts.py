@@ -14,7 +14,7 @@ from typing import Any
 from trueup.cel.functions import Implementation, Overload, name_type, overloads
 from trueup.cel.problems import CelError
 from trueup.cel.types import struct
-from trueup.cel.values import INT_MAX, INT_MIN, Opaque
+from trueup.cel.values import INT_MAX, Opaque
 from trueup.kube import quantity
 
 QUANTITY_TYPE = struct("kubernetes.Quantity")
@@ -66,7 +66,7 @@ def _is_quantity(text: str) -> bool:
 
 
 def _whole(amount: Quantity) -> bool:
-    return amount.number.denominator == 1 and INT_MIN <= amount.number.numerator <= INT_MAX
+    return amount.number.denominator == 1 and abs(amount.number) < INT_MAX  # larger ones are cut down to the largest
 
 
 def _integer(amount: Quantity) -> int:

@@ -5,17 +5,15 @@ Source: cel-go ``checker/cost.go``, ``ext/{lists,sets}.go``. How Kubernetes pric
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from trueup.cel import prices
-from trueup.cel.prices import FREE, ONE, UNKNOWN, Range, Sized, call_price, fixed
+from trueup.cel.prices import FREE, ONE, UNKNOWN, Path, Range, Sized, Sizes, call_price, fixed
 from trueup.cel.schemas import Declared
 from trueup.cel.tree import Call, Comprehension, Ident, ListNode, Literal, MapNode, Node, Select, Struct
 from trueup.cel.types import SCALARS, Type, is_optional
 from trueup.cel.values import Uint
 
-Path = tuple[str, ...]
 _LIST, _MAP, _STRUCT = fixed(10), fixed(30), fixed(40)
 
 
@@ -45,10 +43,10 @@ class _Local:
 
 
 class Estimate:
-    """Prices one tree; ``root`` is what the variables are declared as, whose schema bounds the sizes."""
+    """Prices one tree; ``sizes`` says how large data may be, by place and type."""
 
-    def __init__(self, root: Declared | None) -> None:
-        self._root = root
+    def __init__(self, sizes: Sizes) -> None:
+        self._sized_by = sizes
         self._locals: dict[str, list[_Local]] = {}
         self._paths: dict[int, Path] = {}
         self._sizes: dict[int, Range] = {}
@@ -229,7 +227,7 @@ class Estimate:
         path = self._path(node)
         if path and path[0] in ("@result", "__result__"):
             path = ()
-        return Sized(node, node.type, self._size(node), path, self._declared_size)
+        return Sized(node, node.type, self._size(node), path, self._sized_by)
 
     def _size_or_unknown(self, node: Node) -> Range:
         return self._size(node) or UNKNOWN
@@ -238,7 +236,7 @@ class Estimate:
         found = self._sizes.get(id(node)) or _literal_size(node)
         if found is not None:
             return found
-        found = self._declared_size(self._path(node))
+        found = self._sized_by(self._path(node), node.type)
         if found is not None:
             self._sizes[id(node)] = found
             return found
@@ -261,10 +259,12 @@ class Estimate:
         if entries is not None:
             self._entries[id(to)] = entries
 
-    def _declared_size(self, path: Path) -> Range | None:
-        found = (
-            self._root if path else None
-        )  # whatever the name: ``self``, ``oldSelf``, even a type's, as Kubernetes has it
+
+def by_schema(root: Declared | None) -> Sizes:
+    """Sizes as a schema bounds them: that of the variables, whatever their names, as Kubernetes has it."""
+
+    def size(path: Path, of: Type) -> Range | None:
+        found = root if path else None
         for step in path[1:]:
             if found is None:
                 return None
@@ -275,6 +275,8 @@ class Estimate:
             else:
                 found = (found.fields or {}).get(step, (None, None))[1]
         return Range(0, found.most) if found is not None else None
+
+    return size
 
 
 def _nothing(filled: bool) -> Range:
@@ -294,6 +296,3 @@ def _literal_size(node: Node) -> Range | None:
 
 def _is_scalar(of: Type) -> bool:
     return of.kind in SCALARS or (is_optional(of) and _is_scalar(of.params[0]))
-
-
-Sizes = Callable[[Path], "Range | None"]

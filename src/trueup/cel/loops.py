@@ -21,8 +21,9 @@ Closure = Callable[[list[Any]], Any]
 class Loops:
     """Plans comprehensions; ``plan`` is the planner's."""
 
-    def __init__(self, metered: bool) -> None:
+    def __init__(self, metered: bool, folding: bool) -> None:
         self.metered = metered
+        self.folding = folding
         self.scopes: list[dict[str, int]] = []
         self.size = 0
 
@@ -56,8 +57,9 @@ class Loops:
         if node.macro == "exists_one":
             return self._one(rounds, body)
         if node.macro in ("transform", "entry"):
-            return self._transformed(node.macro == "entry", rounds, place, body, where)
-        return self._listed(rounds, body, where)
+            made = self._transformed(node.macro == "entry", rounds, place, body, where)
+            return self.costing(made, 0 if self.folding else costs.MAP)
+        return self.costing(self._listed(rounds, body, where), 0 if self.folding else costs.LIST)
 
     def _enter(self, node: Comprehension) -> tuple[int, int | None]:
         scope = {node.var: self._new()}

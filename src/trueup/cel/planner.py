@@ -33,8 +33,7 @@ class Planner(Loops):
     """Plans one tree. ``slots`` places the variables; after planning, ``size`` is the frame's."""
 
     def __init__(self, slots: Mapping[str, int], metered: bool, folding: bool = True) -> None:
-        super().__init__(metered)
-        self._folding = folding
+        super().__init__(metered, folding)
         self._slots = slots
         self.size = FIRST_VARIABLE + len(slots)
 
@@ -58,7 +57,7 @@ class Planner(Loops):
         return self.loop(node)
 
     def _constant(self, node: Node) -> tuple[Any] | None:
-        if self._folding or isinstance(node, (Literal, Ident)):
+        if self.folding or isinstance(node, (Literal, Ident)):
             return constant(node)
         return None
 

@@ -56,6 +56,7 @@ def fixed(value: int) -> Range:
 
 FREE, ONE, UNKNOWN = fixed(0), fixed(1), Range(0, LARGEST)
 Path = tuple[str, ...]
+Sizes = Callable[[Path, Type], "Range | None"]
 
 
 class Sized(NamedTuple):
@@ -65,7 +66,7 @@ class Sized(NamedTuple):
     type: Type
     size: Range | None
     path: Path
-    declared: Callable[[Path], Range | None]
+    declared: Sizes
 
     @property
     def size_or_unknown(self) -> Range:
@@ -77,7 +78,8 @@ class Sized(NamedTuple):
         if not self.type.params:
             return None
         path = (*self.path, "@items") if self.path else ()
-        return Sized(None, self.type.params[0], self.declared(path) if path else None, path, self.declared)
+        item = self.type.params[0]
+        return Sized(None, item, self.declared(path, item), path, self.declared)
 
 
 Price = tuple[Range, "Range | None"]

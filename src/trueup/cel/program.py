@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from trueup.cel.checker import Checker
 from trueup.cel.costs import PER_CALL, over_budget
 from trueup.cel.environment import Environment
-from trueup.cel.estimates import Estimate
+from trueup.cel.estimates import Estimate, by_schema
 from trueup.cel.literals import check_literals, nodes
 from trueup.cel.parser import Parser
 from trueup.cel.planner import FIRST_VARIABLE, Closure, Planner
@@ -46,7 +46,7 @@ class Program:
 
     def estimate(self, root: Declared | None = None) -> Range:
         """What an evaluation costs at best and at worst; ``root``: the variables' schema, which bounds their sizes."""
-        return Estimate(root).cost(self.root)
+        return Estimate(by_schema(root)).cost(self.root)
 
     def _plan(self, metered: bool) -> Closure:
         planner = Planner(self._names, metered, self.environment.folding)
