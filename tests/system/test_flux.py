@@ -427,6 +427,19 @@ def test_the_build_honours_the_spec(fleet: Fleet) -> None:
     assert fleet.get("configmap", "p-extra-s")
 
 
+def test_variables_are_followed_as_they_change(fleet: Fleet) -> None:
+    """A ConfigMap that a Kustomization substitutes from: when it comes, and when it changes."""
+    fleet.commit({"follows/a.yaml": config_map("follows", town="${place}")})
+    fleet.apply(unit("follows", "./follows", postBuild={"substituteFrom": [{"kind": "ConfigMap", "name": "places"}]}))
+    fleet.says("follows", "substitute from 'ConfigMap/places' error")
+    fleet.kubectl("create", "configmap", "places", "--from-literal=place=Rome")
+    fleet.wait("ks/follows")
+    assert fleet.get("configmap", "follows")["data"] == {"town": "Rome"}
+    fleet.kubectl("patch", "configmap", "places", "--type=merge", "-p", '{"data": {"place": "Oslo"}}')
+
+    fleet.wait("configmap/follows", "jsonpath={.data.town}=Oslo")
+
+
 def test_what_cannot_be_built_says_where_and_stops_nobody_else(fleet: Fleet) -> None:
     """File and line of a bad manifest, a path or a variable's source that is missing; the others go on."""
     broken = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: [\n"
