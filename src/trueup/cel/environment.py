@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trueup.cel import types
+from trueup.cel import messages, types
 from trueup.cel.functions import Overload
 from trueup.cel.macros import Expander
 from trueup.cel.types import Field, ObjectType, Type
@@ -32,6 +32,7 @@ _TYPES: Mapping[str, Type] = {
     "string": types.STRING,
     "type": types.TYPE,
     "uint": types.UINT,
+    **messages.TYPES,
 }
 
 
@@ -42,7 +43,7 @@ class Environment:
     functions: Mapping[str, tuple[Overload, ...]] = dataclasses.field(default_factory=dict)
     macros: Mapping[tuple[str, int, bool], Expander] = dataclasses.field(default_factory=dict)
     variables: Mapping[str, Type] = dataclasses.field(default_factory=dict)
-    objects: Mapping[str, ObjectType] = dataclasses.field(default_factory=dict)
+    objects: Mapping[str, ObjectType] = dataclasses.field(default_factory=lambda: dict(messages.MESSAGES))
     type_names: Mapping[str, Type] = dataclasses.field(default_factory=lambda: dict(_TYPES))
     container: str = ""
     open_type: str = ""
@@ -111,6 +112,8 @@ class Environment:
     def constant(self, name: str) -> tuple[Any, Type] | None:
         """What a name of a type stands for."""
         for candidate in self.candidates(name):
+            if candidate in messages.CONSTANTS:
+                return messages.CONSTANTS[candidate]
             found = self.type_named(candidate)
             if found is not None:
                 return TypeValue(types.type_name(found)), types.type_of_type(found)

@@ -11,7 +11,7 @@ from functools import cache
 from trueup.cel import addresses, amounts, authorizing, lists, mathematics, named_formats, strings
 from trueup.cel.environment import Environment
 from trueup.cel.macros import BINDING, MACROS
-from trueup.cel.standard import standard
+from trueup.cel.standard import by_the_letter, standard
 
 
 @cache
@@ -35,6 +35,7 @@ def extended() -> Environment:
     """The same with ``cel.bind``, ``math.…``, ``base64.…`` and the newest string functions."""
     known = (
         kubernetes()
+        .with_library(by_the_letter())
         .with_library(strings.later_strings(), BINDING)
         .with_library(strings.patching())
         .with_library(mathematics.mathematics(), mathematics.MATH_MACROS)

@@ -15,6 +15,7 @@ from trueup.cel.costs import over_budget
 from trueup.cel.folding import constant
 from trueup.cel.functions import NoSuchOverload, chooser
 from trueup.cel.loops import Loops
+from trueup.cel.messages import MAKERS
 from trueup.cel.operators import FAST, lacks_trait
 from trueup.cel.problems import BudgetExceeded, CelError
 from trueup.cel.reading import Step, has_field, path
@@ -325,8 +326,9 @@ class Planner(Loops):
     def _struct(self, node: Struct) -> Closure:
         rows = [(entry.field, self.plan(entry.value), entry.optional) for entry in node.entries]
         name = node.name
+        make = MAKERS.get(name)
 
-        def made(f: list[Any]) -> Message:
+        def made(f: list[Any]) -> Any:
             fields: dict[str, Any] = {}
             for field, value, optional in rows:
                 item = value(f)
@@ -334,7 +336,7 @@ class Planner(Loops):
                     fields[field] = item
                 elif _must_be_optional(item).present:
                     fields[field] = item.value()
-            return Message(name, fields)
+            return Message(name, fields) if make is None else make(fields)
 
         return self.costing(made, costs.STRUCT)
 

@@ -5,7 +5,6 @@ Source: CEL language definition, "Standard Definitions"; cel-go ``common/stdlib/
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,7 +15,6 @@ from typing import Any
 from trueup.cel import numbers, times
 from trueup.cel.functions import Implementation, Overload, overloads
 from trueup.cel.problems import CelError
-from trueup.cel.types import TIMESTAMP
 from trueup.cel.values import (
     Duration,
     KeyedList,
@@ -420,11 +418,16 @@ _INSERTS: list[Row] = [
 @cache
 def standard() -> tuple[Overload, ...]:
     """The standard definitions, optional values and two-variable comprehensions."""
-    assert TIMESTAMP
     rows = [*_ARITHMETIC, *_RELATIONS, *_CONVERSIONS, *_STRINGS, *_calendar(), *_OPTIONALS, *_INSERTS]
     return tuple(overloads(rows))
 
 
-def is_nan(value: Any) -> bool:
-    """Whether a value is the double that equals nothing."""
-    return value.__class__ is float and math.isnan(value)
+@cache
+def by_the_letter() -> tuple[Overload, ...]:
+    """Where cel-go, and so Kubernetes, leaves the language's definition: a duration's milliseconds beyond its seconds."""
+    row: Row = (
+        "duration_to_milliseconds",
+        "duration::getMilliseconds(): int",
+        lambda span: _milliseconds(Duration(span.nanos % times.SECOND)),
+    )
+    return tuple(overloads([row]))

@@ -30,6 +30,8 @@ class Resolver:
             for item in node.items:
                 self.resolve(item)
         elif isinstance(node, (MapNode, Struct)):
+            if isinstance(node, Struct):
+                node.name = self._env.object_name(node.name) or node.name
             for entry in node.entries:
                 for part in filter(None, (entry.key, entry.value)):
                     self.resolve(part)

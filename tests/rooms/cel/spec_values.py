@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from trueup.cel import times, types
+from trueup.cel import messages, times, types
 from trueup.cel.types import Type
 from trueup.cel.values import BoolKey, Duration, Optional, Timestamp, TypeValue, Uint, equals, key_of
 
@@ -43,12 +43,29 @@ def value_of(shown: dict[str, Any]) -> Any:
 
 
 def _object(held: dict[str, Any]) -> Any:
-    name = held["@type"].rpartition("/")[2]
+    """A well-known message, as protobuf's JSON shows it."""
+    name, value = held["@type"].rpartition("/")[2], held.get("value")
     if name == "google.protobuf.Duration":
-        return times.parse_duration(held["value"])
+        return times.parse_duration(str(value))
     if name == "google.protobuf.Timestamp":
-        return times.parse_timestamp(held["value"])
-    raise Beyond(name)
+        return times.parse_timestamp(str(value))
+    if name not in messages.TYPES or name == "google.protobuf.Any":
+        raise Beyond(name)
+    kind = messages.TYPES[name].kind
+    if kind in ("int", "uint"):
+        return Uint(int(str(value))) if kind == "uint" else int(str(value))
+    if kind == "bytes":
+        return base64.b64decode(str(value))
+    return _doubles(value)
+
+
+def _doubles(value: Any) -> Any:
+    """JSON's numbers are doubles."""
+    if isinstance(value, dict):
+        return {key: _doubles(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_doubles(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 _PRIMITIVES = {
@@ -85,6 +102,8 @@ def type_of(shown: dict[str, Any]) -> Type:
     if kind == "abstractType":
         name = {"net.IP": "net.IP", "net.CIDR": "net.CIDR"}.get(held["name"], held["name"])
         return types.opaque(name, *(type_of(each) for each in held.get("parameterTypes", ())))
+    if kind == "messageType" and held in messages.TYPES:
+        return messages.TYPES[held]
     raise Beyond(kind)
 
 
