@@ -18,6 +18,8 @@ from trueup.settings import Settings
 
 pytestmark = pytest.mark.system
 APPLICATION = Kind("argoproj.io", "v1alpha1", "Application")
+REPOSITORY = Kind("source.toolkit.fluxcd.io", "v1", "GitRepository")
+KUSTOMIZATION = Kind("kustomize.toolkit.fluxcd.io", "v1", "Kustomization")
 CONFIG = Kind("", "v1", "ConfigMap")
 
 
@@ -107,7 +109,8 @@ async def until(client: Client, kind: Kind, namespace: str, name: str, holds: Ca
                     return event.object
     except TimeoutError:
         apps = (await client.list(APPLICATION, "argocd")).items
-        raise AssertionError(f"never as wanted: {found}; {[app.get('status') for app in apps]}") from None
+        units = [obj for kind in (REPOSITORY, KUSTOMIZATION) for obj in (await client.list(kind, "default")).items]
+        raise AssertionError(f"never as wanted: {found}; {[unit.get('status') for unit in (*apps, *units)]}") from None
     raise AssertionError("the watch ended")
 
 
@@ -164,6 +167,47 @@ async def test_a_git_server_that_fails(fleet: Fleet, fault: Fault, where: str, w
         fleet.news("bad")
         await fleet.says("bad", "two")
         await fleet.content("bad")
+
+
+async def test_flux_repairs_while_git_is_away(fleet: Fleet) -> None:
+    """The artifact that a GitRepository has is applied again; the GitRepository says what is wrong."""
+    fleet.commit("bad", "one")
+    meta = {"name": "bad", "namespace": "default"}
+    source = {"kind": "GitRepository", "name": "bad"}
+    async with started(fleet):
+        await fleet.client.create(
+            {
+                "apiVersion": "source.toolkit.fluxcd.io/v1",
+                "kind": "GitRepository",
+                "metadata": meta,
+                "spec": {"interval": "1h", "url": f"{fleet.address}/bad.git", "ref": {"branch": "main"}},
+            }
+        )
+        await fleet.client.create(
+            {
+                "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+                "kind": "Kustomization",
+                "metadata": meta,
+                "spec": {
+                    "interval": "1h",
+                    "path": ".",
+                    "prune": True,
+                    "targetNamespace": "default",
+                    "sourceRef": source,
+                },
+            }
+        )
+        await fleet.says("bad", "one")
+        fleet.host.faults["/bad.git"] = "500"
+        fleet.commit("bad", "two")
+        fleet.news("bad")
+        await until(fleet.client, REPOSITORY, "default", "bad", lambda obj: "error: 500" in str(obj["status"]))
+
+        await fleet.client.delete(Ref(CONFIG, "default", "bad"))
+        await fleet.says("bad", "one")
+        fleet.host.faults.clear()
+        fleet.news("bad")
+        await fleet.says("bad", "two")
 
 
 async def test_many_that_hang_do_not_stop_the_others(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:

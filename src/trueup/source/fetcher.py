@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -100,7 +101,9 @@ class GitFetcher:
     def forget(self, addresses: Iterable[str]) -> None:
         """A push was heard of, or somebody wants to see the present: ask these remotes anew."""
         changed = {urls.same(url) for url in addresses}
-        self._answers = {key: answer for key, answer in self._answers.items() if key[0] not in changed}
+        for key, answer in self._answers.items():
+            if key[0] in changed:  # who was let in may still have what it was told, should the remote not answer now
+                self._answers[key] = _Answer(answer.refs, -math.inf)
         self._local_named = {key: found for key, found in self._local_named.items() if key[0] not in changed}
 
     def mapped(self, url: str) -> Path | None:
