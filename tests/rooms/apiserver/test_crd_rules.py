@@ -10,9 +10,11 @@ from tests.rooms.apiserver.opened import custom, definition, opened
 from trueup.apiserver.crd_rule_checks import rule_problems
 from trueup.apiserver.crd_rules import Run, compile_rules
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.ratcheting import still_wrong
 from trueup.kube.formats import pattern
 from trueup.kube.names import Object
 from trueup.kube.problems import Invalid
+from trueup.kube.schema import validate
 
 Schema = dict[str, Any]
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
@@ -227,3 +229,35 @@ def test_patterns_are_go_s(text: str, value: str, found: bool) -> None:
     assert compiled is not None
     assert (compiled.search(value) is not None) == found
     assert [pattern(each) for each in ("(?=a)", r"(a)\1", "(")] == [None, None, None]
+
+
+RATCHETED: list[tuple[Object, Object, list[str]]] = [
+    ({"a": 9, "b": "x"}, {"a": 9, "b": "y"}, []),
+    ({"a": 9}, {"a": 8}, ["spec.a"]),
+    ({"l": [{"k": "x", "n": 9}, {"k": "y", "n": 1}]}, {"l": [{"k": "y", "n": 2}, {"k": "x", "n": 9}]}, []),
+    ({"l": [{"k": "x", "n": 9}]}, {"l": [{"k": "z", "n": 9}]}, ["spec.l[0].n"]),
+    ({"o": [9]}, {"o": [9], "b": "x"}, []),
+    ({"o": [9]}, {"o": [9, 1]}, ["spec.o[0]"]),
+    ({"m": {"a.b": 9}}, {"m": {"a.b": 9, "c": 1}}, []),
+    ({"r": {}}, {"r": {}, "b": "x"}, []),
+    ({"r": {}}, {"r": {"y": "z"}}, ["spec.r.x"]),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "refused"), RATCHETED)
+def test_schema_is_ratcheted(old: Object, new: Object, refused: list[str]) -> None:
+    """What was wrong before and is not touched is no reason to refuse an update; what changed is."""
+    few = {**NUMBER, "maximum": 5}
+    item = {"type": "object", "properties": {"k": TEXT, "n": few}}
+    keyed = {"type": "array", "items": item, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"]}
+    properties = {
+        "a": few,
+        "b": TEXT,
+        "l": keyed,
+        "o": {"type": "array", "items": few},
+        "m": {"type": "object", "additionalProperties": few},
+        "r": {"type": "object", "required": ["x"], "properties": {"x": TEXT, "y": TEXT}},
+    }
+    schema = whole({"type": "object", "properties": properties})
+    found = still_wrong(validate({"spec": new}, schema), {"spec": new}, {"spec": old}, schema)
+    assert [cause.field for cause in found] == refused

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from trueup.apiserver.ratcheting import still_wrong
 from trueup.apiserver.registry import Rules, Served
 from trueup.apiserver.request import Write
 from trueup.kube import validation
@@ -117,7 +118,11 @@ def check(served: Served, obj: Object, old: Object | None, write: Write) -> None
     """Raises ``Invalid`` with everything that is wrong."""
     causes = list(validation.metadata(served.kind, obj))
     if served.validate is not None and not (old is not None and not served.custom and _only_status_differs(obj, old)):
-        causes += served.validate(obj)
+        found = list(served.validate(obj))
+        if found and old is not None and served.version_spec is not None:
+            schema = (served.version_spec.get("schema") or {}).get("openAPIV3Schema") or {}
+            found = still_wrong(found, obj, old, schema)
+        causes += found
     if old is not None and served.validate_update is not None:
         causes += served.validate_update(obj, old)
     if served.strategy.check is not None:
