@@ -443,7 +443,8 @@ def test_variables_are_followed_as_they_change(fleet: Fleet) -> None:
 def test_what_cannot_be_built_says_where_and_stops_nobody_else(fleet: Fleet) -> None:
     """File and line of a bad manifest, a path or a variable's source that is missing; the others go on."""
     broken = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: [\n"
-    fleet.commit({"broken/a.yaml": broken, "refused/a.yaml": config_map("Not A Name", a="1")})
+    secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: wrong\ndata:\n  pin: 123456789\n"
+    fleet.commit({"broken/a.yaml": broken, "refused/a.yaml": config_map("Not A Name", a="1"), "refused/b.yaml": secret})
     fleet.apply(
         unit("broken", "./broken"),
         unit("refused", "./refused"),
@@ -460,6 +461,8 @@ def test_what_cannot_be_built_says_where_and_stops_nobody_else(fleet: Fleet) -> 
     assert fleet.says("unset", "substitute from 'Secret/absent' error")["reason"] == "BuildFailed"
     ready = fleet.says("refused", "ConfigMap/fleet/Not A Name dry-run failed (Invalid): ", "refused/a.yaml:1")
     assert ready["reason"] == "ReconciliationFailed"
+    assert "Secret/fleet/wrong dry-run failed" in ready["message"]
+    assert "123456789" not in fleet.kubectl("get", "ks,events", "-o", "yaml")
     assert fleet.status("ks", "broken")["observedGeneration"] == -1
     fleet.applied("broken", fleet.commit({"broken/a.yaml": config_map("mended", a="1")}))
     fleet.kubectl("delete", "ks", "broken", "refused", "nowhere", "unset")

@@ -24,6 +24,7 @@ from trueup.kube.problems import (
 )
 from trueup.plan import hooks
 from trueup.plan.adopt import taken_over
+from trueup.plan.compare import told
 from trueup.plan.plan import Change
 from trueup.plan.policy import Policy
 from trueup.plan.progress import Result
@@ -79,7 +80,8 @@ class Executor:
             result, live = await self._acts[step.act](change)
         except ApiProblem as problem:
             origin = change.wanted.origin if change.wanted is not None else ""
-            message = f"{origin}: {problem.message}" if origin else problem.message
+            said = told(change.ref, problem.message)
+            message = f"{origin}: {said}" if origin else said
             if step.act in ("remove-hook", "release-hook"):
                 return Carried(step, result_of(change, "Synced", "Error", message), change.live)
             return Carried(step, result_of(change, "SyncFailed", "Failed", message), change.live)

@@ -25,7 +25,7 @@ from trueup.kube.problems import (
     Unavailable,
 )
 from trueup.plan.adopt import concerns, without_unwanted
-from trueup.plan.compare import SAME, Compared, bare, compare
+from trueup.plan.compare import SAME, Compared, bare, compare, told
 from trueup.plan.ignore import rules_for, stripped
 from trueup.plan.wanted import Ignore, Wanted
 from trueup.ports import Client
@@ -174,7 +174,7 @@ class Comparisons:
             except ApiProblem as again:
                 problem = again
         where = f"{wanted.origin}: " if wanted.origin else ""
-        return Compared(refused=where + problem.message, immutable=immutable(problem))
+        return Compared(refused=where + told(wanted.ref, problem.message), immutable=immutable(problem))
 
     async def _difference(self, way: Way, wanted: Wanted, live: Object, predicted: Object) -> Compared:
         rules = rules_for(way.ignore, wanted.ref)

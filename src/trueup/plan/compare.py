@@ -5,6 +5,7 @@ The server is asked (a dry-run apply) instead of imitated: defaults, quantities,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ _NOISE = frozenset({"managedFields", "resourceVersion", "generation", "uid", "cr
 """Metadata that the server keeps for itself."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 HIDDEN = "(hidden)"
+_QUOTED = re.compile(r"\{Value:.*\}", re.DOTALL)
+"""How structured-merge-diff quotes a value of the wrong type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,13 @@ def hidden(ref: Ref, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
     if ref.kind.kind != "Secret" or ref.kind.group:
         return tuple(fields)
     return tuple(_hide(change) if _secret(change.path) else change for change in fields)
+
+
+def told(ref: Ref, message: str) -> str:
+    """What the API said of an object, without the value that it quotes when the object is a Secret."""
+    if ref.kind.kind != "Secret" or ref.kind.group:
+        return message
+    return _QUOTED.sub(f"{{Value:{HIDDEN}}}", message)
 
 
 def _secret(path: str) -> bool:

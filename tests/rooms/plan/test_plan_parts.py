@@ -9,7 +9,7 @@ import pytest
 from trueup.kube.names import Kind, Object, Ref
 from trueup.merge.changes import FieldChange
 from trueup.plan.adopt import taken_over, without_unwanted
-from trueup.plan.compare import bare, compare
+from trueup.plan.compare import bare, compare, told
 from trueup.plan.ignore import remove_owned, remove_pointer, respected
 from trueup.plan.images import images_of
 from trueup.plan.order import ARGOCD, FLUX
@@ -101,6 +101,18 @@ def test_bare_leaves_out_bookkeeping() -> None:
     live = {**cm("a"), "status": {"x": 1}}
     live["metadata"] = {**live["metadata"], "uid": "u", "resourceVersion": "7", "generation": 2, "managedFields": []}
     assert bare(live) == cm("a")
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("Secret", "{Value:(hidden)}"), ("ConfigMap", "{Value:map[a:{1}]}")],
+)
+def test_a_refusal_does_not_tell_a_secrets_value(kind: str, expected: str) -> None:
+    """The API quotes a value of the wrong type; of a Secret that is not passed on."""
+    quoted = "x/y; .data.a: expected string, got &value.valueUnstructured{Value:map[a:{1}]}"
+    message = told(Ref(Kind("", "v1", kind), "x", "y"), quoted)
+
+    assert message == f"x/y; .data.a: expected string, got &value.valueUnstructured{expected}"
 
 
 def test_secret_values_are_hidden() -> None:
