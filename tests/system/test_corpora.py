@@ -37,6 +37,14 @@ GENERATOR = Kind("source.extensions.fluxcd.io", "v1beta1", "ArtifactGenerator")
 HELM_RELEASE = Kind("helm.toolkit.fluxcd.io", "v2", "HelmRelease")
 
 
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine's network decides over what can be had: remotes are out of reach at once."""
+    for name in ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """`trueup up` on a repository, in this process."""
@@ -294,7 +302,7 @@ HOME_OPS_SAY = {
     "Secret/security/onepassword-connect-secret is SOPS encrypted": "onepassword-connect",
     'no matches for kind "CiliumLoadBalancerIPPool" in version "cilium.io/': "cilium-config",
     'no matches for kind "ServiceAccount" in version "talos.dev/': "system-upgrade-controller",
-    "the remote base 'https://raw.githubusercontent.com/giantswarm/silence-operator/": "silence-operator",
+    "the repository of 'https://raw.githubusercontent.com/giantswarm/silence-operator/": "silence-operator",
     "stalled resources: [HelmRelease/": """cert-manager cilium coredns crunchy-postgres-operator external-secrets
         generic-device-plugin kubelet-csr-approver metrics-server multus node-feature-discovery openebs rook-ceph""",
     "dependency 'flux-system/actions-runner-controller' is not ready": "actions-runner-controller-runners",

@@ -65,7 +65,7 @@ def objects(start: Start, found: Beginning) -> list[Object]:
     if found.chart or found.files:
         wanted.append(_application(start, found))
     else:
-        wanted += [_repository(start, NAMESPACE, SOURCE), _kustomization(found.folder)]
+        wanted += [_repository(start, NAMESPACE, SOURCE), _kustomization(found)]
     if found.flux_system:
         wanted.append(_repository(start, FLUX, FLUX))
     return wanted
@@ -80,7 +80,7 @@ def _repository(start: Start, namespace: str, name: str) -> Object:
     }
 
 
-def _kustomization(folder: str) -> Object:
+def _kustomization(found: Beginning) -> Object:
     return {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
         "kind": "Kustomization",
@@ -91,8 +91,9 @@ def _kustomization(folder: str) -> Object:
         },
         "spec": {
             "interval": "10m",
-            "path": f"./{folder}",
+            "path": f"./{found.folder}",
             "prune": True,
+            "wait": not found.holds_units,
             "sourceRef": {"kind": "GitRepository", "name": SOURCE},
         },
     }

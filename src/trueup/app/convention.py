@@ -36,6 +36,8 @@ class Beginning:
     why: str
     files: tuple[str, ...] = ()
     chart: bool = False
+    holds_units: bool = False
+    """Units judge themselves; what else is begun with is worth waiting for."""
     flux_system: bool = False
     """Its units name the GitRepository ``flux-system/flux-system``, which `flux bootstrap` makes and no file holds."""
 
@@ -48,6 +50,7 @@ def beginning(tree: Tree, asked: str, where: str) -> Beginning:
         found.why,
         found.files,
         tree.kind(f"{found.folder}/Chart.yaml" if found.folder else "Chart.yaml") == "file",
+        any(_units(tree, found.folder)),
         _names_flux_system(tree, found),
     )
 
@@ -155,9 +158,9 @@ def _closure(start: int, brought: Sequence[set[int]]) -> set[int]:
     return seen
 
 
-def _units(tree: Tree) -> Iterator[Unit]:
-    """All units of Flux and Argo CD that the tree's files hold as they are."""
-    for file, obj in _objects(tree, "", _UNITS):
+def _units(tree: Tree, folder: str = "") -> Iterator[Unit]:
+    """All units of Flux and Argo CD that a folder's files hold as they are."""
+    for file, obj in _objects(tree, folder, _UNITS):
         meta, spec = obj.get("metadata"), obj.get("spec")
         if not isinstance(meta, dict) or not isinstance(spec, dict):
             continue

@@ -117,6 +117,14 @@ def test_a_repository_that_defines_its_source_is_left_alone(tmp_path: Path) -> N
     assert not begin(tmp_path, files).flux_system
 
 
+@pytest.mark.parametrize(("text", "waits"), [(ANYTHING, True), (flux("apps", "./apps"), False)], ids=["web", "units"])
+def test_what_judges_itself_is_not_waited_for(tmp_path: Path, text: str, waits: bool) -> None:
+    """The beginning is healthy when what it applied is; units of their own say for themselves how they are."""
+    found = begin(tmp_path, {"manifests/a.yaml": text})
+
+    assert objects(start_of(str(tmp_path), {}), found)[2]["spec"]["wait"] == waits
+
+
 def test_a_chart_is_delivered_as_one(tmp_path: Path) -> None:
     """By an Application, for a Kustomization cannot."""
     found = begin(tmp_path, {"charts/a/Chart.yaml": "name: a\nversion: 1.0.0\n"}, "charts/a")
