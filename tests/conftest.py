@@ -1,6 +1,10 @@
 """Options of the whole suite."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("trueup", deadline=None)  # a busy machine is no failure
+settings.load_profile("trueup")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
