@@ -275,7 +275,7 @@ def test_history_is_kept_as_long_as_asked_and_is_what_one_rolls_back_to(all_: Ev
 def test_a_bad_manifest_is_named_by_file_and_line_and_stops_nobody_else(all_: Everything) -> None:
     """What cannot be read is a ComparisonError of its Application alone."""
     all_.files("good", config("good", a="1"))
-    all_.put("bad", config("bad", a="1"))
+    all_.put("bad", config("bad", a="1"), deployment("still"))
     all_.repository.commit("good and bad")
     all_.app("good", AUTOMATED)
     all_.app("bad", AUTOMATED)
@@ -292,6 +292,8 @@ def test_a_bad_manifest_is_named_by_file_and_line_and_stops_nobody_else(all_: Ev
     assert found["health"]["status"] == "Healthy"
     assert {entry["status"] for entry in found["resources"]} == {"Unknown"}
     assert all_.data("bad") == {"bad": {"a": "1"}}
+    all_.kubectl("delete", "deployment", "still", "-n", "bad")
+    all_.until("bad", lambda s: {r["name"]: r.get("health") for r in s["resources"]}["still"] == {"status": "Missing"})
     all_.sync("bad")
     assert all_.ended("bad", "Error")["message"] == f"ComparisonError: {said}"
     (all_.repository.folder / "bad/broken.yaml").unlink()

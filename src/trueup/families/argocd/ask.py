@@ -118,12 +118,12 @@ async def request(run: Run, cluster: Cluster, desired: Desired, asked: Object, p
         permits=permits,
         ignore=rules.ignore_rules(app),
         policy=policy,
-        judge=await _judge(run),
+        judge=await judge_of(run),
         deleting=deleting,
     )
 
 
-async def _judge(run: Run) -> Callable[[Object], Health]:
+async def judge_of(run: Run) -> Callable[[Object], Health]:
     """How the Application's objects are judged: as all are, and child Applications where the settings ask for it."""
     common = run.tools.delivery.judge
     if not health.children_are_judged(await run.tools.live.get(health.SETTINGS)):

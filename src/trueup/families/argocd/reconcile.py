@@ -12,7 +12,7 @@ from trueup.delivery import jq
 from trueup.delivery.outcome import Desired
 from trueup.delivery.planning import look as look_at
 from trueup.delivery.tools import DeliveryTools
-from trueup.families.argocd import ask, operation, orphans, projects, rules
+from trueup.families.argocd import ask, operation, orphans, projects, rules, status
 from trueup.families.argocd.delete import delete
 from trueup.families.argocd.operate import operate
 from trueup.families.argocd.run import Comparison, Run
@@ -20,8 +20,9 @@ from trueup.families.argocd.types import APPLICATION, HOME, POST_DELETE, PRE_DEL
 from trueup.family import Result
 from trueup.kube.names import Key, Object, Ref
 from trueup.kube.problems import ApiProblem, NotFound
-from trueup.plan.plan import Plan
+from trueup.plan.plan import Change, Plan
 from trueup.plan.policy import Policy
+from trueup.plan.wanted import Wanted
 from trueup.ports import Cluster, RenderProblem, SourceProblem
 
 LOOK_AGAIN = rules.REFRESH_EVERY / 6
@@ -66,6 +67,7 @@ async def _go(run: Run) -> Result:
         await _hold_on(run, compared.desired)
     else:
         run.unknown(everything=False)
+        await _look_after(run, cluster)
     await run.write()
     longest = rules.REFRESH_EVERY if compared is not None else LOOK_AGAIN
     return Result(after=longest if after is None else min(after, longest))
@@ -107,6 +109,20 @@ async def _compare(run: Run, cluster: Cluster) -> Comparison | None:
     except ApiProblem as problem:
         run.say("ComparisonError", f"Failed to load live state: {problem.message}")
     return None
+
+
+async def _look_after(run: Run, cluster: Cluster) -> None:
+    """While nothing can be compared, what was there last is judged all the same."""
+    judge, lines = await ask.judge_of(run), []
+    try:
+        for ref in status.inventory({"resources": run.status.get("resources")}):
+            live = await look_at(cluster, ref)
+            wanted = Wanted({}, ref=ref)
+            lines.append(Change(ref, "keep", wanted, live=live, health=None if live is None else judge(live)))
+    except ApiProblem:
+        return  # the cluster cannot be reached, which is why nothing was compared
+    if lines:
+        run.look_after(Plan(tuple(lines)), status.itself(run.ref, cluster))
 
 
 async def _generated(run: Run, cluster: Cluster, plan: Plan) -> list[Ref]:

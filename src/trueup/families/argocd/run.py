@@ -100,6 +100,17 @@ class Run:
                 {**entry, "status": "Unknown"} if entry.get("status") else entry for entry in self.status["resources"]
             ]
 
+    def look_after(self, plan: Plan, itself: Ref | None) -> None:
+        """The health of what was there when something could last be compared; ``plan`` has a line for each of these."""
+        entries = status.resources(plan, itself=itself)
+        known = {(e.get("group"), e["kind"], e.get("namespace"), e["name"]): e.get("health") for e in entries}
+        updated = []
+        for entry in self.status.get("resources") or ():
+            now = known.get((entry.get("group"), entry["kind"], entry.get("namespace"), entry["name"]))
+            updated.append({**entry, "health": now} if now is not None else entry)
+        self.status["resources"] = updated
+        self.set_health(status.app_health(plan, itself))
+
     def set_health(self, health: Object) -> None:
         """The time stays while the word does."""
         old = self.status.get("health") or {}
