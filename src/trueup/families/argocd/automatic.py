@@ -50,9 +50,8 @@ def automatic(app: Application, plan: Plan, revisions: Sequence[str], now: float
         return Hold("only pruning is left, and automated prune is off")
     if differing and all(change.orphan and change.action == "leave" for change in differing):
         return Hold("; ".join(f"{change.ref}: {change.why}" for change in differing))
-    sync: Object = {"prune": automated.prune, **_subject(app, revisions)}
-    if app.policy.options:
-        sync["syncOptions"] = [f"{name}={value}" for name, value in app.policy.options.items()]
+    operation = automated_sync(app, revisions)
+    sync = operation["sync"]
     last = (app.raw.get("status") or {}).get("operationState") or {}
     if attempted(app, last, revisions):
         repair = _repair(app.policy, last, revisions, now)
@@ -64,7 +63,16 @@ def automatic(app: Application, plan: Plan, revisions: Sequence[str], now: float
     kept = [change for change in plan if change.wanted is not None and change.wanted.hook is None]
     if automated.prune and not automated.allow_empty and not kept and differing:
         return Hold(f"Skipping sync attempt to {_words(revisions)}: auto-sync will wipe out all resources", error=True)
-    return Begin({"initiatedBy": {"automated": True}, "retry": dict(app.policy.retry or AUTOMATED_RETRY), "sync": sync})
+    return Begin(operation)
+
+
+def automated_sync(app: Application, revisions: Sequence[str]) -> Object:
+    """The operation that nobody asked for."""
+    prune = app.policy.automated is not None and app.policy.automated.prune
+    sync: Object = {"prune": prune, **_subject(app, revisions)}
+    if app.policy.options:
+        sync["syncOptions"] = [f"{name}={value}" for name, value in app.policy.options.items()]
+    return {"initiatedBy": {"automated": True}, "retry": dict(app.policy.retry or AUTOMATED_RETRY), "sync": sync}
 
 
 def attempted(app: Application, last: Mapping[str, Any], revisions: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from trueup.delivery.outcome import Desired, Outcome
+from trueup.delivery.record import unit_of
 from trueup.families.argocd import ask, automatic, operation, rules, status, windows
 from trueup.families.argocd.operation import Subject
 from trueup.families.argocd.run import Comparison, Run
@@ -50,6 +51,8 @@ async def operate(run: Run, cluster: Cluster, compared: Comparison | None) -> tu
             state, asked = {}, None
     if asked is None:
         verdict = _due(run, compared)
+        if compared is not None and await _untold(run, compared):
+            verdict = automatic.Begin(automatic.automated_sync(run.app, compared.desired.revisions))
         if isinstance(verdict, automatic.Hold):
             if verdict.error:
                 run.say("SyncError", verdict.why)
@@ -67,6 +70,20 @@ def _due(run: Run, compared: Comparison | None) -> automatic.Begin | automatic.H
         return verdict
     blocked = _blocked(run, {"initiatedBy": {"automated": True}}, None)
     return verdict if not blocked else automatic.Hold(blocked, after=MINUTE - run.now % MINUTE)
+
+
+async def _untold(run: Run, compared: Comparison) -> bool:
+    """Whether these revisions were synced by themselves, and the end of it could not be written: the ledger knows.
+
+    The process ended in between, or the API did. Nothing is left to be done then but to tell, by a sync that does nothing.
+    """
+    revisions, told = compared.desired.revisions, run.status.get("sync") or {}
+    automated = run.app.policy.automated is not None and status.in_sync(run.app, compared.plan)
+    if not automated or [told.get("revision")] == list(revisions) or told.get("revisions") == list(revisions):
+        return False
+    rows = await run.tools.delivery.ledger.of(unit_of(run.ref), limit=1)
+    last = [(row.action, row.outcome, row.revision, row.actor) for row in rows]
+    return last == [("sync", "Succeeded", ",".join(revisions), operation.AUTOMATED)]
 
 
 def _blocked(run: Run, asked: Object, started: float | None) -> str:
@@ -200,7 +217,7 @@ async def _announced(run: Run, after: float, begin: Callable[[], Awaitable[None]
     """Says that an operation has begun, unless it ends sooner or its steps have saved their progress by themselves.
 
     Most end sooner, and to validate and store a large status is what costs a server most. Nothing is lost with a process
-    that ends within that time: what was applied is found applied, and hooks are never begun unsaved.
+    that ends within that time: what was applied is found applied and told then, and hooks are never begun unsaved.
     """
     sleeping = True
 

@@ -61,10 +61,14 @@ class Subject:
         return ",".join(self.revisions)
 
 
+AUTOMATED = "automated"
+"""The actor of a sync that nobody asked for."""
+
+
 def actor(asked: Mapping[str, Any]) -> str:
     """Who asked for an operation."""
     by = asked.get("initiatedBy") or {}
-    return "automated" if by.get("automated") else str(by.get("username") or "")
+    return AUTOMATED if by.get("automated") else str(by.get("username") or "")
 
 
 def is_automated(asked: Mapping[str, Any]) -> bool:
