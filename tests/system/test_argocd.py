@@ -146,6 +146,12 @@ def test_destinations_by_name_by_server_and_unknown_ones(all_: Everything) -> No
     )
     found = all_.status("nowhere")
     assert (found["sync"]["status"], found["health"]["status"]) == ("Unknown", "Unknown")
+    all_.app("homeless", AUTOMATED, destination={"server": HERE}, source={"repoURL": URL, "path": "named"})
+    said = all_.condition("homeless", "InvalidSpecError", "")
+    assert said == "Namespace for named /v1, Kind=ConfigMap is missing."
+    assert "operationState" not in all_.status("homeless")
+    all_.sync("homeless")
+    assert all_.ended("homeless", "Error")["message"] == f"InvalidSpecError: {said}"
     finalizers = {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}}
     all_.patch("nowhere", finalizers)
     all_.kubectl("delete", "application", "nowhere", "-n", "argocd", "--timeout=10s")

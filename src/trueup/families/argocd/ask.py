@@ -5,7 +5,7 @@ Called by `reconcile.py`, `operate.py` and `delete.py`. Source: Argo CD, ``GetDe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from trueup.delivery.outcome import Desired
@@ -30,6 +30,11 @@ async def destination(run: Run) -> Cluster:
     """The cluster to deliver to. Raises ``NotFound`` for one that nobody knows."""
     where = run.app.destination
     return await run.tools.clusters.of(*(("", "") if where.in_cluster else (where.server, where.name)))
+
+
+async def scopes(cluster: Cluster) -> Mapping[Kind, bool]:
+    """Which served kinds live in namespaces."""
+    return {info.kind: info.namespaced for info in await cluster.client.resources()}
 
 
 def place(cluster: Cluster) -> projects.Place:
@@ -84,14 +89,14 @@ async def request(run: Run, cluster: Cluster, desired: Desired, asked: Object, p
     wishes = [wish for wish in run.wishes(desired) if (wish.phase in AT_DELETION) is deleting]
     namespace = app.destination.namespace
     project = None if projects.unbounded(run.project) else run.project
-    scopes = {info.kind: info.namespaced for info in await cluster.client.resources()} if project else {}
+    namespaced = await scopes(cluster) if project else {}
     where, itself = place(cluster), status.itself(run.ref, cluster)
     defaults = removals(rules.options_of(asked) if asked else app.policy.options)
 
     def permits(ref: Ref, _: Object | None) -> str:
         if project is None:
             return ""
-        return projects.permits(app, project, where, ref, scopes.get(ref.kind, bool(ref.namespace)))
+        return projects.permits(app, project, where, ref, namespaced.get(ref.kind, bool(ref.namespace)))
 
     def read_live(obj: Object) -> LiveMarks:
         owner = owner_in(obj)

@@ -24,6 +24,7 @@ from trueup.plan.progress import Progress
 from trueup.ports import Cluster, RenderProblem, SourceProblem
 from trueup.timing.rfc3339 import format_time, parse_time
 
+INVALID = "InvalidSpecError"
 BLOCKED = "Sync operation blocked by sync window"
 ANNOUNCED_AFTER, TOLD_A_PERSON_AFTER = 3.0, 0.5
 """Seconds until an operation under way is written down: an automated one; one that somebody waits for."""
@@ -63,7 +64,7 @@ async def operate(run: Run, cluster: Cluster, compared: Comparison | None) -> tu
 
 def _due(run: Run, compared: Comparison | None) -> automatic.Begin | automatic.Hold:
     """Whether an automated sync is due, by the policy and by the project's windows."""
-    if compared is None:
+    if compared is None or INVALID in run.conditions:
         return automatic.Hold()
     verdict = automatic.automatic(run.app, compared.plan, compared.desired.revisions, run.now)
     if isinstance(verdict, automatic.Hold):
@@ -154,7 +155,7 @@ def _refuse(run: Run, compared: Comparison | None, asked: Object, *, new: bool) 
         raise _Refused("Error", "sync.manifests: syncing local manifests is not supported yet; commit them")
     if not new:
         return
-    if compared is None:
+    if compared is None or INVALID in run.conditions:
         told = [f"{kind}: {text}" for kind, texts in sorted(run.conditions.items()) for text in texts]
         raise _Refused("Error", ";".join(told))
     if rules.options_of(asked).get("FailOnSharedResource") == "true" and (

@@ -103,7 +103,10 @@ async def _compare(run: Run, cluster: Cluster) -> Comparison | None:
         run.say("ComparisonError", f"Failed to compare desired state to live state: {'; '.join(wrong)}")
         return None  # what was to be ignored must not be overwritten
     try:
-        return await ask.compare(run, cluster)
+        compared = await ask.compare(run, cluster)
+        if not run.app.destination.namespace:
+            run.say("InvalidSpecError", *status.without_namespace(compared.plan, await ask.scopes(cluster)))
+        return compared
     except (SourceProblem, RenderProblem) as problem:
         run.say("ComparisonError", f"Failed to load target state: {problem}")
     except ApiProblem as problem:

@@ -70,7 +70,7 @@ class Run:
 
     def say(self, condition: str, *messages: str) -> None:
         """One more condition, or messages of one."""
-        known = self.conditions.setdefault(condition, [])
+        known = self.conditions.setdefault(condition, []) if messages else []
         known += [message for message in messages if message not in known]
 
     def report(self, cluster: Cluster, compared: Comparison, hooks: Sequence[Ref]) -> None:

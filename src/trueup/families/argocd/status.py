@@ -202,6 +202,15 @@ def warnings(app: Application, desired: Desired, plan: Plan) -> dict[str, list[s
     return {condition: messages for condition, messages in found.items() if messages}
 
 
+def without_namespace(plan: Plan, namespaced: Mapping[Kind, bool]) -> list[str]:
+    """Objects that name no namespace, of an Application that names none either."""
+    return [
+        f"Namespace for {ref.name} {ref.kind.group}/{ref.kind.version}, Kind={ref.kind.kind} is missing."
+        for ref in (change.ref for change in plan)
+        if not ref.namespace and namespaced.get(ref.kind)
+    ]
+
+
 def shared(app: Application, plan: Plan) -> list[str]:
     """Objects that another Application has its mark on."""
     return [
