@@ -6,6 +6,7 @@ Over an embedded cluster always, over a genuine Kubernetes where ``--kubeconfig`
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,9 @@ from tests.system.world import (
     world,
 )
 from trueup.app.run import running
+from trueup.client.http import HttpClient
 from trueup.kube.names import Object, Ref
+from trueup.kube.problems import Unavailable
 from trueup.runtime.metrics import Metrics
 from trueup.settings import Settings
 
@@ -123,6 +126,27 @@ async def test_a_kustomization_is_applied_pruned_and_deleted(world: World) -> No
         await world.client.delete(Ref(KUSTOMIZATION, world.name, "shop"))
         await world.until(KUSTOMIZATION, world.name, "shop", lambda obj: not obj)
         assert await world.maps() == []
+
+
+async def test_a_sync_whose_end_cannot_be_written_is_told_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands in the history, and nothing is applied a second time."""
+    patch, refused = HttpClient.patch, []
+
+    async def cut_off(self: HttpClient, ref: Ref, body: Any, how: Any, **more: Any) -> Object:
+        if ref.kind == APPLICATION and "history" in body.get("status", {}) and not refused:
+            refused.append(ref)
+            raise Unavailable("cut off")
+        return await patch(self, ref, body, how, **more)
+
+    monkeypatch.setattr(HttpClient, "patch", cut_off)
+    metrics, at = Metrics(), world.repository.git("rev-parse", "HEAD")
+    async with world.running("argocd", metrics=metrics):
+        await world.begin(namespace("argocd"), PROJECT, world.application())
+        app = await world.synced(at)
+    assert len(refused) == 1
+    assert [entry["revision"] for entry in app["status"]["history"]] == [at]
+    assert app["status"]["operationState"]["phase"] == "Succeeded"
+    assert applies(metrics) == 4
 
 
 async def test_only_units_of_a_namespace(world: World) -> None:
