@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trueup.apiserver.crd_rules import TYPE_NAME, Rule, compile_at, has_rules, most_often
+from trueup.apiserver.crd_rules import TYPE_NAME, Rule, compile_at, has_rules, most_often, most_within
 from trueup.apiserver.field_paths import is_path
 from trueup.cel import Environment, kubernetes
 from trueup.cel.escaping import escaped
@@ -62,7 +62,7 @@ class _Check:
         self, schema: Schema, path: str, declared: Declared | None, known: Environment, times: int | None, loose: str
     ) -> None:
         """``times``: how often the data may be there, None without a bound; ``loose``: where old values get lost."""
-        factor = _factor(schema)
+        factor = most_within(schema)
         inside = None if times is None or factor is None else times * factor
         element = declared.element if declared is not None else None
         further = schema.get("additionalProperties")
@@ -200,17 +200,6 @@ def _broken(text: str) -> bool:
 
 def _invalid(value: str, detail: str, field: str) -> Cause:
     return Cause("FieldValueInvalid", f"Invalid value: {json.dumps(value, ensure_ascii=False)}: {detail}", field)
-
-
-def _factor(schema: Schema) -> int | None:
-    """How many parts a schema's data may have; None without a bound."""
-    if schema.get("type") == "object" and schema.get("additionalProperties"):
-        most = schema.get("maxProperties")
-    elif schema.get("type") == "array":
-        most = schema.get("maxItems")
-    else:
-        return 1
-    return None if most is None else max(int(most), 0)
 
 
 def _field(

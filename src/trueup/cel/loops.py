@@ -6,14 +6,14 @@ loop that the macro stands for: reading the accumulator, testing it, adding to i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from trueup.cel import costs
 from trueup.cel.problems import BudgetExceeded, CelError
 from trueup.cel.reading import Absent
 from trueup.cel.tree import Comprehension, Node
-from trueup.cel.values import key_of, key_value
+from trueup.cel.values import key_of, key_value, keys_of
 
 Closure = Callable[[list[Any]], Any]
 
@@ -51,6 +51,8 @@ class Loops:
         body = self.plan(node.body)
         where = self.plan(node.filter) if node.filter is not None else None
         self.scopes.pop()
+        if not self.metered and second is None and node.macro in _PLAIN:
+            return _PLAIN[node.macro](over, place, body, where)
         rounds = _rounds(over, place, second)
         if node.macro in ("all", "exists"):
             return self._quantified(node.macro == "exists", rounds, body)
@@ -94,8 +96,6 @@ class Loops:
     def _quantified(self, decides: bool, rounds: Rounds, body: Closure) -> Closure:
         """``all`` is decided by a false, ``exists`` by a true; either absorbs errors before and after it."""
         per_round, test = (4, 3) if decides else (3, 2)
-        if not self.metered:
-            return _quantified_plain(decides, rounds, body)
 
         def metered(f: list[Any]) -> bool:
             problem: CelError | None = None
@@ -145,9 +145,6 @@ class Loops:
         return one
 
     def _listed(self, rounds: Rounds, body: Closure, where: Closure | None) -> Closure:
-        if not self.metered and where is None:
-            return lambda f: [body(f) for _ in rounds(f)]
-
         def listed(f: list[Any]) -> list[Any]:
             made = []
             for _ in rounds(f):
@@ -196,26 +193,66 @@ class Loops:
 Rounds = Callable[[list[Any]], Iterable[Any]]
 
 
-def _quantified_plain(decides: bool, rounds: Rounds, body: Closure) -> Closure:
+# --- without a meter ---------------------------------------------------------------------------------------------
+
+
+def _items(held: Any) -> Iterable[Any]:
+    """What a loop with one variable goes over."""
+    if isinstance(held, list):
+        return held
+    if isinstance(held, dict):
+        return keys_of(held)
+    raise CelError("no such overload")
+
+
+def _plain_quantifier(decides: bool) -> Callable[[Closure, int, Closure, Closure | None], Closure]:
     usual = not decides
 
-    def quantified(f: list[Any]) -> Any:
-        problem: CelError | None = None
-        for _ in rounds(f):
-            try:
-                value = body(f)
-            except CelError as error:
-                problem = problem or error
-                continue
-            if value is decides:
-                return decides
-            if value is not usual:
-                problem = problem or CelError("no such overload")
-        if problem is not None:
-            raise problem
-        return usual
+    def make(over: Closure, place: int, body: Closure, _: Closure | None) -> Closure:
+        def quantified(f: list[Any]) -> Any:
+            problem: CelError | None = None
+            for f[place] in _items(over(f)):  # noqa: B020 - the frame's place is the loop's variable
+                try:
+                    value = body(f)
+                except CelError as error:
+                    problem = problem or error
+                    continue
+                if value is decides:
+                    return decides
+                if value is not usual:
+                    problem = problem or CelError("no such overload")
+            if problem is not None:
+                raise problem
+            return usual
 
-    return quantified
+        return quantified
+
+    return make
+
+
+def _plain_list(over: Closure, place: int, body: Closure, where: Closure | None) -> Closure:
+    if where is None:
+        return lambda f: [body(f) for f[place] in _items(over(f))]
+
+    def listed(f: list[Any]) -> list[Any]:
+        made = []
+        for f[place] in _items(over(f)):  # noqa: B020 - the frame's place is the loop's variable
+            verdict = where(f)
+            if verdict is True:
+                made.append(body(f))
+            elif verdict is not False:
+                raise CelError("no such overload")
+        return made
+
+    return listed
+
+
+_PLAIN: Mapping[str, Callable[[Closure, int, Closure, Closure | None], Closure]] = {
+    "all": _plain_quantifier(decides=False),
+    "exists": _plain_quantifier(decides=True),
+    "map": _plain_list,
+    "filter": _plain_list,
+}
 
 
 def _rounds(over: Closure, place: int, second: int | None) -> Rounds:

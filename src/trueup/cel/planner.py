@@ -12,14 +12,15 @@ from typing import Any
 
 from trueup.cel import costs, types
 from trueup.cel.costs import over_budget
+from trueup.cel.dispatch import dispatched
 from trueup.cel.folding import constant
 from trueup.cel.functions import NoSuchOverload, chooser
+from trueup.cel.indexing import shown_key
 from trueup.cel.loops import Loops
 from trueup.cel.messages import MAKERS
 from trueup.cel.operators import FAST, lacks_trait
 from trueup.cel.problems import BudgetExceeded, CelError
 from trueup.cel.reading import Step, has_field, path
-from trueup.cel.standard import shown_key
 from trueup.cel.tree import Call, Comprehension, Ident, ListNode, Literal, MapNode, Node, Select, Struct
 from trueup.cel.values import Message, Optional, Uint, contains, key_of
 
@@ -113,8 +114,7 @@ class Planner(Loops):
         closures = [self.plan(arg) for arg in args]
         if not self.metered:
             fast = self._fast(node, args, closures)
-            if fast is not None:
-                return fast
+            return fast if fast is not None else dispatched(node, closures)
         return self._general(node, args, closures)
 
     def _fast(self, node: Call, args: Sequence[Node], closures: list[Closure]) -> Closure | None:
@@ -261,8 +261,7 @@ class Planner(Loops):
         closures = [self.plan(arg) for arg in node.args]
         if not self.metered:
             fast = self._fast(node, node.args, closures)
-            if fast is not None:
-                return fast
+            return fast if fast is not None else dispatched(node, closures)
         return self._general(node, node.args, closures)
 
     def _or_optional(self, node: Call) -> Closure:

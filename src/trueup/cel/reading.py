@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from trueup.cel.escaping import unescaped
+from trueup.cel.indexing import at_index, at_key
 from trueup.cel.problems import CelError
-from trueup.cel.standard import at_index, at_key
 from trueup.cel.values import NONE, Optional, type_name_of
 
 Closure = Callable[[list[Any]], Any]

@@ -12,13 +12,13 @@ from functools import cache
 from re import Pattern
 from typing import Any
 
-from trueup.cel import numbers, times
+from trueup.cel import numbers, optionals, times
 from trueup.cel.functions import Implementation, Overload, overloads
+from trueup.cel.indexing import at_index, at_key
 from trueup.cel.problems import CelError
 from trueup.cel.values import (
     Duration,
     KeyedList,
-    Optional,
     SetList,
     Timestamp,
     TypeValue,
@@ -142,53 +142,6 @@ def _in_map(key: Any, held: dict[Any, Any]) -> bool:
         return key_of(key) in held
     except TypeError:
         return False
-
-
-def at_index(items: list[Any], place: Any) -> Any:
-    """``list[place]``; a whole number in another type will do. Raises ``CelError``."""
-    if place.__class__ is float:
-        if not place.is_integer():
-            raise CelError(f"unsupported index value {numbers.show_double(place)} in list")
-        place = int(place)
-    if not 0 <= place < len(items):
-        raise CelError(f"index out of bounds: {int(place)}")
-    return items[place]
-
-
-def at_key(held: dict[Any, Any], key: Any) -> Any:
-    """``map[key]``. Raises ``CelError``."""
-    try:
-        return held[key_of(key)]
-    except KeyError:
-        raise CelError(f"no such key: {shown_key(key)}") from None
-    except TypeError:
-        raise CelError(f"no such key: {type_name_of(key)}") from None
-
-
-def shown_key(key: Any) -> str:
-    """A key as messages write it."""
-    if key.__class__ is bool:
-        return "true" if key else "false"
-    if key.__class__ is float:
-        return numbers.show_double(key)
-    return str(int(key)) if key.__class__ is Uint else str(key)
-
-
-def optional_at(held: Any, place: Any) -> Optional:
-    """``list[?place]`` or ``map[?key]``."""
-    if isinstance(held, Optional):
-        return optional_at(held.value(), place) if held.present else held
-    try:
-        return Optional(at_key(held, place) if isinstance(held, dict) else at_index(held, place))
-    except CelError:
-        return Optional(present=False)
-
-
-def _optional_index(held: Optional, place: Any) -> Optional:
-    if not held.present:
-        return held
-    inner = held.value()
-    return Optional(at_key(inner, place) if isinstance(inner, dict) else at_index(inner, place))
 
 
 _RELATIONS: list[Row] = [
@@ -359,66 +312,10 @@ def _milliseconds(span: Duration) -> int:
     return _towards_zero(span.nanos, 10**6)
 
 
-# --- optional values ---------------------------------------------------------------------------------------------
-
-
-def _non_zero(value: Any) -> Optional:
-    from trueup.cel.values import NONE, is_zero
-
-    return NONE if is_zero(value) else Optional(value)
-
-
-_OPTIONALS: list[Row] = [
-    ("optional_of", "optional.of(V): optional(V)", Optional),
-    ("optional_ofNonZeroValue", "optional.ofNonZeroValue(V): optional(V)", _non_zero),
-    ("optional_none", "optional.none(): optional(V)", lambda: Optional(present=False)),
-    ("optional_value", "optional(V)::value(): V", Optional.value),
-    ("optional_hasValue", "optional(V)::hasValue(): bool", lambda held: held.present),
-    ("optional_or_optional", "optional(V)::or(optional(V)): optional(V)", None),
-    ("optional_orValue_value", "optional(V)::orValue(V): V", None),
-    ("list_optindex_optional_int", "_[?_](list(V), int): optional(V)", optional_at),
-    ("optional_list_optindex_optional_int", "_[?_](optional(list(V)), int): optional(V)", optional_at),
-    ("map_optindex_optional_value", "_[?_](map(K, V), K): optional(V)", optional_at),
-    ("optional_map_optindex_optional_value", "_[?_](optional(map(K, V)), K): optional(V)", optional_at),
-    ("optional_list_index_int", "_[_](optional(list(V)), int): optional(V)", _optional_index),
-    ("optional_map_index_value", "_[_](optional(map(K, V)), K): optional(V)", _optional_index),
-    ("list_last", "list(V)::last(): optional(V)", lambda items: Optional(items[-1]) if items else Optional(present=False)),
-    ("list_first", "list(V)::first(): optional(V)", lambda items: Optional(items[0]) if items else Optional(present=False)),
-    ("optional_unwrap", "optional.unwrap(list(optional(V))): list(V)", lambda items: _unwrap(items)),
-    ("optional_unwrapOpt", "list(optional(V))::unwrapOpt(): list(V)", lambda items: _unwrap(items)),
-]  # fmt: skip
-
-
-def _unwrap(items: list[Optional]) -> list[Any]:
-    for item in items:
-        if not isinstance(item, Optional):
-            raise CelError(f"value {item} is not optional")
-    return [item.value() for item in items if item.present]
-
-
-def _map_insert(held: dict[Any, Any], key: Any, value: Any) -> dict[Any, Any]:
-    if key_of(key) in held:
-        raise CelError(f"insert failed: key {shown_key(key)} already exists")
-    return {**held, key_of(key): value}
-
-
-def _map_insert_all(held: dict[Any, Any], further: dict[Any, Any]) -> dict[Any, Any]:
-    for key in further:
-        if key in held:
-            raise CelError(f"insert failed: key {shown_key(key)} already exists")
-    return {**held, **further}
-
-
-_INSERTS: list[Row] = [
-    ("@mapInsert_map_key_value", "cel.@mapInsert(map(K, V), K, V): map(K, V)", _map_insert),
-    ("@mapInsert_map_map", "cel.@mapInsert(map(K, V), map(K, V)): map(K, V)", _map_insert_all),
-]
-
-
 @cache
 def standard() -> tuple[Overload, ...]:
     """The standard definitions, optional values and two-variable comprehensions."""
-    rows = [*_ARITHMETIC, *_RELATIONS, *_CONVERSIONS, *_STRINGS, *_calendar(), *_OPTIONALS, *_INSERTS]
+    rows = [*_ARITHMETIC, *_RELATIONS, *_CONVERSIONS, *_STRINGS, *_calendar(), *optionals.ROWS]
     return tuple(overloads(rows))
 
 

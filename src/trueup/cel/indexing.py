@@ -1,0 +1,60 @@
+"""Reading lists by place and maps by key. Used by the standard library and the planner's reading.
+
+Source: cel-go ``common/types/{list,map}.go``: what reading what is not there says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trueup.cel import numbers
+from trueup.cel.problems import CelError
+from trueup.cel.values import Optional, Uint, key_of, type_name_of
+
+
+def at_index(items: list[Any], place: Any) -> Any:
+    """``list[place]``; a whole number in another type will do. Raises ``CelError``."""
+    if place.__class__ is float:
+        if not place.is_integer():
+            raise CelError(f"unsupported index value {numbers.show_double(place)} in list")
+        place = int(place)
+    if not 0 <= place < len(items):
+        raise CelError(f"index out of bounds: {int(place)}")
+    return items[place]
+
+
+def at_key(held: dict[Any, Any], key: Any) -> Any:
+    """``map[key]``. Raises ``CelError``."""
+    try:
+        return held[key_of(key)]
+    except KeyError:
+        raise CelError(f"no such key: {shown_key(key)}") from None
+    except TypeError:
+        raise CelError(f"no such key: {type_name_of(key)}") from None
+
+
+def shown_key(key: Any) -> str:
+    """A key as messages write it."""
+    if key.__class__ is bool:
+        return "true" if key else "false"
+    if key.__class__ is float:
+        return numbers.show_double(key)
+    return str(int(key)) if key.__class__ is Uint else str(key)
+
+
+def optional_at(held: Any, place: Any) -> Optional:
+    """``list[?place]`` or ``map[?key]``."""
+    if isinstance(held, Optional):
+        return optional_at(held.value(), place) if held.present else held
+    try:
+        return Optional(at_key(held, place) if isinstance(held, dict) else at_index(held, place))
+    except CelError:
+        return Optional(present=False)
+
+
+def optional_index(held: Optional, place: Any) -> Optional:
+    """``optional(list)[place]``. Raises ``CelError``."""
+    if not held.present:
+        return held
+    inner = held.value()
+    return Optional(at_key(inner, place) if isinstance(inner, dict) else at_index(inner, place))
