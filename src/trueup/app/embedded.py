@@ -50,6 +50,8 @@ async def embedded(settings: Settings, clock: Clock, kubeconfig_out: Path | None
     with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
         folder = settings.state or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (folder / ".gitignore").exists():  # it may well stand inside of what it is brought up from
+            (folder / ".gitignore").write_text("*\n")
         database: Log = SqliteLog(folder / "cluster.sqlite") if settings.state is not None else MemoryLog()
         hub = await open_hub(Store(database), load(settings.kubernetes_version), clock)
         try:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from trueup.source.mapping import open_folder, repository_of
+from trueup.source.mapping import hides_itself, open_folder, repository_of
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the references; each costs a few file stats."""
@@ -38,7 +38,7 @@ def state_of(folder: Path) -> str:
     git = repository_of(folder.resolve())
     if git is None or open_folder(folder) is None:  # in a repository that does not have it, it is plain files
         for root, folders, names in os.walk(folder):
-            folders.sort()
+            folders[:] = sorted(name for name in folders if not hides_itself(os.path.join(root, name)))
             for name in sorted(names):
                 try:
                     stat = os.stat(os.path.join(root, name), follow_symlinks=False)

@@ -73,17 +73,22 @@ class Snapshot:
         builder = self.repository.TreeBuilder()
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name == ".git":
-                    continue
-                if entry.is_symlink():
-                    builder.insert(
-                        entry.name, self.repository.create_blob(os.fsencode(os.readlink(entry.path))), 0o120000
-                    )
-                elif entry.is_dir():
-                    builder.insert(entry.name, self._write(entry.path), 0o040000)
-                elif stat.S_ISREG(entry.stat().st_mode):
-                    builder.insert(entry.name, self._blob(entry), 0o100644)
+                try:
+                    self._insert(builder, entry)
+                except FileNotFoundError:
+                    continue  # gone since it was listed
         return builder.write()
+
+    def _insert(self, builder: pygit2.TreeBuilder, entry: os.DirEntry[str]) -> None:
+        if entry.name == ".git":
+            return
+        if entry.is_symlink():
+            builder.insert(entry.name, self.repository.create_blob(os.fsencode(os.readlink(entry.path))), 0o120000)
+        elif entry.is_dir():
+            if not hides_itself(entry.path):
+                builder.insert(entry.name, self._write(entry.path), 0o040000)
+        elif stat.S_ISREG(entry.stat().st_mode):
+            builder.insert(entry.name, self._blob(entry), 0o100644)
 
     def _blob(self, entry: os.DirEntry[str]) -> pygit2.Oid:
         found = entry.stat()
@@ -92,6 +97,16 @@ class Snapshot:
         if known is None or known[0] != stamp:
             known = self._blobs[entry.path] = (stamp, self.repository.create_blob_fromdisk(entry.path))
         return known[1]
+
+
+def hides_itself(folder: str) -> bool:
+    """Whether a folder says that nothing in it belongs to any repository: its own ``.gitignore`` is ``*``, as that of trueup's
+    state, of virtual environments and of caches. One that stands in what it is brought up from must not be taken for news."""
+    try:
+        with open(os.path.join(folder, ".gitignore"), "rb") as file:
+            return file.read(64).strip() == b"*"
+    except OSError:
+        return False
 
 
 pygit2.settings.owner_validation = False

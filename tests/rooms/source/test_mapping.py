@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pygit2
+
 from trueup.app.follow import state_of
-from trueup.source.mapping import open_folder, repository_of
+from trueup.ports import GitSpec
+from trueup.source.mapping import Snapshot, open_folder, repository_of
 
 
 def git(folder: Path, *args: str) -> None:
@@ -55,6 +58,23 @@ def test_asking_about_plain_folders_costs_the_interpreter_nothing(tmp_path: Path
         open_folder(tmp_path)
 
     assert sys.getrefcount(None) > before - 1000
+
+
+def test_a_folder_that_hides_itself_is_no_part_of_a_plain_one(tmp_path: Path) -> None:
+    """trueup's own state, above all: it changes all the time, and holds keys."""
+    state = tmp_path / "plain/.trueup"
+    state.mkdir(parents=True)
+    (state / ".gitignore").write_text("*\n")
+    (state / "key.pem").write_text("secret")
+    (tmp_path / "plain/a.yaml").write_text("a: 1\n")
+    snapshot = Snapshot(pygit2.init_repository(str(tmp_path / "snapshots.git"), bare=True), tmp_path / "plain")
+    before = snapshot.named(GitSpec("https://git.example.com/a.git")), state_of(tmp_path / "plain")
+    (state / "key.pem").write_text("another secret")
+
+    tree = snapshot.repository[snapshot.tree(before[0].commit)]
+    assert isinstance(tree, pygit2.Tree)
+    assert [entry.name for entry in tree] == ["a.yaml"]
+    assert (snapshot.named(GitSpec("https://git.example.com/a.git")), state_of(tmp_path / "plain")) == before
 
 
 def test_files_that_their_repository_does_not_have_are_followed_as_files(tmp_path: Path) -> None:
