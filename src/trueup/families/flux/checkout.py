@@ -18,7 +18,7 @@ from trueup.families.flux.credentials import credentials
 from trueup.families.flux.sourceignore import Rules
 from trueup.families.flux.status import commit_of
 from trueup.families.flux.types import GIT_REPOSITORY, GitRepository
-from trueup.kube.names import Key
+from trueup.kube.names import Key, Object
 from trueup.ports import Artifact, GitSpec, SourceProblem, Tree
 
 _KNOWN: WeakKeyDictionary[Tree, dict[tuple[str | None, tuple[str, ...]], Rules]] = WeakKeyDictionary()
@@ -37,17 +37,20 @@ class IncludeUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """One entry of ``spec.include``; ``revision`` is that of the artifact that was, or is to be, included."""
+    """One entry of ``spec.include``, with the revision and the digest of the artifact that was, or is to be, included."""
 
     name: str
     from_path: str
     to_path: str
-    revision: str = ""
+    revision: str
+    digest: str
 
     @classmethod
-    def parse(cls, entry: Mapping[str, Any], revision: str = "") -> Include:
+    def parse(cls, entry: Mapping[str, Any], artifact: Mapping[str, Any]) -> Include:
         name = str((entry.get("repository") or {}).get("name") or "")
-        return cls(name, str(entry.get("fromPath") or ""), str(entry.get("toPath") or "") or name, revision)
+        to_path = str(entry.get("toPath") or "") or name
+        revision, digest = str(artifact.get("revision") or ""), str(artifact.get("digest") or "")
+        return cls(name, str(entry.get("fromPath") or ""), to_path, revision, digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +68,7 @@ class Content:
         spec = repository.raw.get("spec") or {}
         includes = []
         for entry in spec.get("include") or ():
-            include = Include.parse(entry)
-            other = tools.cache(GIT_REPOSITORY).get(Key(repository.key.namespace, include.name))
-            if other is None:
-                text = f"could not get resource for include '{include.name}': it does not exist"
-                raise IncludeUnavailable("NotFound", text)
-            stored = (other.get("status") or {}).get("artifact")
-            if not stored:
-                raise IncludeUnavailable("NoArtifact", f"no artifact available for include '{include.name}'")
-            includes.append(replace(include, revision=str(stored["revision"])))
+            includes.append(Include.parse(entry, included(tools, repository, Include.parse(entry, {}).name)))
         return cls(
             spec.get("ignore"),
             tuple(spec.get("sparseCheckout") or ()),
@@ -90,8 +85,19 @@ class Content:
             status.get("observedIgnore"),
             tuple(status.get("observedSparseCheckout") or ()),
             bool(status.get("observedRecurseSubmodules")),
-            tuple(Include.parse(entry, str(kept.get("revision") or "")) for entry, kept in pairs),
+            tuple(Include.parse(entry, kept) for entry, kept in pairs),
         )
+
+
+def included(tools: DeliveryTools, repository: GitRepository, name: str) -> Object:
+    """The artifact of an included repository, as its status has it. Raises ``IncludeUnavailable``."""
+    other = tools.cache(GIT_REPOSITORY).get(Key(repository.key.namespace, name))
+    if other is None:
+        raise IncludeUnavailable("NotFound", f"could not get resource for include '{name}': it does not exist")
+    stored: Object | None = (other.get("status") or {}).get("artifact")
+    if not stored:
+        raise IncludeUnavailable("NoArtifact", f"no artifact available for include '{name}'")
+    return stored
 
 
 async def checkout(

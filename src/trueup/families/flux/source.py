@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from trueup.delivery.tools import DeliveryTools
 from trueup.families.flux import artifact as files
 from trueup.families.flux import status as words
-from trueup.families.flux.checkout import Content, Include, IncludeUnavailable, checkout
+from trueup.families.flux.checkout import Content, IncludeUnavailable, checkout, included
 from trueup.families.flux.credentials import credentials
 from trueup.families.flux.status import Condition, not_ready, ready
 from trueup.families.flux.types import FINALIZER, GIT_REPOSITORY, RECONCILE_AT, GitRepository
@@ -97,7 +97,9 @@ async def fetch(tools: DeliveryTools, raw: Object, repository: GitRepository) ->
     told = f"stored artifact for commit '{_headline(found)}'"
     event = ("NewArtifact", told) if old.get("digest") != stored["digest"] else _recovered(raw, found)
     await write(
-        tools, raw, Report(_stored(stored["revision"]), True, {"artifact": stored, **_observed(raw, content)}, event)
+        tools,
+        raw,
+        Report(_stored(stored["revision"]), True, {"artifact": stored, **_observed(tools, repository, content)}, event),
     )
     return Result(after=repository.interval)
 
@@ -179,22 +181,16 @@ def _artifact(raw: Object, found: Artifact) -> Object:
     }
 
 
-def _observed(raw: Object, content: Content) -> Object:
+def _observed(tools: DeliveryTools, repository: GitRepository, content: Content) -> Object:
     """What the artifact was made of, for the next run to compare with and for the Kustomizations to build from."""
-    spec = raw.get("spec") or {}
+    spec = repository.raw.get("spec") or {}
     return {
         "observedIgnore": content.ignore,
         "observedSparseCheckout": list(content.sparse) or None,
         "observedRecurseSubmodules": content.recurse or None,
         "observedInclude": list(spec.get("include") or ()) or None,
-        "includedArtifacts": [_included(include) for include in content.includes] or None,
+        "includedArtifacts": [included(tools, repository, one.name) for one in content.includes] or None,
     }
-
-
-def _included(include: Include) -> Object:
-    commit = words.commit_of(include.revision)
-    return {"revision": include.revision, "path": include.name, "url": "", "digest": f"sha1:{commit}",
-            "lastUpdateTime": "1970-01-01T00:00:00Z"}  # fmt: skip
 
 
 def _headline(found: Artifact) -> str:
