@@ -184,12 +184,16 @@ class Run:
     async def release(self, finalizers: Sequence[str]) -> None:
         """Let the Application go on without these finalizers."""
         rest = [name for name in self.raw["metadata"].get("finalizers") or () if name not in finalizers]
-        await self._send({"metadata": {"finalizers": rest or None}})
+        await self._hold(rest)
 
     async def bind(self, finalizers: Sequence[str]) -> None:
         """Have the Application's deletion wait for these finalizers."""
-        known = list(self.raw["metadata"].get("finalizers") or ())
-        await self._send({"metadata": {"finalizers": [*known, *finalizers]}})
+        await self._hold([*(self.raw["metadata"].get("finalizers") or ()), *finalizers])
+
+    async def _hold(self, finalizers: Sequence[str]) -> None:
+        """The whole list is written, so only over the very object that it was read from; else ``Conflict``, and another run."""
+        version = self.raw["metadata"].get("resourceVersion")
+        await self._send({"metadata": {"finalizers": list(finalizers) or None, "resourceVersion": version}})
 
     async def _patch(self, extra: Object) -> None:
         """One merge patch with what changed; nothing is sent when nothing did."""
