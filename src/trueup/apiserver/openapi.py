@@ -23,7 +23,8 @@ _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _API_VERSION = "APIVersion defines the version of the schema that the object is written in."
 _KIND = "Kind is the kind of the object, in CamelCase; it cannot be changed."
 _METADATA = "Standard object's metadata."
-_UNSPEAKABLE = frozenset({"oneOf", "anyOf", "not", "nullable"})
+_GVK = "x-kubernetes-group-version-kind"
+_UNSPEAKABLE = frozenset({"allOf", "anyOf", "not", "nullable", "oneOf"})
 """What OpenAPI v2 has no words for."""
 _ALTERNATIVES = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": ("integer", "string"),
@@ -136,6 +137,9 @@ class OpenApi:
         name = f"{reverse}.{served.kind.version}.{served.kind.kind}"
         schema = dict((spec.get("schema") or {}).get("openAPIV3Schema") or {"type": "object"})
         if "components" not in lead:
+            if schema.get("x-kubernetes-preserve-unknown-fields"):  # named fields would let kubectl refuse all others
+                schemas[name] = {"type": "object", _GVK: [_gvk(served)]}
+                return name
             schema = _spoken(schema)
         meta = _META + "ObjectMeta"
         self._take(meta, schemas, lead)
@@ -150,8 +154,7 @@ class OpenApi:
                 **({"allOf": [{"$ref": lead + meta}]} if "components" in lead else {"$ref": lead + meta}),
             },
         }
-        kind = served.kind
-        schema["x-kubernetes-group-version-kind"] = [{"group": kind.group, "version": kind.version, "kind": kind.kind}]
+        schema[_GVK] = [_gvk(served)]
         schemas[name] = schema
         return name
 
@@ -183,33 +186,49 @@ class OpenApi:
         return {key: self._moved(item, schemas, lead) for key, item in value.items()}
 
 
+def _gvk(served: Served) -> Object:
+    return {"group": served.kind.group, "version": served.kind.version, "kind": served.kind.kind}
+
+
 def _spoken(schema: Any) -> Any:
-    """A structural schema without what OpenAPI v2 cannot say. Source: apiextensions-apiserver ``ToStructuralOpenAPIV2``."""
-    if isinstance(schema, list):
-        return [_spoken(each) for each in schema]
+    """A structural schema without what OpenAPI v2, or kubectl's reading of it, cannot bear.
+
+    Source: apiextensions-apiserver ``ToStructuralOpenAPIV2``.
+    """
     if not isinstance(schema, dict):
         return schema
     out = {key: value for key, value in schema.items() if key not in _UNSPEAKABLE}
-    if schema.get("nullable") or schema.get("x-kubernetes-int-or-string"):
+    open_ended = schema.get("x-kubernetes-preserve-unknown-fields")
+    if schema.get("nullable") or open_ended:
+        out.pop("items", None)
+        out.pop("properties", None)
+    if (
+        schema.get("nullable")
+        or schema.get("x-kubernetes-int-or-string")
+        or (open_ended and out.get("type") == "object")
+        or (out.get("type") == "array" and "items" not in out)
+    ):
         out.pop("type", None)
-    for key in ("properties", "items", "additionalProperties", "allOf"):
-        if key == "properties" and key in out:
-            out[key] = {name: _spoken(each) for name, each in out[key].items()}
-        elif key in out:
+    if "properties" in out:
+        nullable = {name for name, below in out["properties"].items() if below.get("nullable")}
+        if nullable & {*(out.get("required") or ())}:
+            out["required"] = [name for name in out["required"] if name not in nullable]
+        out["properties"] = {name: _spoken(below) for name, below in out["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if key in out:
             out[key] = _spoken(out[key])
     return out
 
 
 def _paths(path: str, served: Served, schema: str, *, v2: bool = False) -> Object:
-    kind = served.kind
-    gvk = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    gvk = _gvk(served)
     base = f"/{path}/namespaces/{{namespace}}" if served.namespaced else f"/{path}"
     collection, item = f"{base}/{served.resource.name}", f"{base}/{served.resource.name}/{{name}}"
 
     def operation(action: str) -> Object:
         found: Object = {
             "x-kubernetes-action": action,
-            "x-kubernetes-group-version-kind": gvk,
+            _GVK: gvk,
             "responses": {"200": _answer(schema, v2)},
         }
         if action in ("post", "put", "patch", "delete"):

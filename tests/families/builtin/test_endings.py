@@ -101,3 +101,26 @@ async def test_the_node_renews_its_lease() -> None:
         first = await stage.until(LEASE, "simulated-0", lambda one: one, "kube-node-lease")
         before = first["spec"]["renewTime"]
         await stage.until(LEASE, "simulated-0", lambda one: one["spec"]["renewTime"] > before, "kube-node-lease")
+
+
+async def test_a_pod_ends_at_its_deadline() -> None:
+    """It has failed, and says why."""
+    async with Stage() as stage:
+        await stage.create(bare("brief", activeDeadlineSeconds=5))
+        late = await stage.until(POD, "brief", lambda pod: pod["status"]["phase"] == "Failed")
+
+        assert late["status"]["reason"] == "DeadlineExceeded"
+
+
+async def test_a_circle_of_owners_can_be_deleted() -> None:
+    """Each waits for the next, so one of them is waited for no more."""
+    async with Stage() as stage:
+        names = ("one", "two", "three")
+        made = {name: await stage.create(bare(name)) for name in names}
+        for name, owner in zip(names, ("three", "one", "two"), strict=True):
+            held = {"apiVersion": "v1", "kind": "Pod", "name": owner, "uid": made[owner]["metadata"]["uid"]}
+            patch = {"metadata": {"ownerReferences": [{**held, "controller": True, "blockOwnerDeletion": True}]}}
+            await stage.client.patch(Ref(POD, "default", name), patch, "strategic")
+        await stage.client.delete(Ref(POD, "default", "one"), propagation="Foreground")
+        for name in names:
+            await stage.until(POD, name, lambda pod: pod is None)

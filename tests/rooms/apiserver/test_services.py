@@ -113,3 +113,15 @@ async def test_what_is_held_is_known_after_a_restart(client: InProcessClient, hu
     with pytest.raises(Invalid, match="provided port is already allocated"):
         await again.create(service("b", type="NodePort", ports=[{"port": 1, "nodePort": 30500}]))
     await other.close()
+
+
+async def test_what_belongs_to_a_type_goes_with_it(client: InProcessClient) -> None:
+    """Where nobody asked for anything else."""
+    await client.create(service("web", type="NodePort"))
+    stored = await client.get(ref("web", SERVICE))
+    spec = {**stored["spec"], "type": "ExternalName", "externalName": "example.com"}
+    changed = (await client.update({**stored, "spec": spec}))["spec"]
+
+    assert "externalTrafficPolicy" not in changed
+    assert "clusterIP" not in changed
+    assert "nodePort" not in changed["ports"][0]

@@ -33,6 +33,29 @@ def qos_class(spec: Mapping[str, Any]) -> str:
     return "Guaranteed"
 
 
+def _changed_service(obj: Object, old: Object, moment: Moment) -> None:
+    """What belongs to the old type and was not changed goes with it. Source: ``service/strategy.go``, dropTypeDependentFields."""
+    spec, before = obj["spec"], old["spec"]
+    kind = spec.get("type")
+    if _from_outside(before) and not _from_outside(spec):
+        _drop_same(spec, before, "externalTrafficPolicy")
+    if before.get("type") == "LoadBalancer" and kind != "LoadBalancer":
+        _drop_same(spec, before, "allocateLoadBalancerNodePorts")
+        _drop_same(spec, before, "loadBalancerClass")
+    if kind != "LoadBalancer" and (obj.get("status") or {}).get("loadBalancer"):
+        obj["status"] = {**obj["status"], "loadBalancer": {}}
+
+
+def _from_outside(spec: Mapping[str, Any]) -> bool:
+    reached = spec.get("type") == "ClusterIP" and bool(spec.get("externalIPs"))
+    return spec.get("type") in ("NodePort", "LoadBalancer") or reached
+
+
+def _drop_same(spec: Object, before: Mapping[str, Any], name: str) -> None:
+    if name in spec and spec[name] == before.get(name):
+        del spec[name]
+
+
 def _pod_grace(pod: Object, asked: int | None) -> int:
     """Only pods that run somewhere are given time."""
     spec = pod.get("spec") or {}
@@ -147,7 +170,10 @@ ROWS: Mapping[str, Strategy] = {
     "ResourceQuota": UNCOUNTED,
     "Secret": Strategy(counts_generations=False, selectable=frozenset({"type"})),
     "Service": Strategy(
-        counts_generations=False, keeps_status=True, selectable=frozenset({"spec.clusterIP", "spec.type"})
+        counts_generations=False,
+        keeps_status=True,
+        update=_changed_service,
+        selectable=frozenset({"spec.clusterIP", "spec.type"}),
     ),
     "ServiceAccount": UNCOUNTED,
 }

@@ -126,8 +126,12 @@ async def _judge(tools: Tools, dependent: Object) -> None:
     owners = await _owners(tools, dependent)
     if not owners.gone and not owners.waiting:
         return
-    blocking = any(_blocks(one, uid(dependent)) for one in tools.live.owned(uid(dependent)))
-    answer = verdict(dependent, owners, has_dependents=blocking)
+    below = tools.live.owned(uid(dependent))
+    answer = verdict(dependent, owners, has_dependents=any(_blocks(one, uid(dependent)) for one in below))
+    if answer == "Foreground" and any(_waits(one) for one in below):
+        # A circle: what waits for the last of its dependents must not be waited for by it.
+        free = [{**one, "blockOwnerDeletion": False} for one in meta(dependent)["ownerReferences"]]
+        await change(tools, dependent, {"metadata": {"uid": uid(dependent), "ownerReferences": free}})
     if isinstance(answer, dict):
         await change(tools, dependent, answer)
     elif answer is not None:
@@ -142,7 +146,7 @@ async def _owners(tools: Tools, dependent: Object) -> Owners:
         found = await _present(tools, ref, owner["uid"])
         if found is None:
             gone.append(owner)
-        elif meta(found).get("deletionTimestamp") and FOREGROUND in (meta(found).get("finalizers") or ()):
+        elif _waits(found):
             waiting.append(owner)
         else:
             solid.append(owner)
@@ -173,6 +177,11 @@ async def _finish(tools: Tools, owner: Object, finalizer: str) -> None:
     kept = [name for name in meta(owner).get("finalizers") or () if name != finalizer]
     about = {"finalizers": kept, "resourceVersion": meta(owner)["resourceVersion"]}
     await change(tools, owner, {"metadata": about})
+
+
+def _waits(obj: Object) -> bool:
+    """Whether it is being deleted in the foreground."""
+    return bool(meta(obj).get("deletionTimestamp")) and FOREGROUND in (meta(obj).get("finalizers") or ())
 
 
 def _blocks(dependent: Object, own: str) -> bool:

@@ -5,6 +5,7 @@ Source: apimachinery ``api/validation/objectmeta.go``; the kinds' own name rules
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -72,9 +73,19 @@ def _name_rule(kind: Kind) -> Callable[[str], formats.Problems]:
         return formats.path_segment
     if kind.kind == "StatefulSet" and kind.group == "apps":
         return formats.label
+    if kind.kind == "IPAddress" and kind.group == "networking.k8s.io":
+        return _address
     if not kind.group and kind.kind in ("Namespace", "Service"):
         return formats.label if kind.kind == "Namespace" else formats.dns1035
     return formats.subdomain
+
+
+def _address(name: str) -> formats.Problems:
+    try:
+        canonical = str(ipaddress.ip_address(name))
+    except ValueError:
+        return ("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",)
+    return () if canonical == name else (f'must be in canonical form ("{canonical}")',)
 
 
 def _owners(owners: Any) -> Causes:

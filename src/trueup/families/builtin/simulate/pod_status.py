@@ -34,6 +34,33 @@ def next_status(pod: Object, bound: float, moment: float) -> tuple[Object | None
     status = pod.get("status") or {}
     if status.get("phase") in ("Succeeded", "Failed"):
         return None, None
+    left = _deadline(pod, moment)
+    if left is not None and left <= 0:
+        return _late(pod, moment), None
+    new, after = _next(pod, bound, moment)
+    return new, after if left is None else left if after is None else min(left, after)
+
+
+def _deadline(pod: Object, moment: float) -> float | None:
+    """Seconds that a pod may go on, if it may not for ever."""
+    allowed, started = pod["spec"].get("activeDeadlineSeconds"), (pod.get("status") or {}).get("startTime")
+    if allowed is None:
+        return None
+    return seconds(started) + int(allowed) - moment if started else float(allowed)
+
+
+def _late(pod: Object, moment: float) -> Object:
+    """It was active for too long. Source: kubelet ``active_deadline.go``."""
+    status = dict(pod.get("status") or {})
+    status |= {"phase": "Failed", "reason": "DeadlineExceeded"}
+    status["message"] = "Pod was active on the node longer than the specified deadline"
+    status["conditions"] = _conditions(pod, moment, ready=False, reason="PodFailed")
+    return status
+
+
+def _next(pod: Object, bound: float, moment: float) -> tuple[Object | None, float | None]:
+    """As `next_status`, of a pod that goes on."""
+    status = pod.get("status") or {}
     how = course(pod)
     if how.image_pull_error:
         if _waiting_reason(status) == "ImagePullBackOff":

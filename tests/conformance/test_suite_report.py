@@ -1,0 +1,56 @@
+"""What `make conformance` reads out of the suite's report."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "conformance.py"
+
+
+@pytest.fixture
+def script() -> ModuleType:
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("conformance", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def spec(text: str, state: str, message: str = "") -> dict[str, object]:
+    failure = {"Failure": {"Message": message}} if message else {}
+    return {
+        "LeafNodeType": "It",
+        "ContainerHierarchyTexts": ["[sig-x] Things"],
+        "LeafNodeText": text,
+        "State": state,
+        **failure,
+    }
+
+
+def test_specs_are_named_as_the_list_names_them(script: ModuleType) -> None:
+    """By all containers and the leaf; what was skipped is no outcome."""
+    report = [{"SpecReports": [spec("work", "passed"), spec("rest", "skipped"), {"LeafNodeType": "BeforeSuite"}]}]
+
+    assert script.outcomes(report) == {"[sig-x] Things work": ("passed", "")}
+
+
+def test_what_did_not_pass_is_told_with_its_reason(script: ModuleType) -> None:
+    """Specs that were not run count as not passed."""
+    results = {"a": ("passed", ""), "b": ("failed", "it broke\nhere")}
+
+    assert script.summary(["a", "b", "c"], results) == (
+        [
+            "FAILED b",
+            "    it broke",
+            "    here",
+            "NOT RUN c",
+            "    the suite has no such spec, or skipped it",
+        ],
+        1,
+    )
