@@ -25,7 +25,7 @@ from trueup.client.incluster import IN_CLUSTER
 from trueup.client.kubeconfig import load
 from trueup.family import Controller
 from trueup.kube.names import Key
-from trueup.kube.problems import AlreadyExists
+from trueup.kube.problems import AlreadyExists, Forbidden
 from trueup.runtime.clock import SystemClock
 from trueup.runtime.lease import Replicas
 from trueup.runtime.metrics import CONTENT_TYPE, Metrics
@@ -123,7 +123,7 @@ async def _replicas(
     inside = access.context == IN_CLUSTER
     namespace = settings.namespace or (access.namespace if inside else NAMESPACE)
     if not inside and not settings.namespace:
-        with suppress(AlreadyExists):
+        with suppress(AlreadyExists, Forbidden):  # who may not make it may still use it
             await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     host = re.sub(r"[^a-z0-9.-]", "-", socket.gethostname().lower()).strip("-.") or "trueup"
     identity = os.environ.get("POD_NAME") or f"{host}-{secrets.token_hex(4)}"
