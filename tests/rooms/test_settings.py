@@ -48,7 +48,7 @@ def test_mapping(tmp_path: Path) -> None:
     url = "https://git.example.com/a.git?x=y"
     assert {url: tmp_path.resolve()} == parse_mapping((f"{url}={tmp_path}",))
     for wrong in ("https://git.example.com/a.git", f"={tmp_path}"):
-        with pytest.raises(ValueError, match="is no mapping|there is no folder"):
+        with pytest.raises(ValueError, match="is no mapping"):
             parse_mapping((wrong,))
     with pytest.raises(ValueError, match="there is no folder"):
         parse_mapping((f"{url}={tmp_path}/nothing",))
