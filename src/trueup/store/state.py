@@ -19,8 +19,8 @@ from trueup.kube.names import Object
 from trueup.store.history import Entry, Event, EventType, Gone, History
 from trueup.store.log import Log, Row, StoreProblem
 
-COMPACT_EVERY = 1_000
-"""Revisions between two compactions of the log: each takes a few milliseconds of the writer's time."""
+COMPACT_EVERY = 250
+"""Revisions between two compactions of the log: each takes some five milliseconds of the writer's time, which commits wait for."""
 
 _log = logging.getLogger("trueup.store")
 
