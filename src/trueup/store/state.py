@@ -20,7 +20,7 @@ from trueup.store.history import Entry, Event, EventType, Gone, History
 from trueup.store.log import Log, Row, StoreProblem
 
 COMPACT_EVERY = 250
-"""Revisions between two compactions of the log: each takes some five milliseconds of the writer's time, which commits wait for."""
+"""Revisions between two compactions of the log: each takes about five milliseconds, which commits wait for."""
 
 _log = logging.getLogger("trueup.store")
 
