@@ -21,7 +21,6 @@ _TYPES: Mapping[str, Type] = {
     "bool": types.BOOL,
     "bytes": types.BYTES,
     "double": types.DOUBLE,
-    "dyn": types.DYN,
     "google.protobuf.Duration": types.DURATION,
     "google.protobuf.Timestamp": types.TIMESTAMP,
     "int": types.INT,

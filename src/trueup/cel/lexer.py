@@ -67,8 +67,8 @@ def _unread(text: str, at: int) -> str:
     """What the lexer gives up on: the whole rest for a string without end, else a character."""
     if text[at] in "\"'":
         return text[at:].split("\n", 1)[0]
-    if text[at] in "|&" or text[at] == "=":
-        return text[at : at + 1] if text[at + 1 : at + 2] in ("", " ") else text[at : at + 2]
+    if text[at] in "|&=":
+        return text[at : at + 2]
     return text[at]
 
 

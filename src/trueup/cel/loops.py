@@ -13,7 +13,7 @@ from trueup.cel import costs
 from trueup.cel.problems import BudgetExceeded, CelError
 from trueup.cel.reading import Absent
 from trueup.cel.tree import Comprehension, Node
-from trueup.cel.values import key_of, key_value, keys_of
+from trueup.cel.values import Duration, Optional, Timestamp, TypeValue, Uint, key_of, key_value, keys_of
 
 Closure = Callable[[list[Any]], Any]
 
@@ -202,7 +202,27 @@ def _items(held: Any) -> Iterable[Any]:
         return held
     if isinstance(held, dict):
         return keys_of(held)
-    raise CelError("no such overload")
+    raise not_iterable(held)
+
+
+def not_iterable(held: Any) -> CelError:
+    """The error of a loop over what has no items, in cel-go's words."""
+    return CelError(f"got '{_GO_NAMES.get(held.__class__, held.__class__.__name__)}', expected iterable type")
+
+
+_GO_NAMES: Mapping[type, str] = {
+    bool: "types.Bool",
+    bytes: "types.Bytes",
+    float: "types.Double",
+    int: "types.Int",
+    str: "types.String",
+    type(None): "types.Null",
+    Duration: "types.Duration",
+    Optional: "*types.Optional",
+    Timestamp: "types.Timestamp",
+    TypeValue: "*types.Type",
+    Uint: "types.Uint",
+}
 
 
 def _plain_quantifier(decides: bool) -> Callable[[Closure, int, Closure, Closure | None], Closure]:
@@ -274,6 +294,6 @@ def _rounds(over: Closure, place: int, second: int | None) -> Rounds:
                     f[second] = held[key]
                 yield
         else:
-            raise CelError("no such overload")
+            raise not_iterable(held)
 
     return rounds

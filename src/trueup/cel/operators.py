@@ -13,7 +13,7 @@ from trueup.cel.numbers import checked_int
 from trueup.cel.problems import CelError
 from trueup.cel.standard import pattern
 from trueup.cel.tree import Node
-from trueup.cel.values import INT_MAX, INT_MIN, Duration, Timestamp, Uint, equals
+from trueup.cel.values import INT_MAX, INT_MIN, Duration, Timestamp, Uint, equals, type_name_of
 
 Closure = Callable[[list[Any]], Any]
 Maker = Callable[[Sequence[Node], "list[Closure]"], "Closure | None"]
@@ -29,8 +29,11 @@ _TRAITS: Mapping[str, frozenset[type]] = {
     **dict.fromkeys(
         ("_<_", "_<=_", "_>_", "_>=_"), frozenset({bool, int, Uint, float, str, bytes, Timestamp, Duration})
     ),
-    "!_": frozenset({bool}),
 }
+
+
+_PLAINLY = frozenset({"contains", "endsWith", "matches", "startsWith"})
+"""Functions that values carry out themselves, whose errors do not name them."""
 
 
 def lacks_trait(function: str, values: Sequence[Any]) -> CelError:
@@ -42,7 +45,9 @@ def lacks_trait(function: str, values: Sequence[Any]) -> CelError:
         and not (function == "_+_" and isinstance(values[0], list))
     ):
         return CelError(f"no such overload: {function}")
-    return CelError("no such overload")
+    if not function[:1].isalpha() or function in _PLAINLY:
+        return CelError("no such overload")
+    return CelError(f"no such overload: {function}({', '.join(map(type_name_of, values))})")
 
 
 def _equals(args: Sequence[Node], closures: list[Closure]) -> Closure | None:

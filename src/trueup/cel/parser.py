@@ -26,6 +26,11 @@ _PRIMARY = (
 _RELATIONS = {each: f"_{each}_" for each in ("<", "<=", ">=", ">", "==", "!=")} | {"in": "@in"}
 _SUMS = {"+": "_+_", "-": "_-_"}
 _PRODUCTS = {"*": "_*_", "/": "_/_", "%": "_%_"}
+_STARTS = frozenset(
+    {"[", "{", "(", ".", "-", "!", "true", "false", "null", "IDENTIFIER"}
+    | {"NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES"}
+)
+_GOES_ON = frozenset({*_RELATIONS, *_SUMS, *_PRODUCTS, "&&", "||", "?", ".", "["})
 _LEVELS: tuple[Mapping[str, str], ...] = (_RELATIONS, _SUMS, _PRODUCTS)
 
 
@@ -44,6 +49,7 @@ class Parser:
         self._next = 0
         self._token = self._tokens[0]
         self._depth = 0
+        self._within: list[frozenset[str]] = [frozenset({"<EOF>"})]
 
     def parse(self) -> Node:
         """The tree. Raises ``CelProblem``."""
@@ -70,19 +76,41 @@ class Parser:
             self._token = self._tokens[self._next]
         return token
 
-    def _expect(self, kind: str, expecting: str = "") -> Token:
-        if self._token.kind != kind:
-            quoted = kind if kind == "IDENTIFIER" else f"'{kind}'"
-            self._mismatched(expecting or quoted)
-        return self._take()
+    def _expect(self, kind: str, *, follows: frozenset[str] | None = None, expecting: str = "") -> Token:
+        """Take a token of a kind. Where it is missing, or another is too many, say so and go on, as ANTLR does.
 
-    def _mismatched(self, expecting: str) -> None:
-        follows = self._tokens[min(self._next + 1, len(self._tokens) - 1)].kind
-        word = "extraneous" if f"'{follows}'" == expecting and self._token.kind != "<EOF>" else "mismatched"
-        self._syntax(f"{word} input '{self._token.text}' expecting {expecting}")
+        ``follows``: what may come after it, None where nothing is made up.
+        """
+        token = self._token
+        if token.kind == kind:
+            return self._take()
+        expecting = expecting or (kind if kind == "IDENTIFIER" else f"'{kind}'")
+        if token.kind != "<EOF>" and self._tokens[self._next + 1].kind == kind:
+            self._say(f"extraneous input '{token.text}' expecting {expecting}")
+            self._take()
+            return self._take()
+        if follows is not None and (token.kind in follows or token.kind in self._around()):
+            self._say(f"missing {expecting} at '{token.text}'")
+            return Token(kind, kind, token.at)
+        self._syntax(f"mismatched input '{token.text}' expecting {expecting}")
+        raise AssertionError
+
+    def _around(self) -> frozenset[str]:
+        """What may come after what is being read, from what it is in."""
+        return self._within[-2] if len(self._within) > 1 else frozenset()
+
+    def _inside(self, *closers: str) -> Node:
+        """An expression within something that goes on with one of these."""
+        self._within.append(frozenset(closers))
+        node = self._expression()
+        self._within.pop()
+        return node
+
+    def _say(self, message: str) -> None:
+        self._issues.append(Issue(self._token.at, f"Syntax error: {message}"))
 
     def _syntax(self, message: str) -> None:
-        self._issues.append(Issue(self._token.at, f"Syntax error: {message}"))
+        self._say(message)
         raise _Syntax
 
     # --- operators, loosest first --------------------------------------------------------------------------------
@@ -95,8 +123,10 @@ class Parser:
         node = self._logic("||", "_||_")
         if self._token.kind == "?":
             at = self._take().at
+            self._within.append(frozenset({":"}))
             yes = self._logic("||", "_||_")
-            self._expect(":")
+            self._within.pop()
+            self._expect(":", follows=_STARTS)
             node = Call(at, "_?_:_", [node, yes, self._expression()])
         self._depth -= 1
         return node
@@ -149,8 +179,8 @@ class Parser:
                 optional = self._token.kind == "?"
                 if optional:
                     self._take()
-                index = self._expression()
-                self._expect("]")
+                index = self._inside("]")
+                self._close("]")
                 node = Call(at, "_[?_]" if optional else "_[_]", [node, index])
             else:
                 return node
@@ -165,6 +195,9 @@ class Parser:
             self._take()
             self._escaped(token)
             return Select(at, operand, token.text[1:-1], optional=optional)
+        if token.kind == "in":  # read on as the operator
+            self._say("no viable alternative at input '.in'")
+            return operand
         if token.kind != "IDENTIFIER":
             self._no_name(token)
         self._take()
@@ -185,12 +218,18 @@ class Parser:
     def _arguments(self) -> list[Node]:
         args: list[Node] = []
         if self._token.kind != ")":
-            args.append(self._expression())
+            args.append(self._inside(")", ","))
             while self._token.kind == ",":
                 self._take()
-                args.append(self._expression())
-        self._expect(")")
+                args.append(self._inside(")", ","))
+        self._close(")")
         return args
+
+    def _close(self, kind: str) -> None:
+        """The end of what was opened; what follows it is what follows all of it."""
+        self._within.append(frozenset({kind}))
+        self._expect(kind, follows=_GOES_ON)
+        self._within.pop()
 
     def _call(self, at: int, function: str, args: list[Node], target: Node | None) -> Node:
         expander = self._macros.get((function, len(args), target is not None))
@@ -211,8 +250,8 @@ class Parser:
             return self._named()
         if kind == "(":
             self._take()
-            node = self._expression()
-            self._expect(")")
+            node = self._inside(")")
+            self._close(")")
             return node
         if kind == "[":
             return self._list()
@@ -223,6 +262,10 @@ class Parser:
             return self._literal(self._take(), "-", token.at)
         if kind in _LITERALS:
             return self._literal(self._take(), "", token.at)
+        if kind != "<EOF>" and self._tokens[self._next + 1].kind in _STARTS:
+            self._say(f"extraneous input '{token.text}' expecting {_PRIMARY}")
+            self._take()
+            return self._unary()
         self._syntax(f"mismatched input '{token.text}' expecting {_PRIMARY}")
         raise AssertionError
 
@@ -269,11 +312,11 @@ class Parser:
             if self._token.kind == "?":
                 self._take()
                 optional.add(len(items))
-            items.append(self._expression())
+            items.append(self._inside("]", ","))
             if self._token.kind != ",":
                 break
             self._take()
-        self._expect("]")
+        self._expect("]", expecting="{']', ','}" if items else "")
         return ListNode(at, items, frozenset(optional))
 
     def _map_entries(self) -> list[Entry]:
@@ -286,13 +329,13 @@ class Parser:
             optional = self._token.kind == "?"
             if optional:
                 self._take()
-            key = self._expression()
-            at = self._expect(":").at
-            entries.append(Entry(at, key, self._expression(), optional))
+            key = self._inside(":")
+            at = self._expect(":", follows=_STARTS).at
+            entries.append(Entry(at, key, self._inside("}", ","), optional))
             if self._token.kind != ",":
                 break
             self._take()
-        self._expect("}")
+        self._expect("}", expecting="{'}', ','}" if entries else "")
         return entries
 
     def _fields(self) -> list[Entry]:
@@ -307,16 +350,16 @@ class Parser:
                 self._take()
             token = self._token
             if token.kind not in ("IDENTIFIER", "ESC_IDENTIFIER"):
-                self._mismatched("{IDENTIFIER, ESC_IDENTIFIER}")
+                self._syntax(f"mismatched input '{token.text}' expecting {{IDENTIFIER, ESC_IDENTIFIER}}")
             self._take()
             self._escaped(token)
             name = token.text[1:-1] if token.kind == "ESC_IDENTIFIER" else token.text
-            at = self._expect(":").at
-            entries.append(Entry(at, None, self._expression(), optional, name))
+            at = self._expect(":", follows=_STARTS).at
+            entries.append(Entry(at, None, self._inside("}", ","), optional, name))
             if self._token.kind != ",":
                 break
             self._take()
-        self._expect("}")
+        self._expect("}", expecting="{'}', ','}" if entries else "")
         return entries
 
     def _literal(self, token: Token, sign: str, at: int) -> Node:

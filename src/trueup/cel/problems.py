@@ -50,6 +50,8 @@ def _place(text: str, offset: int) -> tuple[int, int]:
 
 
 def _shown(text: str, line: int, column: int, message: str) -> str:
+    if not text:
+        return f"ERROR: <input>:1:0: {message}"
     shown = f"ERROR: <input>:{line}:{column + 1}: {message}"
     lines = text.split("\n")
     if not 0 < line <= len(lines):

@@ -119,6 +119,8 @@ def field(value: Any, key: str) -> Any:
             return value
         inner = value.value()
         return Optional(inner[key]) if isinstance(inner, dict) and key in inner else NONE
+    if isinstance(value, list):
+        raise CelError("unsupported index type 'string' in list")
     raise CelError(f"no such key: {key}")
 
 

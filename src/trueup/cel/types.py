@@ -135,12 +135,15 @@ def shown(of: Type) -> str:
     if kind in ("list", "map", "type", "opaque"):
         name = of.name if kind == "opaque" else kind
         return f"{name}({', '.join(map(shown, of.params))})" if of.params else name
-    return _LONG_NAMES.get(kind, kind)
+    return kind
 
 
 def type_word(of: Type) -> str:
-    """A type as Kubernetes writes an expression's: as in messages, but for null's."""
-    return "null_type" if of.kind == "null_type" else shown(of)
+    """A type as Kubernetes writes an expression's: as in messages, but with the full names of times and null."""
+    if of.kind in ("list", "map", "type", "opaque") and of.params:
+        name = of.name if of.kind == "opaque" else of.kind
+        return f"{name}({', '.join(map(type_word, of.params))})"
+    return "null_type" if of.kind == "null_type" else _LONG_NAMES.get(of.kind, "") or shown(of)
 
 
 class Field(NamedTuple):
