@@ -184,6 +184,11 @@ def test_keys_find_and_walk(screen: Screen) -> None:
     screen.picture("unfound")
     browser.key("Escape")
     browser.until(f"{shown} === 3")
+    browser.ask("document.querySelector('[data-only=Healthy]').click()")
+    browser.until("document.querySelector('[data-only=Healthy]').getAttribute('aria-pressed') === 'true'")
+    assert browser.ask("document.querySelector('[data-find]').value") == "Healthy"
+    browser.ask("document.querySelector('[data-only=Healthy]').click()")
+    browser.until(f"{shown} === 3 && document.querySelector('[data-find]').value === ''")
     browser.key("j")
     first = browser.ask("document.activeElement.textContent")
     browser.key("j")

@@ -84,9 +84,20 @@ function settle() {
   table.hidden = !all.length || !found;
   document.querySelector("[data-none]").hidden = all.length > 0;
   document.querySelector("[data-unfound]").hidden = !all.length || found > 0;
+  const order = ["Degraded", "Missing", "Progressing", "Suspended", "Unknown", "Healthy"];
+  const words = [...counts.keys()].sort((one, other) => order.indexOf(one) - order.indexOf(other));
   const sums = document.querySelector("[data-sums]");
-  const text = [`${all.length} in all`, ...[...counts].map(([word, count]) => `${count} ${word}`)].join(" · ");
-  if (sums.textContent !== text) sums.textContent = text;
+  const text = `${all.length} in all ${words.map((word) => `${word} ${counts.get(word)}`).join(" ")} ${wanted}`;
+  if (sums.dataset.told === text) return;
+  sums.dataset.told = text;
+  sums.replaceChildren(`${all.length} in all`, ...words.map((word) => {
+    const button = document.createElement("button");
+    button.className = `state ${word.toLowerCase()}`;
+    button.dataset.only = word;
+    button.textContent = `${counts.get(word)} ${word}`;
+    button.setAttribute("aria-pressed", String(wanted === word.toLowerCase()));
+    return button;
+  }));
 }
 
 let settling;
@@ -214,6 +225,11 @@ find?.addEventListener("input", settle);
 addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.action) press(button);
+  if (button?.dataset.only) {
+    find.value = button.getAttribute("aria-pressed") === "true" ? "" : button.dataset.only;
+    settle();
+    document.querySelector(`[data-only="${CSS.escape(button.dataset.only)}"]`)?.focus();
+  }
   if (button && "clear" in button.dataset) { find.value = ""; settle(); find.focus(); }
 });
 addEventListener("keydown", (event) => {
