@@ -1,4 +1,4 @@
-"""`trueup apiserver` in a process of its own, for benchmarks that measure it from outside."""
+"""`trueup apiserver`, or `up`, in a process of its own, for benchmarks that measure it from outside."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *options: str) -> AsyncIterator[Serving]:
+async def serving(folder: Path, *options: str, verb: str = "apiserver") -> AsyncIterator[Serving]:
     """A server for as long as the block runs; its log is in the folder."""
     state = folder / "state"
-    command = [sys.executable, "-m", "trueup.cli.main", "apiserver", "--state", str(state), "--listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "trueup.cli.main", verb, "--state", str(state), "--listen", "127.0.0.1:0"]
     with (folder / "log").open("wb") as log:
         began = time.monotonic()
         process = await asyncio.create_subprocess_exec(*command, *options, stdout=log, stderr=log)
