@@ -6,7 +6,15 @@ from trueup.families.builtin import pods, rollout
 from trueup.families.builtin.kinds import DAEMON_SET, NODE, POD, REVISION
 from trueup.families.builtin.revisions import HASH, revision_of
 from trueup.families.builtin.simulate.node import misfit
-from trueup.families.builtin.tools import OWNED, controlled, create, owner_keys, remove, write_status
+from trueup.families.builtin.tools import (
+    OWNED,
+    REFUSED_AGAIN,
+    controlled,
+    make_pod,
+    owner_keys,
+    remove,
+    write_status,
+)
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import labels, meta
@@ -111,14 +119,17 @@ async def reconcile(tools: Tools, key: Key) -> Result:
         await remove(tools, pod)
         owned = [one for one in owned if one is not pod]
     taken = {target(pod) for pod in every}
+    refused = False
     for node in nodes:
         if node not in taken:
-            owned.append(await create(tools, new_pod(daemon_set, node, revision)))
+            made = await make_pod(tools, daemon_set, new_pod(daemon_set, node, revision))
+            owned += [made] if made is not None else []
+            refused |= made is None
     await write_status(tools, daemon_set, status(daemon_set, owned, nodes, revision, tools.clock.now()))
     waits = (
         pods.available_in(p, float(daemon_set["spec"].get("minReadySeconds") or 0), tools.clock.now()) for p in owned
     )
-    return Result(after=min((wait for wait in waits if wait), default=None))
+    return Result(after=REFUSED_AGAIN if refused else min((wait for wait in waits if wait), default=None))
 
 
 def _every(obj: Object) -> list[str]:

@@ -9,11 +9,12 @@ from trueup.families.builtin.kinds import JOB, POD
 from trueup.families.builtin.tools import (
     OFFERED,
     OWNED,
+    REFUSED_AGAIN,
     SELECTING,
     claim,
     condition,
     controlled,
-    create,
+    make_pod,
     owner_keys,
     remove,
     seconds,
@@ -266,7 +267,9 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     for pod in decision.delete:
         await remove(tools, pod)
     for index in decision.create:
-        await create(tools, _pod(job, index, decision.failures.get(index, 0)))
+        if await make_pod(tools, job, _pod(job, index, decision.failures.get(index, 0))) is None:
+            decision.after = REFUSED_AGAIN
+            break
     if decision.create:
         _count(
             decision.status,
@@ -274,9 +277,20 @@ async def reconcile(tools: Tools, key: Key) -> Result:
             decision.status.get("succeeded", 0),
             decision.status.get("failed", 0),
         )
+    _tell(tools, job, decision.status)
     await write_status(tools, job, decision.status)
     ended = finished({"status": decision.status}) and job["spec"].get("ttlSecondsAfterFinished") is None
     return Result(after=None if ended else decision.after)
+
+
+def _tell(tools: Tools, job: Object, status: Object) -> None:
+    """An event for what has been decided now."""
+    if finished({"status": status}) and not finished(job):
+        why = held(status, "Failed")
+        if why is not None:
+            tools.events.record(job, "Warning", why["reason"], why["message"])
+        else:
+            tools.events.record(job, "Normal", "Completed", "Job completed")
 
 
 def _pod(job: Object, index: int, failures: int) -> Object:

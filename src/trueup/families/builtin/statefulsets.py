@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import CLAIM, POD, REVISION, STATEFUL_SET
 from trueup.families.builtin.revisions import HASH, revision_of
-from trueup.families.builtin.tools import OWNED, controlled, create, owner_keys, owner_reference, remove, write_status
+from trueup.families.builtin.tools import (
+    OWNED,
+    REFUSED_AGAIN,
+    controlled,
+    create,
+    make_pod,
+    owner_keys,
+    owner_reference,
+    remove,
+    write_status,
+)
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import labels, meta
@@ -162,6 +172,7 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     moment = tools.clock.now()
     owned = [pod for pod in controlled(tools, stateful_set, POD) if ordinal(stateful_set, pod) >= 0]
     step = decide(stateful_set, owned, name, moment)
+    after = step.after
     for pod in step.delete:
         await remove(tools, pod)
     for number in step.create:
@@ -172,9 +183,13 @@ async def reconcile(tools: Tools, key: Key) -> Result:
                     await create(tools, claim)
                 except AlreadyExists:
                     continue
-        owned.append(await create(tools, new_pod(stateful_set, template, number, revision)))
+        made = await make_pod(tools, stateful_set, new_pod(stateful_set, template, number, revision))
+        if made is None:
+            after = REFUSED_AGAIN
+            break
+        owned.append(made)
     await write_status(tools, stateful_set, status(stateful_set, owned, name, moment))
-    return Result(after=step.after)
+    return Result(after=after)
 
 
 def _template_for(tools: Tools, stateful_set: Object, update: Object, number: int) -> tuple[str, Object]:

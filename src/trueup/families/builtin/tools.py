@@ -16,13 +16,15 @@ from trueup.families.builtin.kinds import POD
 from trueup.family import Tools
 from trueup.kube.names import Key, Kind, Object, Ref
 from trueup.kube.objects import controller_of, labels, meta, owner_uids, uid
-from trueup.kube.problems import Conflict, NotFound
+from trueup.kube.problems import Conflict, Forbidden, Invalid, NotFound
 from trueup.kube.selectors import LabelSelector
 from trueup.merge.jsonpatch import diff_merge
 from trueup.ports import Propagation
 from trueup.timing.rfc3339 import format_time, parse_time
 
 MANAGER = "kube-controller-manager"
+REFUSED_AGAIN = 5.0
+"""Seconds until a pod that was refused is tried again."""
 _ORPHANS, _OWNER = "orphans", "owner"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -128,6 +130,24 @@ async def create(tools: Tools, obj: Object) -> Object:
     new = await tools.client.create(obj, manager=MANAGER)
     tools.live.note(new)
     return new
+
+
+async def make_pod(tools: Tools, owner: Object, pod: Object) -> Object | None:
+    """Create a pod of an owner and tell of it; None when it is refused, which is told as well."""
+    kind, named = owner["kind"], meta(pod).get("name")
+    try:
+        made = await create(tools, pod)
+    except (Forbidden, Invalid) as refused:
+        text = f"Error creating: {refused}"
+        if kind == "StatefulSet":
+            text = f"create Pod {named} in StatefulSet {meta(owner)['name']} failed error: {refused}"
+        tools.events.record(owner, "Warning", "FailedCreate", text)
+        return None
+    text = f"Created pod: {meta(made)['name']}"
+    if kind == "StatefulSet":
+        text = f"create Pod {named} in StatefulSet {meta(owner)['name']} successful"
+    tools.events.record(owner, "Normal", "SuccessfulCreate", text)
+    return made
 
 
 async def change(
