@@ -12,6 +12,7 @@ from trueup.apiserver.request import Request, Write
 from trueup.apiserver.verbs.delete import DeleteOptions
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Invalid
+from trueup.kube.query import flag
 
 _POLICIES = ("Foreground", "Background", "Orphan")
 _LONGEST_MANAGER = 128
@@ -28,7 +29,7 @@ def write_of(request: Request, target: Target, warnings: list[str]) -> Write:
         manager=_manager(request),
         dry_run=_dry_run(query.get("dryRun", ""), "CreateOptions"),
         validation=validation,
-        force=query.get("force") in ("true", "1"),
+        force=flag(query, "force"),
         subresource=target.subresource,
         warnings=warnings,
     )
@@ -72,7 +73,7 @@ def delete_options(body: Object, query: Mapping[str, str], write: Write) -> tupl
     if grace is not None and not isinstance(grace, int):
         raise BadRequest(f"gracePeriodSeconds must be a number, not {grace!r}")
     propagation = body.get("propagationPolicy") or query.get("propagationPolicy", "")
-    orphan = body.get("orphanDependents", {"true": True, "false": False}.get(query.get("orphanDependents", "")))
+    orphan = body.get("orphanDependents", flag(query, "orphanDependents") if query.get("orphanDependents") else None)
     if orphan is not None and propagation:
         text = "Forbidden: orphanDependents and deletionPropagation cannot be both set"
         raise Invalid(

@@ -23,6 +23,7 @@ from trueup.apiserver.verbs.update import update
 from trueup.kube.documents import dump
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, MethodNotAllowed, NotAcceptable, NotFound
+from trueup.kube.query import flag
 from trueup.ports import PatchType
 from trueup.store.state import Entry
 
@@ -171,7 +172,7 @@ def _shaped(hub: Hub, served: Served, request: Request, obj: Object, status: int
 def _verb(request: Request, target: Target) -> str:
     match request.method:
         case "GET" | "HEAD":
-            if request.query.get("watch") in ("true", "1"):
+            if flag(request.query, "watch"):
                 return "watch"
             return "get" if target.name else "list"
         case "POST":

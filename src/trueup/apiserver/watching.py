@@ -19,10 +19,10 @@ from trueup.apiserver.request import Request, Response
 from trueup.apiserver.tables import table
 from trueup.apiserver.verbs.watch import BOOKMARK_EVERY, Change, Watcher, bookmark, check_initial
 from trueup.kube.problems import Expired
+from trueup.kube.query import flag
 
 _LONGEST = 3600
 """Seconds, where the client names no timeout."""
-_YES = ("true", "1")
 _PIECE = 64 * 1024
 """Bytes of lines that are sent as one piece when there are more than one to send."""
 _BLANK = b" "
@@ -35,7 +35,7 @@ def answer(hub: Hub, served: Served, request: Request, target: Target) -> Respon
     fields = query.get("fieldSelector", "")
     if target.name:
         fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")
-    check_initial(query.get("resourceVersionMatch", ""), query.get("sendInitialEvents") in _YES)
+    check_initial(query.get("resourceVersionMatch", ""), flag(query, "sendInitialEvents"))
     seconds = wire.number(query, "timeoutSeconds") or _LONGEST
     watcher = Watcher(hub, served, target.namespace, query.get("labelSelector", ""), fields)
     stream = _Stream(hub, served, request, watcher, seconds)
@@ -64,7 +64,7 @@ class _Stream:
 
     @property
     def _initial(self) -> bool:
-        return self._query.get("sendInitialEvents") in _YES
+        return flag(self._query, "sendInitialEvents")
 
     def __aiter__(self) -> AsyncGenerator[bytes]:
         return self._lines
@@ -97,7 +97,7 @@ class _Stream:
             yield piece
         if self._initial:
             yield self._bookmark(self._started, initial_end=True)
-        async with aclosing(self._live(seconds, self._query.get("allowWatchBookmarks") in _YES)) as live:
+        async with aclosing(self._live(seconds, flag(self._query, "allowWatchBookmarks"))) as live:
             async for line in live:
                 yield line
 

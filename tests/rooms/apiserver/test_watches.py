@@ -292,3 +292,17 @@ async def test_many_watches_share_the_encoding(client: InProcessClient, hub: Hub
 
     assert line is not None
     assert hub.store.bucket("configmaps").history.events[-1].line is line
+
+
+@pytest.mark.parametrize("word", ["true", "True", "1", "yes", ""])
+async def test_a_flag_is_on_unless_it_says_no(client: InProcessClient, web: Web, word: str) -> None:
+    """Python's clients say `watch=True`; everything but `0` and `false` is meant as yes."""
+    await client.create(config_map("a"))
+    async with web.watch(MAPS, watch=word, allowWatchBookmarks=word) as watch:
+        assert await watch.names(1) == [("ADDED", "a")]
+
+
+@pytest.mark.parametrize("word", ["false", "False", "0"])
+async def test_a_flag_that_says_no_is_off(client: InProcessClient, web: Web, word: str) -> None:
+    """Such a watch is a list."""
+    assert (await web.get(MAPS, watch=word))["kind"] == "ConfigMapList"

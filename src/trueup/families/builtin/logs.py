@@ -9,6 +9,7 @@ from typing import Any
 from trueup.kube.names import Object
 from trueup.kube.objects import meta
 from trueup.kube.problems import BadRequest
+from trueup.kube.query import flag
 from trueup.timing.rfc3339 import parse_time
 
 _KINDS = (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses"))
@@ -40,7 +41,7 @@ def pod_logs(pod: Object, query: Mapping[str, str]) -> AsyncIterator[bytes]:
     tail = query.get("tailLines", "")
     if tail.isdigit():
         lines = lines[len(lines) - min(int(tail), len(lines)) :]
-    stamped = query.get("timestamps") in ("true", "1")
+    stamped = flag(query, "timestamps")
     body = "".join(f"{at} {line}\n" if stamped else f"{line}\n" for at, line in lines).encode()
     limit = query.get("limitBytes", "")
     return _once(body[: int(limit)] if limit.isdigit() else body)
@@ -64,7 +65,7 @@ def _run(pod: Object, query: Mapping[str, str]) -> tuple[Object, Object]:
             if container["name"] == name:
                 found = (pod.get("status") or {}).get(statuses) or ()
                 status: Object = next((one for one in found if one["name"] == name), {})
-                return container, _state(status, name, str(title), previous=query.get("previous") in ("true", "1"))
+                return container, _state(status, name, str(title), previous=flag(query, "previous"))
     raise BadRequest(f"container {name} is not valid for pod {title}")
 
 
