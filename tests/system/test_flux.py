@@ -116,7 +116,7 @@ class Fleet:
 
     def wait(self, what: str, *conditions: str) -> None:
         for condition in conditions or ("condition=Ready",):
-            self.kubectl("wait", what, f"--for={condition}", "--timeout=30s")
+            self.kubectl("wait", what, f"--for={condition}", "--timeout=50s")
 
     def says(self, name: str, *words: str, kind: str = "ks") -> dict[str, Any]:
         """The Ready condition once it is false and says all of this."""
