@@ -11,15 +11,24 @@ from typing import Any
 
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause
+from trueup.kube.schema import validate
 
 _STEP = re.compile(r"[^.\[\]]+|\[[^\]]*\]")
 _ABSENT = object()
+_TWICE = "FieldValueDuplicate"
 Schema = Mapping[str, Any]
 
 
 def still_wrong(causes: Iterable[Cause], new: Object, old: Object, schema: Schema) -> list[Cause]:
     """The causes that lie in what the update changed."""
-    return [cause for cause in causes if not _untouched(cause, new, old, schema)]
+    found = [cause for cause in causes if not _untouched(cause, new, old, schema)]
+    if _twice(found) and _twice(validate(old, schema)):  # lists that held something twice may hold more twice
+        found = [cause for cause in found if cause.reason != _TWICE]
+    return found
+
+
+def _twice(causes: Iterable[Cause]) -> bool:
+    return any(cause.reason == _TWICE for cause in causes)
 
 
 def _untouched(cause: Cause, new: Any, old: Any, schema: Schema) -> bool:

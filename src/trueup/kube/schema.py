@@ -177,15 +177,25 @@ def _array(value: list[Any], schema: Mapping[str, Any], path: str) -> Iterator[C
 def _duplicates(value: list[Any], schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
     keys = schema.get("x-kubernetes-list-map-keys") or ()
     properties = (schema.get("items") or {}).get("properties") or {}
-    seen: list[Any] = []
+    seen: dict[Any, int] = {}
     for index, item in enumerate(value):
+        name: Any = item
         if keys and isinstance(item, dict):
-            name: Any = {key: item.get(key, properties.get(key, {}).get("default")) for key in keys}
-        else:
-            name = item
-        if name in seen:
+            name = {key: item.get(key, properties.get(key, {}).get("default")) for key in keys}
+            name = {key: part for key, part in name.items() if part is not None}
+        told = _told(name)
+        seen[told] = seen.get(told, 0) + 1
+        if seen[told] == 2:  # each once, where it is said again
             yield Cause("FieldValueDuplicate", f"Duplicate value: {_text(name)}", f"{path}[{index}]")
-        seen.append(name)
+
+
+def _told(value: Any) -> Any:
+    """What two values share only if they are the same: 1 and 1.0 are not."""
+    if isinstance(value, dict):
+        return frozenset((key, _told(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return tuple(_told(item) for item in value)
+    return type(value), value
 
 
 def _limits(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Cause]:

@@ -241,6 +241,10 @@ RATCHETED: list[tuple[Object, Object, list[str]]] = [
     ({"m": {"a.b": 9}}, {"m": {"a.b": 9, "c": 1}}, []),
     ({"r": {}}, {"r": {}, "b": "x"}, []),
     ({"r": {}}, {"r": {"y": "z"}}, ["spec.r.x"]),
+    ({"s": [1]}, {"s": [1, 1, 1, 2, 2, 1.0, True]}, ["spec.s[1]", "spec.s[4]"]),
+    ({"s": [1, 1]}, {"s": [1, 1, 2, 2]}, []),
+    ({"s": [1, 1]}, {"l": [{"k": "x"}, {"k": "x"}]}, []),
+    ({"s": []}, {"l": [{"k": "x"}, {"k": "x", "n": 1}]}, ["spec.l[1]"]),
 ]
 
 
@@ -257,6 +261,11 @@ def test_schema_is_ratcheted(old: Object, new: Object, refused: list[str]) -> No
         "o": {"type": "array", "items": few},
         "m": {"type": "object", "additionalProperties": few},
         "r": {"type": "object", "required": ["x"], "properties": {"x": TEXT, "y": TEXT}},
+        "s": {
+            "type": "array",
+            "items": {"x-kubernetes-preserve-unknown-fields": True},
+            "x-kubernetes-list-type": "set",
+        },
     }
     schema = whole({"type": "object", "properties": properties})
     found = still_wrong(validate({"spec": new}, schema), {"spec": new}, {"spec": old}, schema)
