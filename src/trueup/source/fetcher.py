@@ -35,6 +35,7 @@ _LOCAL_POLL_SECONDS = 0.5
 _MOST_PROCESSES, _MOST_OF_HOST = 24, 6
 """Of Git, at once: a host that does not answer keeps only its own share of them."""
 _MOST_ARTIFACTS = 512
+_MOST_PACKS = 50
 T = TypeVar("T")
 log = logging.getLogger("trueup.source")
 
@@ -161,6 +162,7 @@ class GitFetcher:
         try:
             if found.commit not in mirror:
                 await self._fetch(spec, found.commit)
+                mirror = self._mirror(spec.url)
             return self._artifact(where, mirror, found, lambda: self._damaged.add(path))
         except pygit2.GitError as problem:
             raise SourceProblem("MirrorDamaged", str(problem)) from problem
@@ -206,6 +208,7 @@ class GitFetcher:
                 await git.fetch(path, spec.url, [commit], spec.secret, self._protocols, all_refs=False)
                 if commit not in self._mirror(spec.url):
                     raise SourceProblem("MirrorDamaged", f"commit {commit} was fetched and cannot be read")
+                await self._tidy(path)
                 return
             except SourceProblem as problem:
                 if problem.reason not in ("RevisionNotFound", "GitOperationFailed"):
@@ -213,6 +216,15 @@ class GitFetcher:
         await self._fetch_all(spec)
         if commit not in self._mirror(spec.url):
             raise SourceProblem("RevisionNotFound", f"commit {commit} is not in the repository")
+
+    async def _tidy(self, path: Path) -> None:
+        """A mirror of many packs is slow to look things up in."""
+        if sum(1 for _ in (path / "objects" / "pack").glob("*.pack")) > _MOST_PACKS:
+            try:
+                await git.repack(path)
+            except SourceProblem as problem:
+                log.warning("%s stays in many packs for now: %s", path, problem)
+            self._mirrors.pop(path, None)  # who reads from now on knows the new pack
 
     async def _fetch_all(self, spec: GitSpec) -> None:
         path = self._path(spec.url)

@@ -92,6 +92,12 @@ async def fetch(
             raise
 
 
+async def repack(mirror: Path) -> None:
+    """Put what many fetches brought into one file, without what no reference needs."""
+    with _login(Address(str(mirror), "file"), {}, mirror.parent, frozenset()) as login:
+        await _run([f"--git-dir={mirror}", "repack", "-a", "-d", "--quiet"], login, FETCH_SECONDS)
+
+
 class _Login:
     """The environment of one command, and the words that must not leave in an error."""
 

@@ -166,6 +166,22 @@ async def test_protocols_can_be_forbidden(tmp_path: Path, clock: Clock, remote: 
     assert caught.value.reason == "ProtocolNotAllowed"
 
 
+async def test_a_mirror_of_many_fetches_is_packed_anew(
+    fetcher: GitFetcher, remote: Repository, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays a few files however many commits come, and what was fetched before can still be read."""
+    monkeypatch.setattr(room, "_MOST_PACKS", 3)
+    artifacts = []
+    for n in range(9):
+        remote.commit({"a": f"{n}", "folder/b": f"b{n}"})
+        clock.time += 60
+        artifacts.append(await fetcher.fetch(GitSpec(url(remote))))
+
+    packs = list((tmp_path / "mirrors").glob("*.git/objects/pack/*.pack"))
+    assert len(packs) <= 4
+    assert [artifact.tree.read("folder/b") for artifact in artifacts] == [f"b{n}".encode() for n in range(9)]
+
+
 # --- over HTTP -----------------------------------------------------------------------------------------------------
 
 
