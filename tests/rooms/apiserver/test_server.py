@@ -156,6 +156,35 @@ async def test_a_hundred_watches_hear_the_same(http: aiohttp.ClientSession, clie
     assert [orjson.loads(line)["object"]["metadata"]["name"] for line in heard] == ["a"]
 
 
+async def test_a_client_that_stops_reading_costs_a_bounded_amount(
+    server: Server, keys: Path, client: InProcessClient, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it did not take is let go with the window of the past; when it reads on, it is told to list again."""
+    monkeypatch.setattr("trueup.store.history.WINDOW_BYTES", 2 << 20)
+    monkeypatch.setattr("trueup.store.history.FRESH_BYTES", 1 << 20)
+    trust = ssl.create_default_context(cafile=str(keys / "ca.crt"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trust, limit=1024)
+    writer.write(f"GET {MAPS}?watch=true HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer secret\r\n\r\n".encode())
+    bucket = hub.store.bucket("configmaps")
+    await until(lambda: bool(bucket.listeners))
+
+    await client.create(config_map("a"))
+    for n in range(100):
+        await client.patch(ref("a"), {"data": {"fill": f"{n}" + "x" * 200_000}}, "merge")
+    watcher = bucket.listeners[-1].__self__
+    behind = sum(event.size for event in watcher._queue)
+    heard = b""
+    async with asyncio.timeout(20):
+        while not heard.endswith(b"0\r\n\r\n"):
+            heard = heard[-2_000:] + await reader.read(65_536)
+    writer.close()
+
+    assert behind <= 2 << 20
+    assert b'"type":"ERROR"' in heard
+    assert b'"reason":"Expired"' in heard
+    await until(lambda: not bucket.listeners)
+
+
 async def test_long_answers_are_compressed_for_who_asks(web: Web, client: InProcessClient) -> None:
     """From 128 KiB on, as Kubernetes does it."""
     import gzip
