@@ -40,7 +40,7 @@ def answer(hub: Hub, served: Served, request: Request, target: Target) -> Respon
     watcher = Watcher(hub, served, target.namespace, query.get("labelSelector", ""), fields)
     stream = _Stream(hub, served, request, watcher, seconds)
     warnings = (served.warning,) if served.warning else ()
-    return Response(200, stream, "application/json;stream=watch", warnings=warnings, opening=_BLANK)
+    return Response(200, stream, "application/json", warnings=warnings, opening=_BLANK)
 
 
 class _Stream:
