@@ -57,7 +57,7 @@ def render_options(
         edits["patches"] = [{k: v for k, v in patch.items() if k in ("patch", "target")} for patch in spec["patches"]]
     options: Object = {"edits": edits, "generate": True}
     if variables is not None:
-        options["substitute"] = dict(variables)
+        options |= {"substitute": dict(variables), "substituteStrict": True}  # the default from Flux 2.9 on
     return options
 
 
