@@ -213,4 +213,4 @@ def test_release_by_the_binary(chart: Path, shared_cluster: Cluster, namespace: 
     assert "one-web" in helm("status", "one", "-o", "yaml")
     helm("upgrade", "--install", "two", str(chart), "--set", "extra=false")
     helm("uninstall", "one", "two", "--wait")
-    assert json.loads(helm("list", "-a", "-o", "json")) == []
+    assert json.loads(helm("list", "-o", "json")) == []

@@ -82,20 +82,19 @@ func metadataClient(ctx context.Context, config *rest.Config, namespace string) 
 	return differs("uid", listed.Items[0].UID, one.UID)
 }
 
-var (
-	definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-	lamps       = schema.GroupVersionResource{Group: "goclient.example.com", Version: "v1", Resource: "lamps"}
-)
+var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
 func customResources(ctx context.Context, config *rest.Config, namespace string) error {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return err
 	}
+	group := namespace + ".example.com" // of this run alone: a definition may be long in going
+	lamps := schema.GroupVersionResource{Group: group, Version: "v1", Resource: "lamps"}
 	definition := &unstructured.Unstructured{Object: fields{
-		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": fields{"name": "lamps.goclient.example.com"},
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": fields{"name": "lamps." + group},
 		"spec": fields{
-			"group": "goclient.example.com", "scope": "Namespaced", "names": fields{"kind": "Lamp", "plural": "lamps"},
+			"group": group, "scope": "Namespaced", "names": fields{"kind": "Lamp", "plural": "lamps"},
 			"versions": []any{fields{
 				"name": "v1", "served": true, "storage": true, "subresources": fields{"status": fields{}},
 				"schema": fields{"openAPIV3Schema": fields{"type": "object", "properties": fields{
@@ -126,7 +125,7 @@ func customResources(ctx context.Context, config *rest.Config, namespace string)
 		return err
 	}
 	objects := client.Resource(lamps).Namespace(namespace)
-	lamp := &unstructured.Unstructured{Object: fields{"apiVersion": "goclient.example.com/v1", "kind": "Lamp", "metadata": fields{"name": "desk"}}}
+	lamp := &unstructured.Unstructured{Object: fields{"apiVersion": group + "/v1", "kind": "Lamp", "metadata": fields{"name": "desk"}}}
 	made, err := objects.Create(ctx, lamp, metav1.CreateOptions{})
 	if err != nil {
 		return err
