@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from trueup.cel import numbers
+from trueup.cel.escaping import unescaped
 from trueup.cel.problems import CelError
-from trueup.cel.values import Optional, Uint, key_of, type_name_of
+from trueup.cel.values import NONE, Optional, Uint, key_of, type_name_of
 
 
 def at_index(items: list[Any], place: Any) -> Any:
@@ -43,18 +44,24 @@ def shown_key(key: Any) -> str:
 
 
 def optional_at(held: Any, place: Any) -> Optional:
-    """``list[?place]`` or ``map[?key]``."""
+    """``value[?place]``, and ``optional[place]``: nothing where there is nothing. Raises ``CelError``."""
     if isinstance(held, Optional):
         return optional_at(held.value(), place) if held.present else held
-    try:
-        return Optional(at_key(held, place) if isinstance(held, dict) else at_index(held, place))
-    except CelError:
-        return Optional(present=False)
+    if isinstance(held, dict):
+        try:
+            return Optional(held[key_of(place)])
+        except (KeyError, TypeError):
+            plain = unescaped(place) if place.__class__ is str and "__" in place else ""
+            return Optional(held[plain]) if plain and plain in held else NONE
+    if isinstance(held, list):
+        may_index(place)
+        if place.__class__ is float and not place.is_integer():
+            return Optional(at_index(held, place))
+        return Optional(held[int(place)]) if 0 <= place < len(held) else NONE
+    return NONE
 
 
-def optional_index(held: Optional, place: Any) -> Optional:
-    """``optional(list)[place]``. Raises ``CelError``."""
-    if not held.present:
-        return held
-    inner = held.value()
-    return Optional(at_key(inner, place) if isinstance(inner, dict) else at_index(inner, place))
+def may_index(place: Any) -> None:
+    """Raises ``CelError`` for what no place in a list can be."""
+    if place.__class__ is bool or not isinstance(place, (int, float)):
+        raise CelError(f"unsupported index type '{type_name_of(place)}' in list")

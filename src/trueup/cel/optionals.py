@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from trueup.cel.functions import Implementation
-from trueup.cel.indexing import optional_at, optional_index, shown_key
+from trueup.cel.indexing import optional_at, shown_key
 from trueup.cel.problems import CelError
 from trueup.cel.values import NONE, Optional, is_zero, key_of
 
@@ -51,8 +51,8 @@ ROWS: list[Row] = [
     ("optional_list_optindex_optional_int", "_[?_](optional(list(V)), int): optional(V)", optional_at),
     ("map_optindex_optional_value", "_[?_](map(K, V), K): optional(V)", optional_at),
     ("optional_map_optindex_optional_value", "_[?_](optional(map(K, V)), K): optional(V)", optional_at),
-    ("optional_list_index_int", "_[_](optional(list(V)), int): optional(V)", optional_index),
-    ("optional_map_index_value", "_[_](optional(map(K, V)), K): optional(V)", optional_index),
+    ("optional_list_index_int", "_[_](optional(list(V)), int): optional(V)", optional_at),
+    ("optional_map_index_value", "_[_](optional(map(K, V)), K): optional(V)", optional_at),
     ("list_last", "list(V)::last(): optional(V)", lambda items: Optional(items[-1]) if items else Optional(present=False)),
     ("list_first", "list(V)::first(): optional(V)", lambda items: Optional(items[0]) if items else Optional(present=False)),
     ("optional_unwrap", "optional.unwrap(list(optional(V))): list(V)", lambda items: _unwrap(items)),

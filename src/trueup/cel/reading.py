@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from trueup.cel.escaping import unescaped
-from trueup.cel.indexing import at_index, at_key
+from trueup.cel.indexing import at_index, at_key, may_index, optional_at
 from trueup.cel.problems import CelError
-from trueup.cel.values import NONE, Optional, type_name_of
+from trueup.cel.values import NONE, Optional
 
 Closure = Callable[[list[Any]], Any]
 
@@ -115,10 +115,7 @@ def field(value: Any, key: str) -> Any:
             if plain != key and plain in value:
                 return value[plain]
     elif isinstance(value, Optional):
-        if not value.present:
-            return value
-        inner = value.value()
-        return Optional(inner[key]) if isinstance(inner, dict) and key in inner else NONE
+        return optional_at(value, key) if value.present and isinstance(value.value(), dict) else NONE
     if isinstance(value, list):
         raise CelError("unsupported index type 'string' in list")
     raise CelError(f"no such key: {key}")
@@ -129,7 +126,7 @@ def _indexed(base: Closure, steps: Sequence[Step]) -> Closure:
         value = base(f)
         for key, at, optional in steps:
             if optional:
-                value = _chosen(value, key if at is None else at(f))
+                value = optional_at(value, key if at is None else at(f))
             else:
                 value = field(value, key) if at is None else item(value, at(f))
         return value
@@ -148,7 +145,7 @@ def _metered(base: Closure, steps: Sequence[Step], own: int) -> Closure:
                 return value
             f[0] += 1
             if optional:
-                value = _chosen(value, key if at is None else at(f))
+                value = optional_at(value, key if at is None else at(f))
             else:
                 value = field(value, key) if at is None else item(value, at(f))
             if value.__class__ is Optional and not value.present:
@@ -158,28 +155,15 @@ def _metered(base: Closure, steps: Sequence[Step], own: int) -> Closure:
     return metered
 
 
-def _chosen(value: Any, place: Any) -> Optional:
-    """``value.?field`` or ``value[?place]``."""
-    if isinstance(value, Optional):
-        return _chosen(value.value(), place) if value.present else value
-    if isinstance(value, (dict, list)):
-        try:
-            return Optional(item(value, place))
-        except CelError:
-            return NONE
-    raise CelError(f"no such key: {place}")
-
-
 def item(value: Any, index: Any) -> Any:
     """``value[index]``. Raises ``CelError``."""
     if isinstance(value, dict):
         return at_key(value, index)
     if isinstance(value, list):
-        if index.__class__ is bool or not isinstance(index, (int, float)):
-            raise CelError(f"unsupported index type '{type_name_of(index)}' in list")
+        may_index(index)
         return at_index(value, index)
     if isinstance(value, Optional):
-        return Optional(item(value.value(), index)) if value.present else value
+        return optional_at(value, index)
     raise CelError("no such overload")
 
 

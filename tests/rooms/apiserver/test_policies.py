@@ -234,3 +234,33 @@ async def test_type_checks(hub: Hub, client: InProcessClient) -> None:
     ]
     wanted = "found no matching overload for '_>_' applied to '(int, string)'"
     assert warnings[0]["warning"].startswith(f"apps/v1, Kind=Deployment: ERROR: <input>:1:22: {wanted}")
+
+
+async def test_variables_that_do_not_compile(client: InProcessClient) -> None:
+    """They are told of once, where they stand; what reads them may be right."""
+    bad = {"name": "bad", "expression": "nope.x"}
+    spec = {
+        "variables": [bad],
+        "validations": [{"expression": "variables.bad == 'x'"}, {"expression": "variables.bad + 1"}],
+    }
+    with pytest.raises(Invalid) as caught:
+        await client.create(policy("ValidatingAdmissionPolicy", spec))
+    assert [(cause.field, cause.message.partition(": must ")[2]) for cause in caught.value.causes] == [
+        ("spec.variables[0].expression", ""),
+        ("spec.validations[1].expression", "evaluate to bool but got int"),
+    ]
+
+
+async def test_optional_steps_into_labels(client: InProcessClient) -> None:
+    """A label that may not be there, in labels that may not be there."""
+    text = (
+        "object.metadata.?labels['x'].hasValue() ? Object{} : Object{metadata: Object.metadata{labels: {'x': 'made'}}}"
+    )
+    change = {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": text}}
+    spec = {"reinvocationPolicy": "Never", "mutations": [change]}
+    await put(client, "MutatingAdmissionPolicy", spec)
+    for labels in ({}, {"y": "z"}, {"x": "own"}):
+        made = config(f"c{len(str(labels))}")
+        made["metadata"]["labels"] = labels
+        found = await client.create(made, dry_run=True)
+        assert found["metadata"]["labels"] == {"x": "made", **labels}

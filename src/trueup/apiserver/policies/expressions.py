@@ -134,8 +134,7 @@ class Composed:
         """Compile one more."""
         made = compiled(text, self.within(known))
         self.variables[name] = made
-        if made.program is not None:
-            self.fields[name] = Field(name, made.program.type)
+        self.fields[name] = Field(name, types.DYN if made.program is None else made.program.type)
         return made
 
     def within(self, known: Environment) -> Environment:
