@@ -1,0 +1,178 @@
+"""Genuine kubectl and other people's repositories: `apply -k` twice, and the second time nothing changes.
+
+A few kustomizations of each repository in the default run, all that `kubectl kustomize` builds with ``--matrix``. What they
+need to be there (namespaces, and the kinds that operators bring) is made first, with schemas that take anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.corpora import corpus
+from trueup.kube.documents import parse
+from trueup.kube.names import Kind, Object
+from trueup.kube.types import load
+from trueup.testing import Cluster
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH"),
+]
+
+FEW = 2
+"""Kustomizations of each repository in the default run."""
+REPOSITORIES = (
+    "bigbang",
+    "bjw-s-home-ops",
+    "flux2-kustomize-helm-example",
+    "flux2-multi-tenancy",
+    "gitops-istio",
+    "onedr0p-home-ops",
+    "podinfo",
+    "redhat-cop-gitops-catalog",
+    "xunholy-k8s-gitops",
+)
+RESTATED = re.compile(
+    r"(deployment.apps|mutatingadmissionpolicy.admissionregistration.k8s.io|poddisruptionbudget.policy|resourceclaimtemplate.resource.k8s.io|"
+    r"resourcequota|rolebinding.rbac.authorization.k8s.io|secret)/\S+ configured"
+)
+"""Of some files kubectl says `configured` for ever, on a genuine Kubernetes as well: they say a value otherwise than it is kept
+(`2000m`, a port twice, `stringData`, a subject without its group). The patch says it again, and nothing changes."""
+REFUSED = (
+    "error: no objects passed to apply",
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters",  # ${APP}: for Flux to fill in
+    "unknown field",
+)
+"""What Kubernetes refuses as well, in the words of kubectl and its own."""
+
+
+def built(repository: str) -> list[tuple[Path, list[Object]]]:
+    """Its kustomizations and what they build to, as upstream's kustomize recorded it."""
+    prefix = f"realworld/{repository}/"
+    rows = (json.loads(line) for line in corpus("extracted/kustomize_realworld.jsonl").open() if prefix in line[:200])
+    found = [
+        (corpus(row["dir"]), [each.value for each in parse(row["yaml"].encode()) if each.value])
+        for row in rows
+        if row["dir"].startswith(prefix)
+    ]
+    return sorted(found, key=_rank)
+
+
+def _rank(each: tuple[Path, list[Object]]) -> tuple[bool, int, Path]:
+    """Those first that have many kinds and no names for others to fill in."""
+    folder, objects = each
+    return any("$" in obj["metadata"]["name"] for obj in objects), -len({obj["kind"] for obj in objects}), folder
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """kubectl on a cluster that is prepared for what is applied to it."""
+
+    config: Path
+    home: Path
+
+    def __call__(self, *args: str) -> tuple[int, str]:
+        """How it ended, and all that it said."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "KUBECONFIG": str(self.config),
+            "HTTPS_PROXY": "http://127.0.0.1:9",  # no remote bases: these kustomizations have none
+            "NO_PROXY": "127.0.0.1",
+        }
+        ran = subprocess.run(
+            ["kubectl", *args], env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        return ran.returncode, ran.stdout + ran.stderr
+
+
+def surroundings(objects: Sequence[Object]) -> Iterator[Object]:
+    """The namespaces that objects are in, and the definitions of kinds that operators bring: with schemas that take all."""
+    spaces = {obj["metadata"].get("namespace") for obj in objects} - {None, "default"}
+    for space in sorted(spaces):
+        yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}
+    known = {(crd["spec"]["group"], crd["spec"]["names"]["kind"]) for crd in definitions(objects)}
+    yield from definitions(objects)
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for obj in objects:
+        group, _, version = obj["apiVersion"].rpartition("/")
+        kind = Kind(group, version, obj["kind"])
+        if (group, kind.kind) not in known and load().by_kind(kind) is None:
+            wanted.setdefault((group, kind.kind), set()).add(version)
+    for (group, name), versions in wanted.items():
+        yield definition(group, name, sorted(versions))
+
+
+def definitions(objects: Sequence[Object]) -> list[Object]:
+    """Those among the objects."""
+    return [obj for obj in objects if obj["kind"] == "CustomResourceDefinition"]
+
+
+def definition(group: str, kind: str, versions: Sequence[str]) -> Object:
+    """Of a kind of which nothing is known."""
+    plural = f"{kind.lower()}s"
+    anything = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}", "annotations": {"api-approved.kubernetes.io": "unapproved, a test"}},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural},
+            "versions": [
+                {"name": version, "served": True, "storage": not number, "schema": anything}
+                for number, version in enumerate(versions)
+            ],
+        },
+    }
+
+
+def revision(kubectl: Kubectl) -> str:
+    """Of the whole store: nothing was written while it stays."""
+    code, said = kubectl("get", "--raw", "/api/v1/namespaces?limit=1")
+    assert code == 0, said
+    return str(json.loads(said)["metadata"]["resourceVersion"])
+
+
+@pytest.mark.parametrize("repository", REPOSITORIES)
+def test_apply_a_repository_twice(repository: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Each kustomization applies as a whole, and applied again says `unchanged` of every object."""
+    every = built(repository)
+    chosen = every if request.config.getoption("--matrix") else every[:FEW]
+    refused, wrong = 0, {}
+    for folder, objects in chosen:
+        name = str(folder).partition("realworld/")[2]
+        with Cluster(simulate=False) as cluster:
+            for each in surroundings(objects):
+                cluster.apply(each)
+                if each["kind"] == "CustomResourceDefinition":
+                    cluster.wait("crd", each["metadata"]["name"])
+            kubectl = Kubectl(cluster.kubeconfig, tmp_path)
+            code, said = kubectl("apply", "-k", str(folder))
+            if code and any(words in said for words in REFUSED):
+                refused += 1
+                continue
+            before = revision(kubectl)
+            again, lines = kubectl("apply", "-k", str(folder))
+            told = [line for line in lines.splitlines() if line and not line.lstrip("# ").startswith("Warning: ")]
+            if code or again or len(told) != len(objects):
+                wrong[name] = f"{len(objects)} objects; {said}; again: {lines}"
+            elif revision(kubectl) != before:
+                wrong[name] = f"something was written; again: {lines}"
+            else:
+                changed = [line for line in told if not line.endswith(" unchanged") and not RESTATED.fullmatch(line)]
+                wrong |= {name: changed} if changed else {}
+    good = len(chosen) - refused - len(wrong)
+    print(f"{repository}: {good} of {len(chosen) - refused}, and {refused} are refused as Kubernetes does")
+    assert wrong == {}
+    assert good
