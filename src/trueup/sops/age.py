@@ -1,0 +1,52 @@
+"""age as a key service: native keys and those of SSH.
+
+Called by whoever holds identities (Flux: the entries ``*.agekey`` of a Secret). Sources: age's format (C2SP), SOPS, ``age``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyrage
+
+from trueup.sops.metadata import MasterKey
+from trueup.sops.problems import Malformed, NoKey
+
+
+class Age:
+    """Identities in the form of the files that ``age-keygen`` or ``ssh-keygen`` write."""
+
+    __slots__ = ("_identities",)
+
+    def __init__(self, files: Iterable[str] = ()) -> None:
+        self._identities: list[Any] = [identity for text in files for identity in _identities(text)]
+
+    def open(self, key: MasterKey) -> bytes:
+        """The data key."""
+        if not self._identities:
+            raise NoKey("there is no age identity")
+        try:
+            return bytes(pyrage.decrypt(key.enc.encode(), self._identities))
+        except pyrage.DecryptError as problem:
+            raise NoKey("no identity matched any of the recipients") from problem
+
+
+def _identities(text: str) -> list[Any]:
+    if text.lstrip().startswith("-----BEGIN"):
+        try:
+            return [pyrage.ssh.Identity.from_buffer(text.encode())]
+        except pyrage.IdentityError as problem:
+            raise Malformed("the SSH key cannot be read: RSA and Ed25519 keys without a passphrase can be") from problem
+    found: list[Any] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        written = line.strip()
+        if not written or written.startswith("#"):
+            continue
+        if written.startswith("AGE-SECRET-KEY-PQ-1"):
+            raise Malformed(f"line {number}: post-quantum identities are not supported yet")
+        try:
+            found.append(pyrage.x25519.Identity.from_str(written))
+        except pyrage.IdentityError:
+            raise Malformed(f"line {number} is no age identity") from None  # the library's message may hold it
+    return found
