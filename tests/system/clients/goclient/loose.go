@@ -113,13 +113,13 @@ func customResources(ctx context.Context, config *rest.Config, namespace string)
 		if err != nil {
 			return false, err
 		}
-		conditions, _, err := unstructured.NestedSlice(found.Object, "status", "conditions")
+		conditions, _, _ := unstructured.NestedSlice(found.Object, "status", "conditions") // null at first
 		for _, condition := range conditions {
 			if c := condition.(fields); c["type"] == "Established" && c["status"] == "True" {
 				return true, nil
 			}
 		}
-		return false, err
+		return false, nil
 	})
 	if err != nil {
 		return err
