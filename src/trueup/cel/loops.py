@@ -205,9 +205,12 @@ def _items(held: Any) -> Iterable[Any]:
     raise not_iterable(held)
 
 
-def not_iterable(held: Any) -> CelError:
+def not_iterable(held: Any, variables: int = 1) -> CelError:
     """The error of a loop over what has no items, in cel-go's words."""
-    return CelError(f"got '{_GO_NAMES.get(held.__class__, held.__class__.__name__)}', expected iterable type")
+    shown = _GO_NAMES.get(held.__class__, held.__class__.__name__)
+    if variables == 2:
+        return CelError(f"unsupported comprehension range type: {shown}")
+    return CelError(f"got '{shown}', expected iterable type")
 
 
 _GO_NAMES: Mapping[type, str] = {
@@ -294,6 +297,6 @@ def _rounds(over: Closure, place: int, second: int | None) -> Rounds:
                     f[second] = held[key]
                 yield
         else:
-            raise not_iterable(held)
+            raise not_iterable(held, 1 if second is None else 2)
 
     return rounds

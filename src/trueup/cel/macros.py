@@ -169,7 +169,6 @@ _STANDARD: _Rows = (
     ("all", (2,), True, _quantifier("all", two=False)),
     ("exists", (2,), True, _quantifier("exists", two=False)),
     ("exists_one", (2,), True, _quantifier("exists_one", two=False)),
-    ("existsOne", (2,), True, _quantifier("exists_one", two=False)),
     ("map", (2, 3), True, _mapped),
     ("filter", (2,), True, _filtered),
     ("optMap", (2,), True, _optional("optMap", flat=False)),

@@ -25,13 +25,15 @@ _TRAITS: Mapping[str, frozenset[type]] = {
     "_*_": frozenset({int, Uint, float}),
     "_/_": frozenset({int, Uint, float}),
     "_%_": frozenset({int, Uint}),
-    "-_": frozenset({int, float}),
+    "-_": frozenset({bool, int, float}),
     **dict.fromkeys(
         ("_<_", "_<=_", "_>_", "_>=_"), frozenset({bool, int, Uint, float, str, bytes, Timestamp, Duration})
     ),
 }
 
 
+_RECEIVERS = frozenset({str, Timestamp, Duration})
+"""Types that have functions of their own, whose values refuse an operator themselves."""
 _PLAINLY = frozenset({"contains", "endsWith", "matches", "startsWith"})
 """Functions that values carry out themselves, whose errors do not name them."""
 
@@ -41,7 +43,7 @@ def lacks_trait(function: str, values: Sequence[Any]) -> CelError:
     traits = _TRAITS.get(function)
     if (
         traits is not None
-        and values[0].__class__ not in traits
+        and values[0].__class__ not in traits | _RECEIVERS
         and not (function == "_+_" and isinstance(values[0], list))
     ):
         return CelError(f"no such overload: {function}")

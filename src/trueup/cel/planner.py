@@ -93,7 +93,7 @@ class Planner(Loops):
         optional = node.function == "_[?_]"
         if found is not None and found[0].__class__ is str and node.args[0].type.kind in ("map", "dyn"):
             return Step(found[0], None, optional)
-        return Step("", self.plan(node.args[1]), optional)
+        return Step("", self._branch(node.args[1]), optional)
 
     def _place(self, name: str) -> int:
         for scope in reversed(self.scopes):
@@ -180,24 +180,34 @@ class Planner(Loops):
         terms = [self.plan(each) for each in _terms(node, node.function)]
         if len(terms) == 2:
             first, second = terms
+            other = not decides
+
+            def otherwise(f: list[Any], problem: CelError) -> bool:
+                try:
+                    right = second(f)
+                except BudgetExceeded:
+                    raise
+                except CelError:
+                    raise problem from None
+                if right is decides:
+                    return decides
+                raise problem
 
             def two(f: list[Any]) -> Any:
                 try:
                     left = first(f)
                 except BudgetExceeded:
                     raise
-                except CelError:
-                    if second(f) is decides:
-                        return decides
-                    raise
+                except CelError as problem:
+                    return otherwise(f, problem)
                 if left is decides:
                     return decides
+                if left is not other:
+                    return otherwise(f, CelError("no such overload"))
                 right = second(f)
-                if right is decides:
-                    return decides
-                if left is not (not decides) or right is not (not decides):
+                if right.__class__ is not bool:
                     raise CelError("no such overload")
-                return not decides
+                return right
 
             return two
 
@@ -235,7 +245,7 @@ class Planner(Loops):
         return conditional
 
     def _branch(self, node: Node) -> Closure:
-        """A branch that only reads is read by the conditional itself, so that its variable costs nothing."""
+        """What only reads is read by the conditional or index that it is in, so that its variable costs nothing."""
         closure = self.plan(node)
         return self.costing(closure, -1) if self._constant(node) is None and _reads(node) else closure
 

@@ -125,6 +125,8 @@ def _indexed(base: Closure, steps: Sequence[Step]) -> Closure:
     def indexed(f: list[Any]) -> Any:
         value = base(f)
         for key, at, optional in steps:
+            if value.__class__ is Optional and not value.present:
+                return value
             if optional:
                 value = optional_at(value, key if at is None else at(f))
             else:
@@ -174,6 +176,8 @@ def has_field(operand: Closure, key: str, name: str) -> Closure:
         value = operand(f)
         if isinstance(value, Optional):
             value = value.value() if value.present else None
+        if isinstance(value, list):
+            raise CelError("unsupported index type 'string' in list")
         return isinstance(value, dict) and (key in value or ("__" in name and unescaped(name) in value))
 
     return has
