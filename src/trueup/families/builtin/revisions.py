@@ -1,5 +1,7 @@
 """ControllerRevisions: the templates that a StatefulSet or DaemonSet had. Source: ``pkg/controller/history``."""
 
+import orjson
+
 from trueup.families.builtin.kinds import REVISION
 from trueup.families.builtin.tools import change, controlled, create, owner_reference, remove, short_hash
 from trueup.family import Tools
@@ -11,8 +13,10 @@ HASH = "controller-revision-hash"
 
 
 def data(owner: Object) -> Object:
-    """What a revision keeps: the template, as a patch."""
-    return {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
+    """What a revision keeps: the template, as a patch; in the order of its names, for others compare the text."""
+    kept = {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
+    ordered: Object = orjson.loads(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS))
+    return ordered
 
 
 async def revision_of(tools: Tools, owner: Object) -> Object:
