@@ -33,6 +33,10 @@ _ALTERNATIVES = {
 """Scalars of more than one type; OpenAPI v3 can say so."""
 
 
+_OPTIONS = ("DeleteOptions", "Status", "Patch", "WatchEvent")
+_DISCOVERY = ("APIGroup", "APIGroupList", "APIResourceList", "APIVersions")
+
+
 class OpenApi:
     """Schemas of all that is served."""
 
@@ -102,8 +106,8 @@ class OpenApi:
         paths: Object = {}
         for one in served:
             name = self._schema(one, schemas, "#/components/schemas/")
-            paths.update(_paths(path, one, name))
-        for options in ("DeleteOptions", "Status", "Patch"):
+            paths.update(_paths(path, one, name, self._list(one, name, schemas, "#/components/schemas/")))
+        for options in _OPTIONS:
             self._take(_META + options, schemas, "#/components/schemas/")
         return {
             "openapi": "3.0.0",
@@ -118,7 +122,9 @@ class OpenApi:
         for path, served in self._groups().items():
             for one in served:
                 name = self._schema(one, schemas, "#/definitions/")
-                paths.update(_paths(path, one, name, v2=True))
+                paths.update(_paths(path, one, name, self._list(one, name, schemas, "#/definitions/"), v2=True))
+        for name in (*(_META + name for name in (*_OPTIONS, *_DISCOVERY)), "io.k8s.apimachinery.pkg.version.Info"):
+            self._take(name, schemas, "#/definitions/")
         return {
             "swagger": "2.0",
             "info": {"title": "Kubernetes", "version": self._hub.types.git_version},
@@ -151,12 +157,45 @@ class OpenApi:
             },
             "metadata": {
                 "description": _METADATA,
-                **({"allOf": [{"$ref": lead + meta}]} if "components" in lead else {"$ref": lead + meta}),
+                **_reference(lead, meta),
             },
         }
         schema[_GVK] = [_gvk(served)]
         schemas[name] = schema
         return name
+
+    def _list(self, served: Served, name: str, schemas: dict[str, Any], lead: str) -> str:
+        """Put the schema of a list of these into ``schemas``, and those of the kind's subresources; the list's name.
+
+        Those of custom kinds as apiextensions-apiserver's ``buildListSchema`` makes them.
+        """
+        for below in served.subresources.values():
+            self._take(self._hub.types.definition_name(below.kind), schemas, lead)
+        if "list" not in served.verbs:
+            return name
+        listed = f"{name.rpartition('.')[0]}.{served.list_kind}"
+        if not served.custom:
+            self._take(listed, schemas, lead)
+            return listed
+        meta = _META + "ListMeta"
+        self._take(meta, schemas, lead)
+        schemas[listed] = {
+            "description": f"{served.list_kind} is a list of {served.kind.kind}",
+            "type": "object",
+            "required": ["items"],
+            "properties": {
+                "apiVersion": {"description": _API_VERSION, "type": "string"},
+                "items": {
+                    "description": f"List of {served.resource.name}.",
+                    "type": "array",
+                    "items": _reference(lead, name),
+                },
+                "kind": {"description": _KIND, "type": "string"},
+                "metadata": {"description": "Standard list metadata.", **_reference(lead, meta)},
+            },
+            _GVK: [{**_gvk(served), "kind": served.list_kind}],
+        }
+        return listed
 
     def _take(self, name: str, schemas: dict[str, Any], lead: str) -> None:
         if not name or name in schemas or name not in self._hub.types.definitions:
@@ -180,10 +219,14 @@ class OpenApi:
             name = value["$ref"].rpartition("/")[2]
             self._take(name, schemas, lead)
             rest = {k: v for k, v in value.items() if k != "$ref"}
-            if "components" in lead:
-                return {**rest, "allOf": [{"$ref": lead + name}]}
-            return {**rest, "$ref": lead + name}
+            return {**rest, **_reference(lead, name)}
         return {key: self._moved(item, schemas, lead) for key, item in value.items()}
+
+
+def _reference(lead: str, name: str) -> Object:
+    """What stands for another schema; beside a description OpenAPI v3 allows it only so."""
+    reference = {"$ref": lead + name}
+    return {"allOf": [reference]} if "components" in lead else reference
 
 
 def _gvk(served: Served) -> Object:
@@ -220,7 +263,7 @@ def _spoken(schema: Any) -> Any:
     return out
 
 
-def _paths(path: str, served: Served, schema: str, *, v2: bool = False) -> Object:
+def _paths(path: str, served: Served, schema: str, listed: str, *, v2: bool = False) -> Object:
     gvk = _gvk(served)
     base = f"/{path}/namespaces/{{namespace}}" if served.namespaced else f"/{path}"
     collection, item = f"{base}/{served.resource.name}", f"{base}/{served.resource.name}/{{name}}"
@@ -229,7 +272,7 @@ def _paths(path: str, served: Served, schema: str, *, v2: bool = False) -> Objec
         found: Object = {
             "x-kubernetes-action": action,
             _GVK: gvk,
-            "responses": {"200": _answer(schema, v2)},
+            "responses": {"200": _answer(listed if action == "list" else schema, v2)},
         }
         if action in ("post", "put", "patch", "delete"):
             names = ["dryRun"] if action == "delete" else ["dryRun", "fieldManager", "fieldValidation"]

@@ -52,6 +52,26 @@ async def test_v2_is_complete(hub: Hub) -> None:
     assert set(references(document)) <= {f"#/definitions/{name}" for name in document["definitions"]}
 
 
+async def test_lists_are_published(hub: Hub) -> None:
+    """Of built-in kinds and of custom ones, for those who generate clients; a list's path answers with it."""
+    await InProcessClient(hub).create(definition())
+    asking = Asking(hub)
+    old = (await asking.get("/openapi/v2")).json
+    new = (await asking.get("/openapi/v3/apis/apps/v1")).json
+    for name in (
+        "io.k8s.api.core.v1.ConfigMapList",
+        "io.k8s.api.autoscaling.v1.Scale",
+        "io.k8s.api.policy.v1.Eviction",
+    ):
+        assert name in old["definitions"]
+    listed = new["components"]["schemas"]["io.k8s.api.apps.v1.DeploymentList"]
+    assert listed["x-kubernetes-group-version-kind"] == [{"group": "apps", "kind": "DeploymentList", "version": "v1"}]
+    answer = new["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments"]["get"]["responses"]["200"]["content"]
+    assert answer["application/json"]["schema"] == {"$ref": "#/components/schemas/io.k8s.api.apps.v1.DeploymentList"}
+    items = old["definitions"]["com.example.stable.v1.CronTabList"]["properties"]["items"]
+    assert items["items"] == {"$ref": "#/definitions/com.example.stable.v1.CronTab"}
+
+
 async def test_patch_says_that_fields_are_validated(hub: Hub) -> None:
     """kubectl looks for this parameter before it leaves validation to the server."""
     document = (await Asking(hub).get("/openapi/v3/apis/apps/v1")).json
