@@ -10,6 +10,7 @@ from trueup.sops.keys import Keys, KeyService
 from trueup.sops.metadata import MasterKey
 from trueup.sops.opening import decrypt, decrypt_object
 from trueup.sops.problems import MacMismatch, Malformed, NoKey, SopsProblem
+from trueup.sops.sealing import encrypt, encrypt_object
 
 __all__ = [
     "Age",
@@ -23,6 +24,8 @@ __all__ = [
     "SopsProblem",
     "decrypt",
     "decrypt_object",
+    "encrypt",
+    "encrypt_object",
     "format_of",
     "marked",
 ]

@@ -21,6 +21,7 @@ _TRUE, _FALSE = (
     frozenset(("1", "t", "T", "TRUE", "true", "True")),
     frozenset(("0", "f", "F", "FALSE", "false", "False")),
 )
+_TIME = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)(?:[Tt ](\d\d?):(\d\d?):(\d\d?)(\.\d+)?([Zz]|[-+]\d\d:\d\d)?)?", re.ASCII)
 _EXACT = 2.0**53
 
 
@@ -83,7 +84,9 @@ def typed(plain: bytes, kind: str) -> Any:
 
 
 def told(value: object) -> bytes:
-    """A value as it counts towards the message authentication code."""
+    """A value as it counts towards the message authentication code, and as it is encrypted."""
+    if isinstance(value, Moment):
+        return _moment(value).encode()
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape")
     if isinstance(value, bool):
@@ -94,3 +97,13 @@ def told(value: object) -> bytes:
         text = format(Decimal(repr(value)), "f")
         return (text.rstrip("0").rstrip(".") if "." in text else text).encode()
     raise Malformed(f"a value of type {type(value).__name__} has no place in a file of SOPS")
+
+
+def _moment(written: str) -> str:
+    """RFC 3339, as Go prints a time: two digits each, no zeros after a fraction, UTC when no zone is told."""
+    found = _TIME.fullmatch(written)
+    if not found:
+        return written
+    year, month, day, hour, minute, second, fraction, zone = (part or "" for part in found.groups())
+    fraction = (fraction or "").rstrip("0").rstrip(".")
+    return f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{minute:0>2}:{second:0>2}{fraction}{zone.upper() or 'Z'}"

@@ -6,7 +6,7 @@ Called by `formats.py`. Source: SOPS, ``stores/flatten.go``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trueup.sops.problems import Malformed
@@ -53,3 +53,19 @@ def _place(root: Any, steps: list[str | int], value: str, written: str) -> None:
 
 def _has(at: Any, step: str | int) -> bool:
     return step in at if isinstance(at, dict) else True
+
+
+def flattened(nested: Mapping[str, Any]) -> dict[str, str]:
+    """The other way round, its keys in order."""
+    return dict(sorted(_flat("", nested)))
+
+
+def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from _flat(f"{prefix}__map_{key}" if prefix else key, below)
+    elif isinstance(value, (list, tuple)):
+        for number, below in enumerate(value):
+            yield from _flat(f"{prefix}__list_{number}", below)
+    else:
+        yield prefix, str(value)
