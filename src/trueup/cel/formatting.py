@@ -221,7 +221,8 @@ def check_format(at: int, text: str, args: ListNode) -> Iterator[Issue]:
                 return
             arg = args.items[used]
             kind = arg.type.kind
-            if kind not in ("dyn", "any", "param", "error") and kind not in _KINDS[match[2]]:
+            late = kind == "string" and match[2] in "fe"  # what says NaN is not told before it is formatted
+            if not late and kind not in ("dyn", "any", "param", "error") and kind not in _KINDS[match[2]]:
                 message = f"{_WORDS[match[2]]}, was given {type_name(arg.type)}"
                 yield Issue(arg.at, f"error during formatting: {message}")
                 return

@@ -5,6 +5,7 @@ Source: cel-go ``common/types/{list,map}.go``: what reading what is not there sa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from trueup.cel import numbers
@@ -29,8 +30,10 @@ def at_key(held: dict[Any, Any], key: Any) -> Any:
     try:
         return held[key_of(key)]
     except KeyError:
+        may_be_key(key)
         raise CelError(f"no such key: {shown_key(key)}") from None
     except TypeError:
+        may_be_key(key)
         raise CelError(f"no such key: {type_name_of(key)}") from None
 
 
@@ -47,6 +50,7 @@ def optional_at(held: Any, place: Any) -> Optional:
     """``value[?place]``, and ``optional[place]``: nothing where there is nothing. Raises ``CelError``."""
     if isinstance(held, Optional):
         return optional_at(held.value(), place) if held.present else held
+    may_be_key(place)
     if isinstance(held, dict):
         try:
             return Optional(held[key_of(place)])
@@ -61,7 +65,22 @@ def optional_at(held: Any, place: Any) -> Optional:
     return NONE
 
 
+_NO_KEYS: Mapping[type, str] = {
+    Optional: "*types.Optional",
+    list: "[]interface {}",
+    dict: "map[string]interface {}",
+    type(None): "<nil>",
+}
+
+
+def may_be_key(place: Any) -> None:
+    """Raises ``CelError`` for what can be no key, in cel-go's words."""
+    if place.__class__ in _NO_KEYS:
+        raise CelError(f"invalid qualifier type: {_NO_KEYS[place.__class__]}")
+
+
 def may_index(place: Any) -> None:
     """Raises ``CelError`` for what no place in a list can be."""
+    may_be_key(place)
     if place.__class__ is bool or not isinstance(place, (int, float)):
         raise CelError(f"unsupported index type '{type_name_of(place)}' in list")

@@ -52,8 +52,10 @@ def _judge(node: Call) -> Iterator[Issue]:
         found: Any = times.parse_duration(text) if name == "duration" else times.parse_timestamp(text)
         if found is None or (name == "timestamp" and not times.in_range(found)):
             yield Issue(args[0].at, f"invalid {name} argument")
-    elif name == "timestamp" and args and isinstance(args[0], Literal) and args[0].value.__class__ is int:
-        if not times.in_range(Timestamp(args[0].value * times.SECOND)):
+    elif name in ("duration", "timestamp") and args and isinstance(args[0], Literal) and args[0].value.__class__ is int:
+        if name == "duration":
+            yield Issue(args[0].at, "invalid duration argument")  # no number is one
+        elif not times.in_range(Timestamp(args[0].value * times.SECOND)):
             yield Issue(args[0].at, "invalid timestamp argument")
     elif name == "matches" and args:
         text = _text(args[-1])

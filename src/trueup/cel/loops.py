@@ -13,7 +13,7 @@ from trueup.cel import costs
 from trueup.cel.problems import BudgetExceeded, CelError
 from trueup.cel.reading import Absent
 from trueup.cel.tree import Comprehension, Node
-from trueup.cel.values import Duration, Optional, Timestamp, TypeValue, Uint, key_of, key_value, keys_of
+from trueup.cel.values import Duration, Optional, Timestamp, TypeValue, Uint, key_of, key_value, keys_of, type_name_of
 
 Closure = Callable[[list[Any]], Any]
 
@@ -177,7 +177,7 @@ class Loops:
                 f[0] += 2 if entry else 3
                 added = value if entry else {key_of(f[place]): value}
                 if not isinstance(added, dict):
-                    raise CelError("no such overload")
+                    raise CelError(f"no such overload: cel.@mapInsert(map, {type_name_of(added)})")
                 for key, item in added.items():
                     if key in made:
                         raise CelError(f"insert failed: key {key_value(key)} already exists")

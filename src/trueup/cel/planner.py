@@ -182,16 +182,16 @@ class Planner(Loops):
             first, second = terms
             other = not decides
 
-            def otherwise(f: list[Any], problem: CelError) -> bool:
+            def otherwise(f: list[Any], problem: CelError) -> Any:
                 try:
                     right = second(f)
                 except BudgetExceeded:
                     raise
                 except CelError:
                     raise problem from None
-                if right is decides:
-                    return decides
-                raise problem
+                if right is not decides:
+                    raise problem
+                return decides
 
             def two(f: list[Any]) -> Any:
                 try:
@@ -205,9 +205,11 @@ class Planner(Loops):
                 if left is not other:
                     return otherwise(f, CelError("no such overload"))
                 right = second(f)
-                if right.__class__ is not bool:
+                if right is decides:
+                    return decides
+                if right is not other:
                     raise CelError("no such overload")
-                return right
+                return other
 
             return two
 

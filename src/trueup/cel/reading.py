@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from trueup.cel.escaping import unescaped
-from trueup.cel.indexing import at_index, at_key, may_index, optional_at
+from trueup.cel.indexing import at_index, at_key, may_be_key, may_index, optional_at, shown_key
 from trueup.cel.problems import CelError
-from trueup.cel.values import NONE, Optional
+from trueup.cel.values import NONE, Optional, Uint
 
 Closure = Callable[[list[Any]], Any]
 
@@ -157,6 +157,9 @@ def _metered(base: Closure, steps: Sequence[Step], own: int) -> Closure:
     return metered
 
 
+_PLACES = frozenset({bool, int, Uint, float, str})
+
+
 def item(value: Any, index: Any) -> Any:
     """``value[index]``. Raises ``CelError``."""
     if isinstance(value, dict):
@@ -166,6 +169,9 @@ def item(value: Any, index: Any) -> Any:
         return at_index(value, index)
     if isinstance(value, Optional):
         return optional_at(value, index)
+    may_be_key(index)
+    if index.__class__ in _PLACES:
+        raise CelError(f"no such key: {shown_key(index)}")
     raise CelError("no such overload")
 
 
@@ -174,10 +180,14 @@ def has_field(operand: Closure, key: str, name: str) -> Closure:
 
     def has(f: list[Any]) -> bool:
         value = operand(f)
-        if isinstance(value, Optional):
+        optional = isinstance(value, Optional)
+        if optional:
             value = value.value() if value.present else None
         if isinstance(value, list):
             raise CelError("unsupported index type 'string' in list")
-        return isinstance(value, dict) and (key in value or ("__" in name and unescaped(name) in value))
+        found = isinstance(value, dict) and (key in value or ("__" in name and unescaped(name) in value))
+        if optional and not found:
+            f[0] -= 1  # what is found to be absent costs nothing
+        return found
 
     return has
