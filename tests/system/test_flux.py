@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import textwrap
@@ -17,10 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 
 from tests.githost import GitHost
 from tests.system.program import Program, Repository, eventually, program
+from trueup.sops import encrypt_object
 
 pytestmark = [
     pytest.mark.system,
@@ -89,6 +92,24 @@ def source(name: str, **spec: Any) -> dict[str, Any]:
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {"interval": "10m", "url": URL, "ref": {"branch": "main"}, **spec},
     }
+
+
+AGE_IDENTITY = str(pyrage.x25519.Identity.generate())
+
+
+def encrypted(name: str, data: dict[str, str]) -> str:
+    """A Secret as SOPS writes it into Git, for the identity above."""
+    identity = pyrage.x25519.Identity.from_str(AGE_IDENTITY)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
+    return json.dumps(
+        encrypt_object(
+            secret,
+            recipients=[str(identity.to_public())],
+            rules={"encrypted_regex": "^(data|stringData)$"},
+            now="2026-01-01T00:00:00Z",
+            entropy=secrets.token_bytes,
+        )
+    )
 
 
 class Fleet:
@@ -686,6 +707,30 @@ def test_a_missing_secret_and_what_is_not_supported_are_said(fleet: Fleet) -> No
     ready = fleet.says("verified", "spec.verify is not supported yet", kind="gitrepository")
     assert ready["reason"] == "NotSupported"
     assert fleet.condition("gitrepository", "verified", "Stalled")["status"] == "True"
+
+
+def test_what_sops_encrypted_is_opened_with_the_keys_of_a_secret(fleet: Fleet) -> None:
+    """Variables are replaced in what was opened; without the keys that object alone is refused, until they come."""
+    hush = encrypted("sealed", {"password": "hush-${WHO}", "port": "5432"})
+    fleet.commit({"sealed/secret.yaml": hush, "sealed/open.yaml": config_map("open", a="1")})
+    decryption = {"provider": "sops", "secretRef": {"name": "sops-age"}}
+    fleet.apply(unit("sealed", "./sealed", decryption=decryption, postBuild={"substitute": {"WHO": "ada"}}))
+    fleet.says(
+        "sealed", "Secret/fleet/sealed is SOPS encrypted, and cannot be decrypted", 'secrets "sops-age" not found'
+    )
+    assert fleet.get("configmap", "open")["data"] == {"a": "1"}
+
+    fleet.kubectl("create", "secret", "generic", "sops-age", f"--from-literal=age.agekey={AGE_IDENTITY}")
+    fleet.wait("ks/sealed")
+    live = fleet.get("secret", "sealed")
+    plain = {key: base64.b64decode(value).decode() for key, value in live["data"].items()}
+    assert (plain, live.get("sops")) == ({"password": "hush-ada", "port": "5432"}, None)
+    told = json.dumps(fleet.get("ks", "sealed")) + fleet.kubectl("get", "events", "-o", "json")
+    kept = [
+        path.read_bytes() for path in fleet.running.state.rglob("*") if path.is_file()
+    ]  # store, ledger, renders, log
+    assert not [text for text in (told.encode(), *kept) if b"hush-" in text or AGE_IDENTITY.encode() in text]
+    fleet.kubectl("delete", "ks", "sealed", "--timeout=20s")
 
 
 def test_submodules_come_along_where_asked(fleet: Fleet) -> None:

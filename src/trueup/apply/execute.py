@@ -80,7 +80,7 @@ class Executor:
             result, live = await self._acts[step.act](change)
         except ApiProblem as problem:
             origin = change.wanted.origin if change.wanted is not None else ""
-            said = told(change.ref, problem.message)
+            said = told(change.ref, problem.message, secret=change.options.secret)
             message = f"{origin}: {said}" if origin else said
             if step.act in ("remove-hook", "release-hook"):
                 return Carried(step, result_of(change, "Synced", "Error", message), change.live)

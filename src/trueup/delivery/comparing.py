@@ -174,7 +174,8 @@ class Comparisons:
             except ApiProblem as again:
                 problem = again
         where = f"{wanted.origin}: " if wanted.origin else ""
-        return Compared(refused=where + told(wanted.ref, problem.message), immutable=immutable(problem))
+        said = told(wanted.ref, problem.message, secret=wanted.options.secret)
+        return Compared(refused=where + said, immutable=immutable(problem))
 
     async def _difference(self, way: Way, wanted: Wanted, live: Object, predicted: Object) -> Compared:
         rules = rules_for(way.ignore, wanted.ref)

@@ -12,7 +12,7 @@ from trueup.delivery.settle import Scopes, Settled, namespace_of, settle
 from trueup.health.verdict import MISSING
 from trueup.kube.names import Kind, Object, Ref
 from trueup.kube.problems import NotFound
-from trueup.plan.compare import Compared
+from trueup.plan.compare import Compared, veiled
 from trueup.plan.ignore import respected, rules_for, stripped
 from trueup.plan.lead import led
 from trueup.plan.plan import Change, Plan
@@ -176,7 +176,8 @@ def _compared(request: Request, line: Change, compared: Compared) -> Change:
     respects = line.options.respect_ignored
     if request.policy.respect_ignored if respects is None else respects:
         line = replace(line, write=_respecting(request, line))
-    return replace(line, fields=compared.fields, adopt=compared.adopt)
+    fields = veiled(compared.fields) if line.options.secret else compared.fields
+    return replace(line, fields=fields, adopt=compared.adopt)
 
 
 def _respecting(request: Request, line: Change) -> Object | None:

@@ -18,6 +18,7 @@ _NOISE = frozenset({"managedFields", "resourceVersion", "generation", "uid", "cr
 """Metadata that the server keeps for itself."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 HIDDEN = "(hidden)"
+_VALUE = re.compile(r'((?:Invalid|Unsupported|Duplicate) value: )("(?:[^"\\]|\\.)*"|[^:]*)')
 _QUOTED = re.compile(r"\{Value:.*\}", re.DOTALL)
 """How structured-merge-diff quotes a value of the wrong type."""
 
@@ -57,6 +58,11 @@ def compare(live: Object, predicted: Object, shape: Shape = ANY) -> Compared:
     return Compared(hidden(Ref.of(predicted), changes(live, predicted, shape)))
 
 
+def veiled(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+    """The same differences with all values hidden: those of an object that was encrypted in its source."""
+    return tuple(_hide(change) for change in fields)
+
+
 def hidden(ref: Ref, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
     """The same differences with a Secret's values hidden: where they differ may be known, what they are may not."""
     if ref.kind.kind != "Secret" or ref.kind.group:
@@ -64,8 +70,11 @@ def hidden(ref: Ref, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
     return tuple(_hide(change) if _secret(change.path) else change for change in fields)
 
 
-def told(ref: Ref, message: str) -> str:
-    """What the API said of an object, without the value that it quotes when the object is a Secret."""
+def told(ref: Ref, message: str, *, secret: bool = False) -> str:
+    """What the API said of an object, without the value that it quotes when the object is a Secret (or as good as one)."""
+    if secret:
+        message = _QUOTED.sub(f"{{Value:{HIDDEN}}}", message)
+        return _VALUE.sub(rf"\1{HIDDEN}", message)
     if ref.kind.kind != "Secret" or ref.kind.group:
         return message
     return _QUOTED.sub(f"{{Value:{HIDDEN}}}", message)

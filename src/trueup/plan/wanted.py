@@ -62,6 +62,8 @@ class Options:
     """Does not count against the unit when it is not wanted (Argo CD ``compare-options: IgnoreExtraneous``)."""
     ignore_health: bool = False
     """Its health neither counts nor is waited for (Argo CD ``ignore-healthcheck``)."""
+    secret: bool = False
+    """It was encrypted in its source: its values are told to nobody, whatever its kind."""
 
 
 DEFAULT = Options()

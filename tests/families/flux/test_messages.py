@@ -160,10 +160,10 @@ def test_a_kustomization_does_not_wait_for_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decryption", "expected"),
-    [(False, "configuring decryption is required"), (True, "spec.decryption is not supported yet")],
+    ("closed", "expected"),
+    [("", "configuring decryption is required"), ("there is no age identity", "there is no age identity")],
 )
-def test_encrypted_objects_are_refused(decryption: bool, expected: str) -> None:
+def test_encrypted_objects_are_refused(closed: str, expected: str) -> None:
     """Never applied as they are; unless the object says that it is meant so."""
     secret: Object = {
         "apiVersion": "v1",
@@ -171,8 +171,8 @@ def test_encrypted_objects_are_refused(decryption: bool, expected: str) -> None:
         "metadata": {"name": "s", "namespace": "web"},
         "sops": {"mac": "ENC[...]"},
     }
-    said = rules.refuses(secret, decryption)
+    said = rules.refuses(secret, closed)
     assert said.startswith("Secret/web/s is SOPS encrypted")
     assert expected in said
     secret["metadata"]["annotations"] = {"kustomize.toolkit.fluxcd.io/decrypt": "disabled"}
-    assert rules.refuses(secret, decryption) == ""
+    assert rules.refuses(secret) == ""

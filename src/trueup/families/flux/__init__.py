@@ -71,6 +71,8 @@ def _variables_index(obj: Object) -> Iterable[str]:
     namespace, spec = (obj.get("metadata") or {}).get("namespace") or "", obj.get("spec") or {}
     for entry in (spec.get("postBuild") or {}).get("substituteFrom") or ():
         yield f"{entry.get('kind')}/{namespace}/{entry.get('name')}"
+    if keys := (spec.get("decryption") or {}).get("secretRef"):
+        yield f"Secret/{namespace}/{keys.get('name')}"
 
 
 def _generator_index(obj: Object) -> Iterable[str]:

@@ -20,6 +20,8 @@ from trueup.families.flux.checkout import Content, IncludeUnavailable, checkout
 from trueup.families.flux.compose import CopyProblem
 from trueup.families.flux.composition import NotHere, SourceMissing, external
 from trueup.families.flux.credentials import SECRET
+from trueup.families.flux.decryption import Decryption, encrypted, keys_of
+from trueup.families.flux.messages import subject
 from trueup.families.flux.types import (
     EXTERNAL_ARTIFACT,
     GIT_REPOSITORY,
@@ -31,8 +33,10 @@ from trueup.families.flux.types import (
 from trueup.health.kstatus import judge as by_kstatus
 from trueup.kube.names import Key, Kind, Object, Ref
 from trueup.kube.problems import NotFound
+from trueup.kustomize import KustomizeProblem, substitute
 from trueup.plan.steps import Judge
 from trueup.ports import Artifact, Cluster, GitSpec, RenderProblem, SourceProblem, Target
+from trueup.sops import SopsProblem
 
 DEPENDENCY_RETRY = 30.0
 """Flux's ``--requeue-dependency``; whatever is waited for wakes its dependents at once."""
@@ -61,6 +65,10 @@ class Inputs:
     def __init__(self, tools: DeliveryTools, wish: Kustomization) -> None:
         self.tools, self.wish = tools, wish
         self.namespace = wish.key.namespace
+        self.opened: set[Ref] = set()
+        """Objects that were decrypted: their values are told to nobody."""
+        self.closed: dict[Ref, str] = {}
+        """Encrypted objects that could not be opened, and why."""
 
     def source(self) -> Object:
         """The source object with an artifact."""
@@ -148,21 +156,65 @@ class Inputs:
         return await self.tools.clusters.of(kubeconfig=base64.b64decode(chosen))
 
     async def build(self, cluster: Cluster, artifact: Artifact) -> Desired:
-        """Render the folder."""
+        """Render the folder, and open what SOPS encrypted in it."""
+        wish, variables = self.wish, await self.variables()
+        target = Target(await cluster.client.version(), namespace=wish.target_namespace)
+        desired = await self._rendered(artifact, target, variables)
+        if not wish.spec.get("decryption"):
+            return desired
+        places = [place for place, obj in enumerate(desired.objects) if encrypted(obj)]
+        if not places:
+            return desired
+        written = (
+            desired if variables is None else await self._rendered(artifact, target, None)
+        )  # decrypted, then replaced
+        objects, decryption = list(desired.objects), await self._decryption()
+        for place in places:
+            objects[place] = self._opened(written.objects[place], decryption, variables)
+        return replace(desired, objects=objects)
+
+    async def _rendered(self, artifact: Artifact, target: Target, variables: Mapping[str, str] | None) -> Desired:
         wish = self.wish
         asked = SourceRequest(
             spec=GitSpec(artifact.revision),  # the artifact is here already: nothing is asked by it
             path=wish.path or ".",
             tool="kustomize",
-            options=rules.render_options(wish, await self.variables(), lambda path: _there(artifact, wish.path, path)),
+            options=rules.render_options(wish, variables, lambda path: _there(artifact, wish.path, path)),
             artifact=artifact,
         )
-        target = Target(await cluster.client.version(), namespace=wish.target_namespace)
         try:
             return await self.tools.delivery.desire([asked], target)
         except RenderProblem as problem:
             text = f"kustomize build failed: {problem}"
             raise NotYet("BuildFailed", text, wish.retry_interval) from problem
+
+    def _opened(self, obj: Object, decryption: Decryption, variables: Mapping[str, str] | None) -> Object:
+        """One encrypted object opened and its variables replaced. What cannot be opened is refused alone, by name."""
+        try:
+            plain = decryption.open(obj)
+            found: Object = plain if variables is None else substitute(plain, variables, True)
+        except SopsProblem as problem:
+            self.closed[Ref.of(obj)] = str(problem)
+            return obj
+        except KustomizeProblem:
+            # Its message may hold what was decrypted.
+            text = f"post build failed for {subject(Ref.of(obj))}: its variables cannot be replaced"
+            raise NotYet("BuildFailed", text, self.wish.retry_interval) from None
+        self.opened.add(Ref.of(found))
+        return found
+
+    def _closed(self, ref: Ref) -> str:
+        """Why an object could not be opened; the plan names its namespace, the source may not."""
+        return self.closed.get(ref) or self.closed.get(Ref(ref.kind, "", ref.name)) or ""
+
+    async def _decryption(self) -> Decryption:
+        """The keys of ``spec.decryption.secretRef``."""
+        name = ((self.wish.spec.get("decryption") or {}).get("secretRef") or {}).get("name")
+        if not name:
+            return Decryption()
+        ref = Ref(SECRET, self.namespace, str(name))
+        secret = await (await self.tools.clusters.of()).live.get(ref)
+        return keys_of(secret, ref) if secret is not None else Decryption(why=f'secrets "{name}" not found')
 
     async def variables(self) -> dict[str, str] | None:
         """``postBuild``: inline variables win over those of ConfigMaps and Secrets; None when nothing is substituted."""
@@ -219,14 +271,14 @@ class Inputs:
             unit=Ref(KUSTOMIZATION, self.namespace, wish.key.name),
             cluster=cluster,
             manager=MANAGER,
-            wanted=tuple(rules.wanted(desired.objects, desired.origins)),
+            wanted=tuple(rules.wanted(desired.objects, desired.origins, self.opened)),
             revision=revision,
             actor="automated",
             namespace=wish.default_namespace,
             inventory=tuple(inventory),
             mark=lambda obj: rules.mark(obj, wish),
             read_live=lambda obj: rules.read_live(obj, wish),
-            permits=lambda _, obj: rules.refuses(obj, bool(wish.spec.get("decryption"))),
+            permits=lambda ref, obj: rules.refuses(obj, self._closed(ref)),
             ignore=rules.ignores(wish, desired.objects),
             policy=policy,
             judge=self.judge(),

@@ -6,7 +6,7 @@ Called by `kustomization.py`. Sources: Flux documentation, "Kustomization"; kust
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -88,10 +88,14 @@ def awaited(kustomization: Kustomization) -> frozenset[Ref]:
     return frozenset(ref for ref in checks if (ref.kind.kind, ref.namespace, ref.name) != itself)
 
 
-def wanted(objects: Sequence[Object], origins: Sequence[Origin]) -> list[Wanted]:
-    """Every object with its own annotations' say."""
+def wanted(objects: Sequence[Object], origins: Sequence[Origin], opened: Collection[Ref] = ()) -> list[Wanted]:
+    """Every object with its own annotations' say. ``opened``: those that were encrypted in the source."""
     return [
-        Wanted(obj, f"{origin.path}:{origin.line}" if origin.line else origin.path, options=options_of(obj))
+        Wanted(
+            obj,
+            f"{origin.path}:{origin.line}" if origin.line else origin.path,
+            options=replace(options_of(obj), secret=True) if opened and Ref.of(obj) in opened else options_of(obj),
+        )
         for obj, origin in zip(objects, origins, strict=True)
     ]
 
@@ -185,14 +189,14 @@ def read_live(obj: Object, kustomization: Kustomization) -> LiveMarks:
     )
 
 
-def refuses(obj: Object | None, decryption: bool) -> str:
-    """Why an object cannot be applied as it is in the source; empty when it can."""
+def refuses(obj: Object | None, closed: str = "") -> str:
+    """Why an object cannot be applied as it is in the source; empty when it can. ``closed``: why it was not decrypted."""
+    if obj is not None and closed:
+        return f"{subject(Ref.of(obj))} is SOPS encrypted, and cannot be decrypted: {closed}"
     if obj is None or not isinstance(obj.get("sops"), dict) or not obj["sops"].get("mac"):
         return ""
     if str(((obj.get("metadata") or {}).get("annotations") or {}).get(DECRYPT) or "").lower() == "disabled":
         return ""
-    if decryption:
-        return f"{subject(Ref.of(obj))} is SOPS encrypted, and spec.decryption is not supported yet"
     return (
         f"{subject(Ref.of(obj))} is SOPS encrypted, configuring decryption is required for this secret to be reconciled"
     )
