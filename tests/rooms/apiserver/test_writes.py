@@ -387,10 +387,36 @@ async def test_unknown_fields_are_refused_named_or_dropped(web: Web) -> None:
     warned = await web.ask("POST", DEPLOYMENTS, misspelt(), dryRun="All")
     ignored = await web.ask("POST", DEPLOYMENTS, misspelt(), fieldValidation="Ignore", dryRun="All")
 
-    assert (strict.status, strict.json["message"]) == (400, 'strict decoding error: unknown field "spec.replica"')
+    lead = 'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error:'
+    assert (strict.status, strict.json["message"]) == (400, f'{lead} unknown field "spec.replica"')
     assert (warned.status, warned.warnings) == (201, ['299 - "unknown field \\"spec.replica\\""'])
     assert (ignored.status, ignored.warnings) == (201, [])
     assert "replica" not in warned.json["spec"]
+
+
+@pytest.mark.parametrize(
+    ("media", "value"),
+    [
+        ("application/strategic-merge-patch+json", "map[spec:map[replica:3]]"),
+        ("application/merge-patch+json", '"replica\\":3'),
+    ],
+)
+async def test_unknown_fields_of_a_patch_are_an_invalid_patch(web: Web, media: str, value: str) -> None:
+    """Kubernetes calls the patch invalid: a strategic one as it is, others by what they make of the object."""
+    await web.post(DEPLOYMENTS, deployment("web"))
+
+    strict = await web.ask(
+        "PATCH",
+        f"{DEPLOYMENTS}/web",
+        {"spec": {"replica": 3}},
+        headers={"content-type": media},
+        fieldValidation="Strict",
+    )
+
+    [cause] = strict.json["details"]["causes"]
+    assert (strict.status, strict.json["reason"], cause["field"]) == (422, "Invalid", "patch")
+    assert value in cause["message"]
+    assert cause["message"].endswith(': strict decoding error: unknown field "spec.replica"')
 
 
 async def test_fields_given_twice_are_refused_or_named(web: Web) -> None:
@@ -400,7 +426,8 @@ async def test_fields_given_twice_are_refused_or_named(web: Web) -> None:
     strict = await web.ask("POST", MAPS, body, fieldValidation="Strict")
     warned = await web.ask("POST", MAPS, body)
 
-    assert (strict.status, strict.json["message"]) == (400, 'strict decoding error: duplicate field "data.x"')
+    lead = 'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error:'
+    assert (strict.status, strict.json["message"]) == (400, f'{lead} duplicate field "data.x"')
     assert (warned.status, warned.warnings) == (201, ['299 - "duplicate field \\"data.x\\""'])
     assert warned.json["data"] == {"x": "2"}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
@@ -11,12 +13,12 @@ from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
 from trueup.apiserver.verbs.update import change, conflict
 from trueup.kube.names import Object
-from trueup.kube.problems import AlreadyExists, ApiProblem, BadRequest, Invalid, UnsupportedMediaType, not_found
+from trueup.kube.problems import AlreadyExists, ApiProblem, BadRequest, Cause, Invalid, UnsupportedMediaType, not_found
 from trueup.kube.reading import Fraction, WrongType
 from trueup.merge import owners
 from trueup.merge.fields import FieldSet
 from trueup.merge.jsonpatch import PatchProblem, json_patch, merge_patch
-from trueup.merge.strategic import strategic_merge
+from trueup.merge.strategic import go_text, strategic_merge
 from trueup.merge.typed import first_problem, title
 from trueup.ports import PatchType
 
@@ -47,12 +49,28 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             raise BadRequest(str(problem)) from None
         if not isinstance(new, dict):
             raise BadRequest("a patch must leave an object")
-        new = prepare.copy(new)
+        whole, new = new, prepare.copy(new)
         _same_identity(stored, new, served, name)
-        prepare.decode(served, new, write)
+        try:
+            prepare.decode(served, new, write)
+        except prepare.Unreadable as problem:
+            raise _unreadable(go_text(body) if how == "strategic" else _sorted(whole), problem.text) from None
         return new, False
 
     return await change(hub, served, namespace, name, patched, write, retry=True)
+
+
+def _unreadable(value: str, text: str) -> Invalid:
+    """What a patch would make has fields that it may not have, read strictly.
+
+    Source: apiserver ``jsonPatcher.applyPatchToCurrentObject`` and, of a strategic one's patch alone, ``applyPatchToObject``.
+    """
+    said = f"Invalid value: {orjson.dumps(value).decode()}: {text}"
+    return Invalid(f' "" is invalid: patch: {said}', causes=[Cause("FieldValueInvalid", said, "patch")])
+
+
+def _sorted(obj: Object) -> str:
+    return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _unfitting(problem: PatchProblem) -> ApiProblem:

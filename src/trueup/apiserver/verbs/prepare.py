@@ -64,6 +64,18 @@ def identify(served: Served, obj: Object, namespace: str, name: str = "") -> Non
         meta["name"] = name
 
 
+class Unreadable(BadRequest):
+    """Strictly read, the body has fields that it may not have. ``text`` says which.
+
+    Source: apiserver ``transformDecodeError``.
+    """
+
+    def __init__(self, served: Served, text: str) -> None:
+        kind = served.kind
+        super().__init__(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {text}')
+        self.text = text
+
+
 def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False) -> None:
     """Take out unknown fields as ``fieldValidation`` says, refuse wrong types; in place.
 
@@ -84,7 +96,7 @@ def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False) ->
     texts = [f'unknown field "{path}"' for path in gone]
     texts += [f'duplicate field "{path}"' for path in write.duplicates if path not in gone]
     if write.validation == "Strict":
-        raise BadRequest(f"strict decoding error: {', '.join(texts)}")
+        raise Unreadable(served, f"strict decoding error: {', '.join(texts)}")
     write.warnings.extend(texts)
 
 
