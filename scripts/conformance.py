@@ -114,10 +114,24 @@ def _cluster(given: Path | None) -> Iterator[Path]:
                 if server.poll() is not None or time.monotonic() > end:
                     sys.exit("the API server did not start")
                 time.sleep(0.05)
+            _second_node(path)
             yield path
         finally:
             server.terminate()
             server.wait()
+
+
+def _second_node(kubeconfig: Path) -> None:
+    """The suite wants two nodes to be there; a node that is marked is simulated like the first."""
+    meta = {"name": "simulated-1", "annotations": {"simulate.trueup.dev/simulated": "true"}}
+    meta["labels"] = {
+        "kubernetes.io/hostname": "simulated-1",
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+    }
+    node = json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": meta})
+    command = ["kubectl", f"--kubeconfig={kubeconfig}", "create", "-f", "-"]
+    subprocess.run(command, input=node, text=True, check=True, stdout=subprocess.DEVNULL)
 
 
 def _run(options: argparse.Namespace, wanted: Sequence[str], kubeconfig: Path, report: Path) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.families.builtin.stage import Stage, template
-from trueup.families.builtin.kinds import CONFIG_MAP, ENDPOINT_SLICE, ENDPOINTS, LEASE, NAMESPACE, POD
+from tests.families.builtin.stage import Stage, conditions, template
+from trueup.families.builtin.kinds import CONFIG_MAP, ENDPOINT_SLICE, ENDPOINTS, LEASE, NAMESPACE, NODE, POD
 from trueup.kube.names import Object, Ref
 
 
@@ -124,3 +124,16 @@ async def test_a_circle_of_owners_can_be_deleted() -> None:
         await stage.client.delete(Ref(POD, "default", "one"), propagation="Foreground")
         for name in names:
             await stage.until(POD, name, lambda pod: pod is None)
+
+
+async def test_a_node_that_is_marked_is_simulated_too() -> None:
+    """It is Ready, with what room it was given, and renews its lease; one that is not marked stays as it is."""
+    async with Stage() as stage:
+        for name, marks in (("more", {"simulate.trueup.dev/simulated": "true"}), ("real", {})):
+            await stage.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "annotations": marks}})
+        ready = await stage.until(NODE, "more", lambda one: (one.get("status") or {}).get("conditions"), "")
+        await stage.until(LEASE, "more", lambda one: one, "kube-node-lease")
+        real = await stage.get(NODE, "real", "")
+
+        assert conditions(ready)["Ready"] == "True"
+        assert not ((real or {}).get("status") or {}).get("conditions")

@@ -1,4 +1,4 @@
-"""The one simulated node, and which pods may go there. Pure, but for the controller that keeps the node there.
+"""Simulated nodes, and which pods may go there. Pure, but for the controller that keeps the nodes alive.
 
 Source: Kubernetes documentation "Nodes", "Assigning Pods to Nodes", "Taints and Tolerations".
 """
@@ -51,7 +51,7 @@ def node() -> Object:
     }
 
 
-def node_status(version: str, moment: float) -> Object:
+def node_status(version: str, moment: float, name: str = NAME) -> Object:
     """Ready, and roomy; the version is the server's."""
     stamp = format_time(moment)
     quiet = (
@@ -69,7 +69,7 @@ def node_status(version: str, moment: float) -> Object:
         "capacity": _CAPACITY,
         "allocatable": _CAPACITY,
         "conditions": [{**one, "lastHeartbeatTime": stamp, "lastTransitionTime": stamp} for one in conditions],
-        "addresses": [{"type": "InternalIP", "address": NODE_IP}, {"type": "Hostname", "address": NAME}],
+        "addresses": [{"type": "InternalIP", "address": NODE_IP}, {"type": "Hostname", "address": name}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": {
             "machineID": "0" * 32,
@@ -135,41 +135,53 @@ def _tolerated(taint: Object, tolerations: list[Object] | tuple[Object, ...]) ->
 
 
 async def reconcile(tools: Tools, key: Key) -> Result:
-    """The node is there, Ready, and says so every few seconds. It is looked after under the name of one namespace."""
-    if key.name != "default":
-        return Result()
-    found = tools.cache(NODE).get(Key("", NAME))
+    """The first node is there; it, and whatever other node is marked as simulated, is Ready and says so every few seconds."""
+    found = tools.cache(NODE).get(key)
     if found is None:
+        if key.name != NAME:
+            return Result()
         try:
             found = await create(tools, node())
         except AlreadyExists:
             return Result(after=0.1)
+    if (meta(found).get("annotations") or {}).get(SIMULATED) != "true" or meta(found).get("deletionTimestamp"):
+        return Result()
     if not (found.get("status") or {}).get("conditions"):
-        status = node_status(await tools.client.version(), tools.clock.now())
-        await write_status(tools, found, status, manager="kubelet")
+        status = node_status(await tools.client.version(), tools.clock.now(), key.name)
+        given = found.get("status") or {}
+        kept = {name: given[name] for name in ("capacity", "allocatable", "addresses") if given.get(name)}
+        await write_status(tools, found, {**given, **status, **kept}, manager="kubelet")
     await _renew(tools, found)
     return Result(after=_RENEW)
 
 
 async def _renew(tools: Tools, found: Object) -> None:
     """The node's Lease. Source: Kubernetes documentation "Nodes", "Heartbeats"."""
-    lease = tools.cache(LEASE).get(Key(LEASES, NAME))
+    name = str(meta(found)["name"])
+    lease = tools.cache(LEASE).get(Key(LEASES, name))
     if lease is not None and tools.clock.now() - seconds((lease.get("spec") or {}).get("renewTime")) < _RENEW:
         return
-    spec = {"holderIdentity": NAME, "leaseDurationSeconds": 40, "renewTime": format_micro(tools.clock.now())}
+    spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": format_micro(tools.clock.now())}
     if lease is not None:
         await change(tools, lease, {"spec": spec}, manager="kubelet")
         return
-    owner = {"apiVersion": "v1", "kind": "Node", "name": NAME, "uid": uid(found)}
-    about = {"name": NAME, "namespace": LEASES, "ownerReferences": [owner]}
+    owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid(found)}
+    about = {"name": name, "namespace": LEASES, "ownerReferences": [owner]}
     try:
         await create(tools, {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": about, "spec": spec})
     except (AlreadyExists, NotFound):
         return
 
 
-def _default_only(obj: Object) -> list[Key]:
-    return [Key("", "default")] if meta(obj).get("name") == NAME else []
+def _first(namespace: Object) -> list[Key]:
+    """A cluster that begins has namespaces before it has nodes."""
+    return [Key("", NAME)] if meta(namespace).get("name") == "default" else []
 
 
-CONTROLLER = Controller("simulated-node", NAMESPACE, reconcile, watches=(Watch(NODE, keys=_default_only), Watch(LEASE)))
+def _of_lease(lease: Object) -> list[Key]:
+    return [Key("", meta(lease)["name"])] if meta(lease).get("namespace") == LEASES else []
+
+
+CONTROLLER = Controller(
+    "simulated-node", NODE, reconcile, watches=(Watch(NAMESPACE, keys=_first), Watch(LEASE, keys=_of_lease))
+)
