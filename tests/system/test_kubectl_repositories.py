@@ -42,11 +42,11 @@ REPOSITORIES = (
     "xunholy-k8s-gitops",
 )
 RESTATED = re.compile(
-    r"(deployment.apps|mutatingadmissionpolicy.admissionregistration.k8s.io|poddisruptionbudget.policy|resourceclaimtemplate.resource.k8s.io|"
+    r"(configmap|deployment.apps|mutatingadmissionpolicy.admissionregistration.k8s.io|poddisruptionbudget.policy|resourceclaimtemplate.resource.k8s.io|"
     r"resourcequota|rolebinding.rbac.authorization.k8s.io|secret)/\S+ configured"
 )
 """Of some files kubectl says `configured` for ever, on a genuine Kubernetes as well: they say a value otherwise than it is kept
-(`2000m`, a port twice, `stringData`, a subject without its group). The patch says it again, and nothing changes."""
+(`2000m`, a port twice, base64 in lines, `stringData`, a subject without its group). Nothing changes by saying it again."""
 REFUSED = (
     "error: no objects passed to apply",
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters",  # ${APP}: for Flux to fill in

@@ -88,6 +88,13 @@ def test_one_spelling_of_quantities_and_times() -> None:
     ]
 
 
+def test_one_spelling_of_bytes() -> None:
+    """Line ends within base64 go, and bits that mean nothing, for Go decodes and encodes."""
+    secret = settled(Kind("", "v1", "Secret"), {"data": {"lines": "YWJj\nZGVm\n", "bits": "YR==", "as it is": "YQ=="}})
+
+    assert secret["data"] == {"lines": "YWJjZGVm", "bits": "YQ==", "as it is": "YQ=="}
+
+
 def test_unknown_fields_are_told_by_their_paths() -> None:
     """Each unknown field is named with the indices on its way."""
     found: list[str] = []
