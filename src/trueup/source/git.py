@@ -231,9 +231,15 @@ def _verb(command: Sequence[str]) -> str:
     return next(word for word in command if not word.startswith("-"))
 
 
+_TELLS = re.compile(
+    r"^(fatal: (?!Could not read from remote)|error:|remote:|ERROR|ssh:)|Permission denied|Host key verification failed"
+)
+"""Lines that say why: git's own, and those of ssh, of which git only says that it could not read."""
+
+
 def _problem(verb: str, text: str, code: int) -> SourceProblem:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ERROR"))] or lines[-3:]
+    told = [line for line in lines if _TELLS.search(line)] or lines[-3:]
     message = f"git {verb}: " + ("; ".join(told) if told else f"ended with code {code} and no word")
     for pattern, reason, retry in _REASONS:
         if re.search(pattern, text):
