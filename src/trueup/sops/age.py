@@ -1,4 +1,4 @@
-"""age as a key service: native keys and those of SSH.
+"""age as a key service: native keys (post-quantum ones too) and those of SSH.
 
 Called by whoever holds identities (Flux: the entries ``*.agekey`` of a Secret). Sources: age's format (C2SP), SOPS, ``age``.
 """
@@ -6,10 +6,12 @@ Called by whoever holds identities (Flux: the entries ``*.agekey`` of a Secret).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import pyrage
 
+from trueup.sops.hybrid import PREFIX, Hybrid
 from trueup.sops.metadata import MasterKey
 from trueup.sops.problems import Malformed, NoKey
 
@@ -26,8 +28,13 @@ class Age:
         """The data key."""
         if not self._identities:
             raise NoKey("there is no age identity")
+        hybrid = [identity for identity in self._identities if isinstance(identity, Hybrid)]
+        others = [identity for identity in self._identities if not isinstance(identity, Hybrid)]
+        for identity in hybrid:
+            with suppress(NoKey, Malformed):
+                return identity.open(key.enc)
         try:
-            return bytes(pyrage.decrypt(key.enc.encode(), self._identities))
+            return bytes(pyrage.decrypt(key.enc.encode(), others))
         except pyrage.DecryptError as problem:
             raise NoKey("no identity matched any of the recipients") from problem
 
@@ -43,10 +50,18 @@ def _identities(text: str) -> list[Any]:
         written = line.strip()
         if not written or written.startswith("#"):
             continue
-        if written.startswith("AGE-SECRET-KEY-PQ-1"):
-            raise Malformed(f"line {number}: post-quantum identities are not supported yet")
+        if written.startswith(PREFIX):
+            found.append(_hybrid(written, number))
+            continue
         try:
             found.append(pyrage.x25519.Identity.from_str(written))
         except pyrage.IdentityError:
             raise Malformed(f"line {number} is no age identity") from None  # the library's message may hold it
     return found
+
+
+def _hybrid(written: str, number: int) -> Hybrid:
+    try:
+        return Hybrid(written)
+    except Malformed as problem:
+        raise Malformed(f"line {number} is no age identity: {problem}") from None

@@ -9,7 +9,7 @@ import pytest
 from trueup.kube.names import Kind, Object, Ref
 from trueup.merge.changes import FieldChange
 from trueup.plan.adopt import taken_over, without_unwanted
-from trueup.plan.compare import bare, compare, told
+from trueup.plan.compare import bare, compare, told, veiled
 from trueup.plan.ignore import remove_owned, remove_pointer, respected
 from trueup.plan.images import images_of
 from trueup.plan.order import ARGOCD, FLUX
@@ -113,6 +113,16 @@ def test_a_refusal_does_not_tell_a_secrets_value(kind: str, expected: str) -> No
     message = told(Ref(Kind("", "v1", kind), "x", "y"), quoted)
 
     assert message == f"x/y; .data.a: expected string, got &value.valueUnstructured{expected}"
+
+
+def test_an_object_that_was_encrypted_is_as_good_as_a_secret() -> None:
+    """Whatever its kind: neither a refusal nor the differences tell its values."""
+    refused = 'ConfigMap "x" is invalid: data.a: Invalid value: "hush \\"x\\"": too long'
+    message = told(Ref(Kind("", "v1", "ConfigMap"), "x", "y"), refused, secret=True)
+    assert message == 'ConfigMap "x" is invalid: data.a: Invalid value: (hidden): too long'
+    found = veiled(compare(cm("a", p="old"), cm("a", p="new", q="more")).fields)
+    assert [(f.path, f.op) for f in found] == [("data.p", "change"), ("data.q", "add")]
+    assert not {"old", "new", "more"} & {str(value) for f in found for value in (f.old, f.new)}
 
 
 def test_secret_values_are_hidden() -> None:

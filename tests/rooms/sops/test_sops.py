@@ -30,6 +30,8 @@ from trueup.sops.shamir import combine
 
 NOW = "2026-01-01T00:00:00Z"
 IDENTITY = pyrage.x25519.Identity.generate()
+POST_QUANTUM = "AGE-SECRET-KEY-PQ-1QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSV4PSY7"
+"""Of 32 sevens."""
 KEYS = {"age": Age([f"# a comment\n{IDENTITY}\n"])}
 EXAMPLE = """\
 a: text
@@ -146,6 +148,24 @@ def test_what_sops_did_not_write_is_refused(data: bytes, form: Format, said: str
     """With what is wrong, and never with what is in it."""
     with pytest.raises(Malformed, match=said):
         decrypt(data, form, KEYS)
+
+
+@pytest.mark.parametrize(
+    "enc", ["", "no age file", "-----BEGIN AGE ENCRYPTED FILE-----\nAAAA\n-----END AGE ENCRYPTED FILE-----"]
+)
+def test_a_key_that_is_no_age_file_opens_nothing(enc: str) -> None:
+    """It is as if it was written for somebody else."""
+    key = MasterKey("age", "age1x", enc, {})
+    with pytest.raises(NoKey, match="no identity matched"):
+        KEYS["age"].open(key)
+    with pytest.raises(NoKey, match="no identity matched"):
+        Age([POST_QUANTUM]).open(key)
+
+
+def test_a_post_quantum_identity_is_checked() -> None:
+    """By its checksum."""
+    with pytest.raises(Malformed, match=r"^line 1 is no age identity: its checksum is wrong$"):
+        Age([POST_QUANTUM[:-1] + "Q"])
 
 
 def test_no_identity_is_ever_told() -> None:
