@@ -42,8 +42,9 @@ REPOSITORIES = (
     "xunholy-k8s-gitops",
 )
 RESTATED = re.compile(
-    r"(configmap|deployment.apps|mutatingadmissionpolicy.admissionregistration.k8s.io|poddisruptionbudget.policy|resourceclaimtemplate.resource.k8s.io|"
-    r"resourcequota|rolebinding.rbac.authorization.k8s.io|secret)/\S+ configured"
+    r"(clusterrolebinding.rbac.authorization.k8s.io|configmap|deployment.apps|mutatingadmissionpolicy.admissionregistration.k8s.io|"
+    r"poddisruptionbudget.policy|resourceclaimtemplate.resource.k8s.io|resourcequota|rolebinding.rbac.authorization.k8s.io|"
+    r"secret)/\S+ configured"
 )
 """Of some files kubectl says `configured` for ever, on a genuine Kubernetes as well: they say a value otherwise than it is kept
 (`2000m`, a port twice, base64 in lines, `stringData`, a subject without its group). Nothing changes by saying it again."""
@@ -51,6 +52,11 @@ REFUSED = (
     "error: no objects passed to apply",
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters",  # ${APP}: for Flux to fill in
     "unknown field",
+    "subjects[0].namespace: Required value",
+    "a valid config key must consist of alphanumeric characters",
+    "quantities must match the regular expression",  # ${SIZE}
+    "illegal base64 data",
+    'pod rejected: RuntimeClass "kata" not found',
 )
 """What Kubernetes refuses as well, in the words of kubectl and its own."""
 
