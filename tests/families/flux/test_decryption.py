@@ -75,3 +75,10 @@ def test_an_object_may_say_that_it_is_meant_so(decryption: Decryption) -> None:
     assert encrypted(obj)
     obj["metadata"]["annotations"] = {"kustomize.toolkit.fluxcd.io/decrypt": "disabled"}
     assert obj is decryption.open(obj)
+
+
+def test_an_entry_that_is_no_base64_is_left_to_the_api() -> None:
+    """Nothing in it can be encrypted."""
+    obj = {**secret({}), "data": {"a": "%%%", "b": None}}
+    assert not encrypted(obj)
+    assert obj is Decryption().open(obj)

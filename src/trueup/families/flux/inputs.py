@@ -36,7 +36,7 @@ from trueup.kube.problems import NotFound
 from trueup.kustomize import KustomizeProblem, substitute
 from trueup.plan.steps import Judge
 from trueup.ports import Artifact, Cluster, GitSpec, RenderProblem, SourceProblem, Target
-from trueup.sops import SopsProblem
+from trueup.sops import Age, SopsProblem
 
 DEPENDENCY_RETRY = 30.0
 """Flux's ``--requeue-dependency``; whatever is waited for wakes its dependents at once."""
@@ -211,7 +211,7 @@ class Inputs:
         """The keys of ``spec.decryption.secretRef``."""
         name = ((self.wish.spec.get("decryption") or {}).get("secretRef") or {}).get("name")
         if not name:
-            return Decryption()
+            return Decryption({"age": Age()})  # none, and said so
         ref = Ref(SECRET, self.namespace, str(name))
         secret = await (await self.tools.clusters.of()).live.get(ref)
         return keys_of(secret, ref) if secret is not None else Decryption(why=f'secrets "{name}" not found')
