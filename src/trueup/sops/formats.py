@@ -22,6 +22,7 @@ from trueup.sops.walk import Comment
 Format = Literal["yaml", "json", "dotenv", "ini", "binary"]
 _ENDINGS: Mapping[str, Format] = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
 _PREFIX = "sops_"
+_DEEPEST = 200
 _MARKS: Mapping[Format, bytes] = {
     "dotenv": b"sops_mac=ENC[",
     "ini": b"[sops]",
@@ -132,10 +133,23 @@ _Dumper.add_representer(Moment, lambda dumper, text: dumper.represent_scalar("ta
 
 def _read_yaml(text: str) -> Encrypted:
     try:
+        _bounded(text)
         return _apart([document for document in yaml.load_all(text, _Loader) if document is not None])
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as problem:
         where = getattr(problem, "problem_mark", None)
         raise Malformed(f"not valid YAML{f' at line {where.line + 1}' if where else ''}") from problem
+
+
+def _bounded(text: str) -> None:
+    """The loader recurses in C, without a limit of its own: what is nested deeper is refused before it sees it."""
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise Malformed("the document is nested too deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _write_yaml(documents: list[Any]) -> str:

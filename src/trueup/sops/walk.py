@@ -15,7 +15,7 @@ from trueup.sops.problems import Malformed, SopsProblem
 
 _ONLY_ENCRYPTED = bytes.fromhex("8a3fd2ad54ce66527b1034f3d147be0b0b975b3bf44f72c6fdadec8176f27d69")
 """What is counted first where only encrypted values are, so that the two ways cannot be taken for each other."""
-_LEAVES, _DEPTH = 1_000_000, 500
+_VALUES, _DEPTH = 200_000, 300
 
 
 class Comment:
@@ -30,10 +30,10 @@ class Comment:
 class Opened:
     """One pass over a file's documents."""
 
-    __slots__ = ("_cipher", "_hash", "_leaves", "_metadata", "documents")
+    __slots__ = ("_cipher", "_hash", "_metadata", "_values", "documents")
 
     def __init__(self, documents: Iterable[Any], metadata: Metadata, cipher: Cipher) -> None:
-        self._cipher, self._metadata, self._leaves = cipher, metadata, 0
+        self._cipher, self._metadata, self._values = cipher, metadata, 0
         self._hash = hashlib.sha512(_ONLY_ENCRYPTED if metadata.only_encrypted else b"")
         self.documents = [self._value(document, []) for document in documents]
 
@@ -42,23 +42,26 @@ class Opened:
         """As SOPS writes it."""
         return self._hash.hexdigest().upper()
 
-    def _value(self, value: Any, path: list[str]) -> Any:
+    def _value(self, value: Any, path: list[str], depth: int = 0) -> Any:
+        self._values += 1  # of collections, too: aliases may name one again and again
+        if self._values > _VALUES:
+            raise Malformed(f"the document has more than {_VALUES} values")
+        if depth > _DEPTH:
+            raise Malformed("the document is nested too deep")
         if isinstance(value, dict):
-            if len(path) > _DEPTH:
-                raise Malformed("the document is nested too deep")
-            return dict(self._item(key, below, path) for key, below in value.items())
+            return dict(self._item(key, below, path, depth) for key, below in value.items())
         if isinstance(value, list):
-            return [self._value(below, path) for below in value]
+            return [self._value(below, path, depth + 1) for below in value]
         if value is None:
             return None
         return self._leaf(value, path)
 
-    def _item(self, key: Any, value: Any, path: list[str]) -> tuple[Any, Any]:
+    def _item(self, key: Any, value: Any, path: list[str], depth: int) -> tuple[Any, Any]:
         if isinstance(key, Comment):
             return self._comment(key, path), None
         if not isinstance(key, str):
             raise Malformed("a key is not a string: only string keys are supported")
-        return key, self._value(value, [*path, key])
+        return key, self._value(value, [*path, key], depth + 1)
 
     def _comment(self, comment: Comment, path: list[str]) -> Comment:
         if not self._metadata.rules.encrypted(path):
@@ -69,9 +72,6 @@ class Opened:
             return comment  # older versions of SOPS left comments as they were
 
     def _leaf(self, value: Any, path: list[str]) -> Any:
-        self._leaves += 1
-        if self._leaves > _LEAVES:
-            raise Malformed(f"the document has more than {_LEAVES} values")
         encrypted = self._metadata.rules.encrypted(path)
         if encrypted:
             where = ":".join(path) + ":"

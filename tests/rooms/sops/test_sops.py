@@ -23,10 +23,13 @@ from trueup.sops import (
     format_of,
     marked,
 )
+from trueup.sops.cipher import Cipher
 from trueup.sops.flat import flattened, folded
+from trueup.sops.formats import read
 from trueup.sops.keys import data_key
 from trueup.sops.metadata import Metadata
 from trueup.sops.shamir import combine
+from trueup.sops.walk import Opened
 
 NOW = "2026-01-01T00:00:00Z"
 IDENTITY = pyrage.x25519.Identity.generate()
@@ -47,6 +50,7 @@ g:
         lines
 h: 2020-01-02T00:00:00Z
 """
+SUFFIX = {"unencrypted_suffix": "_unencrypted"}
 RULES = {"encrypted_regex": "^(data|stringData)$"}
 
 
@@ -114,6 +118,16 @@ def test_a_value_belongs_to_its_place() -> None:
         decrypt_object(between, KEYS, verify=False)
 
 
+@pytest.mark.parametrize("leaf", ["x", "[]"])
+def test_aliases_of_aliases_end(leaf: str) -> None:
+    """A small file that would be a huge document is refused, whether values or empty lists fill it."""
+    lines = [f"a0_unencrypted: &a0 {leaf}"]
+    lines += [f"a{n}_unencrypted: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    documents = read("\n".join(lines).encode(), "yaml").documents
+    with pytest.raises(Malformed, match="more than 200000 values"):
+        Opened(documents, Metadata.parse(SUFFIX), Cipher(bytes(32)))
+
+
 def test_who_has_no_key_is_told_which() -> None:
     """Every key is named, with the reason why it opened nothing; a key service that is not here by its name."""
     between = object_sealed({"data": {"a": "1"}})
@@ -141,6 +155,8 @@ def test_who_has_no_key_is_told_which() -> None:
         (b"A\n", "dotenv", "line 1 has no '='"),
         (b"sops_age__list_99999__map_enc=x\n", "dotenv", "is no place in a list"),
         (b"sops_age__list_0=x\nsops_age__map_a=y\n", "dotenv", "contradicts another key"),
+        (b"a: " + b"[" * 100_000, "yaml", "nested too deep"),
+        (b'{"a":' * 100_000, "json", "not valid JSON"),
         (b"x" * (6 << 20), "binary", "no more than 5242880 are decrypted"),
     ],
 )
