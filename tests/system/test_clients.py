@@ -346,6 +346,7 @@ async def test_lightkube_async(shared_cluster: Cluster, namespace: str) -> None:
 # --- kr8s ---
 
 
+@pytest.mark.filterwarnings("ignore:Kubernetes version:UserWarning")
 async def test_kr8s(shared_cluster: Cluster, namespace: str) -> None:
     """Create, patch, scale, wait, logs, watch and delete by kr8s."""
     api = await kr8s.asyncio.api(kubeconfig=str(shared_cluster.kubeconfig), namespace=namespace)
