@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import click
 import orjson
 
 OutputFormat = click.Choice(["wide", "json", "yaml", "name"])
+
+LogFormat = Literal["auto", "text", "json"]
+log_format = click.option(
+    "--log-format",
+    type=click.Choice(["auto", "text", "json"]),
+    default="auto",
+    show_default=True,
+    help="auto: text on a terminal, else JSON.",
+)
+"""How the logs of a long-running verb are written."""
 
 _COLOURS = {
     "Synced": "green",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Literal
 
 import click
 
+from trueup.cli.output import LogFormat, log_format
 from trueup.settings import Settings, parse_listen, parse_mapping, parse_shards
 
 
@@ -58,18 +58,12 @@ from trueup.settings import Settings, parse_listen, parse_mapping, parse_shards
     metavar="HOST:PORT",
     help="Answer /metrics, /healthz and /readyz here, over plain HTTP; port 0 takes a free one.",
 )
-@click.option(
-    "--log-format",
-    type=click.Choice(["auto", "text", "json"]),
-    default="auto",
-    show_default=True,
-    help="auto: text on a terminal, else JSON.",
-)
+@log_format
 @click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
 def run(
     kubeconfig: Path | None, context: str, families: str, namespace: str, shards: str, lease_seconds: float,
     mapping: tuple[str, ...], state: Path | None, install: bool, metrics_listen: str,
-    log_format: Literal["auto", "text", "json"], verbose: bool,
+    log_format: LogFormat, verbose: bool,
 ) -> None:  # fmt: skip
     """Run the controllers on a real cluster."""
     from trueup.runtime.logs import set_up

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from trueup.cli.output import paint
+from trueup.cli.output import LogFormat, log_format, paint
 from trueup.cli.wait import wait_for_all
 from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, Settings, parse_listen, parse_mapping
 
@@ -49,10 +49,11 @@ from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, Settings, parse_liste
 @click.option("--timeout", type=float, default=300, show_default=True, help="Seconds that --wait may take.")
 @click.option("--detach", is_flag=True, help="Go on in the background; `trueup down` stops it.")
 @click.option("--memory", is_flag=True, help="Keep nothing on disk.")
+@log_format
 @click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
 def up(
     source: str, path: str, mapping: tuple[str, ...], state: Path, listen: str, kubernetes_version: str,
-    wait: bool, timeout: float, detach: bool, memory: bool, verbose: bool,
+    wait: bool, timeout: float, detach: bool, memory: bool, log_format: LogFormat, verbose: bool,
 ) -> None:  # fmt: skip
     """Start a cluster of its own and keep it true to SOURCE.
 
@@ -61,7 +62,7 @@ def up(
     if detach and memory:
         raise click.UsageError("--detach keeps its state on disk: leave out --memory")
     settings = read_settings(source, path, mapping, None if memory else state, listen, kubernetes_version)
-    code = _detached(state, wait, timeout) if detach else asyncio.run(_up(settings, wait, timeout, verbose))
+    code = _detached(state, wait, timeout) if detach else asyncio.run(_up(settings, wait, timeout, log_format, verbose))
     if code:
         raise click.exceptions.Exit(code)
 
@@ -86,14 +87,14 @@ def read_settings(
     )
 
 
-async def _up(settings: Settings, wait: bool, timeout: float, verbose: bool) -> int:
+async def _up(settings: Settings, wait: bool, timeout: float, form: LogFormat, verbose: bool) -> int:
     from trueup.app.process import collect_rarely, marked, until_told
     from trueup.app.up import running
     from trueup.cli.progress import end_line, follow_units
     from trueup.runtime.logs import set_up
     from trueup.store.log import StoreProblem
 
-    set_up(level="INFO" if verbose else "ERROR")
+    set_up(level="INFO" if verbose else "ERROR", form=form)
     collect_rarely()
     started = time.monotonic()
     try:
