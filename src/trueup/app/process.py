@@ -34,19 +34,24 @@ def collect_rarely() -> None:
     gc.set_threshold(10_000, 5, 50)
 
 
-async def until_told(also: asyncio.Task[None]) -> None:
-    """Waits for Ctrl-C or SIGTERM; a failed part of the runtime is raised."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
-    waiter = asyncio.create_task(told.wait())
-    try:
-        await asyncio.wait((waiter, also), return_when=asyncio.FIRST_COMPLETED)
-        if also.done():
-            also.result()
-    finally:
-        waiter.cancel()  # the handlers stay: a second Ctrl-C must not cut the clean stop short
+class End:
+    """Ctrl-C or SIGTERM, heard from when this is made: before others learn whom they may tell to end."""
+
+    def __init__(self) -> None:
+        self._told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._told.set)
+
+    async def told(self, also: asyncio.Task[None]) -> None:
+        """Waits until it is heard; a failed part of the runtime is raised."""
+        waiter = asyncio.create_task(self._told.wait())
+        try:
+            await asyncio.wait((waiter, also), return_when=asyncio.FIRST_COMPLETED)
+            if also.done():
+                also.result()
+        finally:
+            waiter.cancel()  # the handlers stay: a second Ctrl-C must not cut the clean stop short
 
 
 def shown(path: Path) -> str:

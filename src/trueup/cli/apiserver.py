@@ -47,7 +47,7 @@ def apiserver(
 
 
 async def _serve(settings: Settings, kubeconfig_out: Path | None) -> None:
-    from trueup.app.process import collect_rarely, marked, until_told
+    from trueup.app.process import End, collect_rarely, marked
     from trueup.app.serve import serving
     from trueup.runtime.logs import set_up
     from trueup.store.log import StoreProblem
@@ -55,11 +55,10 @@ async def _serve(settings: Settings, kubeconfig_out: Path | None) -> None:
     set_up(level="ERROR")
     collect_rarely()
     try:
-        async with (
-            serving(settings, click.echo, kubeconfig_out) as now,
-            marked(now.cluster.folder, now.cluster.server.url),
-        ):
-            click.echo("stop       Ctrl-C")
-            await until_told(now.failed)
+        async with serving(settings, click.echo, kubeconfig_out) as now:
+            end = End()
+            async with marked(now.cluster.folder, now.cluster.server.url):
+                click.echo("stop       Ctrl-C")
+                await end.told(now.failed)
     except (StoreProblem, OSError) as problem:
         raise click.ClickException(str(problem)) from None

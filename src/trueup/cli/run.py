@@ -85,7 +85,7 @@ def run(
 
 
 async def _run(settings: Settings, kubeconfig: Path | None, context: str, install: bool) -> None:
-    from trueup.app.process import until_told
+    from trueup.app.process import End
     from trueup.app.run import running
     from trueup.cli.progress import follow_units
     from trueup.kube.problems import ApiProblem
@@ -94,8 +94,9 @@ async def _run(settings: Settings, kubeconfig: Path | None, context: str, instal
     try:
         async with running(settings, kubeconfig, context, click.echo, install_kinds=install) as now:
             follow_units(now.controllers.tools.client, now.controllers.manager.live, started)
+            end = End()
             click.echo("stop       Ctrl-C")
-            await until_told(now.failed)
+            await end.told(now.failed)
             click.echo("stopping")
     except ValueError as problem:
         raise click.UsageError(str(problem)) from None

@@ -88,7 +88,7 @@ def read_settings(
 
 
 async def _up(settings: Settings, wait: bool, timeout: float, form: LogFormat, verbose: bool) -> int:
-    from trueup.app.process import collect_rarely, marked, until_told
+    from trueup.app.process import End, collect_rarely, marked
     from trueup.app.up import running
     from trueup.cli.progress import end_line, follow_units
     from trueup.runtime.logs import set_up
@@ -98,22 +98,21 @@ async def _up(settings: Settings, wait: bool, timeout: float, form: LogFormat, v
     collect_rarely()
     started = time.monotonic()
     try:
-        async with (
-            running(settings, click.echo) as now,
-            marked(now.cluster.folder, now.cluster.server.url, now.mapping),
-        ):
-            follow_units(now.cluster.client, now.controllers.manager.live, started)
-            if wait:
-                code = await wait_for_all(now.cluster.client, timeout=timeout, tell=False)
+        async with running(settings, click.echo) as now:
+            end = None if wait else End()  # while waiting, Ctrl-C ends the wait
+            async with marked(now.cluster.folder, now.cluster.server.url, now.mapping):
+                follow_units(now.cluster.client, now.controllers.manager.live, started)
+                if end is None:
+                    code = await wait_for_all(now.cluster.client, timeout=timeout, tell=False)
+                    end_line()
+                    word = paint("Healthy") if code == 0 else "not healthy"
+                    click.echo(f"{word} after {time.monotonic() - started:.1f} s")
+                    return code
+                kept = "the state stays" if settings.state else "nothing is kept"
+                click.echo(f"stop       Ctrl-C; {kept}")
+                await end.told(now.failed)
                 end_line()
-                click.echo(
-                    f"{paint('Healthy') if code == 0 else 'not healthy'} after {time.monotonic() - started:.1f} s"
-                )
-                return code
-            click.echo("stop       Ctrl-C; the state stays" if settings.state else "stop       Ctrl-C; nothing is kept")
-            await until_told(now.failed)
-            end_line()
-            click.echo("stopping")
+                click.echo("stopping")
     except (StoreProblem, OSError) as problem:
         raise click.ClickException(str(problem)) from None
     return 0
