@@ -1,6 +1,6 @@
 """What a plug-in is, and what a reconciler may answer.
 
-A family is a folder under ``families/`` that exports ``FAMILY``. The runtime runs its controllers; ``app.py``
+A family is a folder under ``families/`` that exports ``FAMILY``. The runtime runs its controllers; `the `app` room`
 hands each part that a family offers (health rules, actions, panels) to the rooms that use it.
 
 A reconcile request is a key and nothing else: read the present, compare, act. The same code serves create, change,
@@ -67,7 +67,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """One reconciled kind. ``reconcile`` gets the tools that ``app.py`` wired and a key; anything it raises besides
+    """One reconciled kind. ``reconcile`` gets the tools that the `app` room wired and a key; anything it raises besides
     ``Wait`` and ``Stop`` is retried with back-off."""
 
     name: str

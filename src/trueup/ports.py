@@ -1,6 +1,6 @@
 """The outside world on one page: what the inner rooms may ask of clusters, sources, renderers and the clock.
 
-Pure declarations. IO rooms implement them, `app.py` wires them, `delivery` and the families see nothing else.
+Pure declarations. IO rooms implement them, the `app` room wires them, `delivery` and the families see nothing else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One frozen value for how a process was started. Read once by the command line, handed down by `app.py`."""
+"""One frozen value for how a process was started. Read once by the command line, handed down by the `app` room."""
 
 from __future__ import annotations
 

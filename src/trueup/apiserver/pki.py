@@ -1,4 +1,4 @@
-"""The cluster's own certificates and keys, in the state folder. Called by `app.py` when a cluster starts.
+"""The cluster's own certificates and keys, in the state folder. Called by the `app` room when a cluster starts.
 
 A certificate authority, a server certificate for the names it is reached by, a key to sign tokens with, the
 administrator's token. Files are the owner's alone. Made once; a certificate that is about to end is made again.

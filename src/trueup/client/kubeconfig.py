@@ -1,4 +1,4 @@
-"""Kubeconfig files to a `ClusterAccess`, by kubectl's own rules. Called by `app.py`, the commands, and for Secrets.
+"""Kubeconfig files to a `ClusterAccess`, by kubectl's own rules. Called by the `app` room, the commands, and for Secrets.
 
 Source: client-go ``clientcmd`` (merge: the first file to name an entry wins; relative paths start at their file; a file wins
 over inline data nowhere, inline data wins), Kubernetes documentation "Organizing Cluster Access Using kubeconfig Files".

@@ -1,5 +1,5 @@
 """Which clusters there are to deliver to: the one that holds the units, those in Argo CD's cluster Secrets, and
-kubeconfigs. Implements `ports.Clusters`; `app.py` hands in how to connect and how to let go.
+kubeconfigs. Implements `ports.Clusters`; the `app` room hands in how to connect and how to let go.
 
 Source: Argo CD operator manual, "Declarative Setup", clusters; Flux ``spec.kubeConfig``.
 """

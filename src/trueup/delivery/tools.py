@@ -1,4 +1,4 @@
-"""What the dialects' reconcilers are handed besides the common tools. Wired by `app.py`."""
+"""What the dialects' reconcilers are handed besides the common tools. Wired by the `app` room."""
 
 from __future__ import annotations
 

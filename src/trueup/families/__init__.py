@@ -1,1 +1,1 @@
-"""Custom resource families, one folder each, all of one shape. `app.py` finds them by listing this folder."""
+"""Custom resource families, one folder each, all of one shape. the `app` room finds them by listing this folder."""

@@ -1,6 +1,6 @@
 """`Render`: a source folder in, objects with their origins out. The shell of this room; implements ``ports.Renderer``.
 
-Made by `app.py`, called by delivery and by the commands that render. Rendering is synchronous and happens in a few
+Made by the `app` room, called by delivery and by the commands that render. Rendering is synchronous and happens in a few
 threads (foreign engines in worker processes behind them); equal inputs are rendered once, see `cache`.
 """
 

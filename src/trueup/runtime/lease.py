@@ -1,4 +1,4 @@
-"""Several replicas share the work by unit, over Leases alone. Called by `app.py` for `trueup run`; asked by `manager.py`.
+"""Several replicas share the work by unit, over Leases alone. Called by the `app` room for `trueup run`; asked by `manager.py`.
 
 Each replica renews one Lease of its own, and writes into it the view that it acts on: which replicas are alive. A unit
 belongs to one member of a view (rendezvous hashing: a replica that comes or goes moves only its own share). A replica works

@@ -1,6 +1,6 @@
 """The live objects of one cluster: each kind is watched from the moment it is first asked for. Implements `ports.Live`.
 
-Called by manager (for its own cluster), by delivery and families through the port, by `app.py` for each destination.
+Called by manager (for its own cluster), by delivery and families through the port, by the `app` room for each destination.
 """
 
 from __future__ import annotations

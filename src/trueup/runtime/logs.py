@@ -1,4 +1,4 @@
-"""Structured logs: a line of text on a terminal, a JSON object otherwise. Set up once by `app.py`; rooms use ``logging``.
+"""Structured logs: a line of text on a terminal, a JSON object otherwise. Set up once by the `app` room; rooms use ``logging``.
 
 Facts go along as ``extra={"controller": ..., "unit": ...}``. What looks like a secret is blotted out of the finished line,
 wherever it came from: credentials in URLs, tokens in headers, private keys, fields with a telling name.

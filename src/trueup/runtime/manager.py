@@ -1,4 +1,4 @@
-"""Runs all controllers over one cluster: shared informers, one worker pool, one heap of timers. Called by `app.py`.
+"""Runs all controllers over one cluster: shared informers, one worker pool, one heap of timers. Called by the `app` room.
 
 In come controllers with their tools; nothing leaves but what the reconcilers do. Idle it waits on events alone.
 """

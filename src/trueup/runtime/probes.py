@@ -1,4 +1,4 @@
-"""Tells others how the program is: ``/metrics``, ``/healthz``, ``/readyz`` over plain HTTP. Called by `app.py`.
+"""Tells others how the program is: ``/metrics``, ``/healthz``, ``/readyz`` over plain HTTP. Called by the `app` room.
 
 Three small answers, a connection each; nothing else is served, no body is read. Source: Kubernetes documentation, "Configure
 Liveness, Readiness and Startup Probes"; Prometheus, "Exposition formats".

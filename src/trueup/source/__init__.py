@@ -1,4 +1,4 @@
 """Git in, immutable artifacts out: the room behind the ``Fetcher`` port.
 
-Called by `app.py`, which wires `fetcher.GitFetcher`, and by whoever receives webhooks (`webhook.read`).
+Called by the `app` room, which wires `fetcher.GitFetcher`, and by whoever receives webhooks (`webhook.read`).
 """

@@ -1,6 +1,6 @@
 """`GitFetcher`: a spec in, an immutable artifact out. The shell of this room; implements ``ports.Fetcher``.
 
-Made by `app.py`, called by delivery and by the families' source controllers.
+Made by the `app` room, called by delivery and by the families' source controllers.
 
 One question to a remote serves everybody who asks within `poll` seconds, one fetch serves everybody who waits for it,
 and a mirror is only asked again for commits that it lacks. What one set of credentials may read is not shown to another:

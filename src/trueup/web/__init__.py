@@ -1,1 +1,1 @@
-"""The web UI: a few pages over units, live. Sees `ports` and `family` alone; `app.py` hands in the rest."""
+"""The web UI: a few pages over units, live. Sees `ports` and `family` alone; the `app` room hands in the rest."""
