@@ -32,6 +32,7 @@ def write_of(request: Request, target: Target, warnings: list[str]) -> Write:
         force=flag(query, "force"),
         subresource=target.subresource,
         warnings=warnings,
+        annotations=request.annotations,
     )
 
 

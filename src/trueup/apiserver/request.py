@@ -23,6 +23,8 @@ class Write:
     """Fields that the body gave more than once."""
     warnings: list[str] = field(default_factory=list)
     """Warnings to send back with the answer; verbs add to it."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What the audit log says of the request besides; admission adds to it. The first word on a key stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     user: User
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What the audit log says of the request besides: shared with every `Write` of it."""
 
 
 @dataclass(frozen=True, slots=True)
