@@ -14,7 +14,6 @@ import orjson
 
 from trueup.apiserver.crd_rules import Run, compile_rules, has_rules
 from trueup.apiserver.registry import Registry, Rules, Served
-from trueup.kube import formats
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import Cause, InternalError, MethodNotAllowed
 from trueup.kube.schema import fill_defaults, validate
@@ -261,17 +260,4 @@ def not_carried_out(spec: Mapping[str, Any]) -> str:
     found = []
     if (spec.get("conversion") or {}).get("strategy") == "Webhook":
         found.append("conversion by webhook")
-    found += [f"pattern {each}" for each in dict.fromkeys(_patterns(spec)) if formats.pattern(each) is None]
     return f"not carried out by this version of trueup: {', '.join(found)}" if found else ""
-
-
-def _patterns(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        found = value.get("pattern")
-        if isinstance(found, str):
-            yield found
-        for below in value.values():
-            yield from _patterns(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _patterns(below)

@@ -14,7 +14,7 @@ from trueup.cel.problems import Issue
 from trueup.cel.tree import Call, Comprehension, ListNode, Literal, MapNode, Node, Select, Struct
 from trueup.cel.types import Type, shown
 from trueup.cel.values import Timestamp
-from trueup.kube import formats
+from trueup.kube.patterns import is_pattern
 
 
 def check_literals(root: Node) -> list[Issue]:
@@ -59,7 +59,7 @@ def _judge(node: Call) -> Iterator[Issue]:
             yield Issue(args[0].at, "invalid timestamp argument")
     elif name == "matches" and args:
         text = _text(args[-1])
-        if text is not None and formats.pattern(text) is None:
+        if text is not None and not is_pattern(text):
             yield Issue(args[-1].at, "invalid matches argument")
     elif name == "format" and node.target is not None and len(args) == 1 and isinstance(args[0], ListNode):
         text = _text(node.target)

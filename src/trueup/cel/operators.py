@@ -128,11 +128,11 @@ def _matches(args: Sequence[Node], closures: list[Closure]) -> Closure | None:
     if known is None:
         return None
     try:
-        search = pattern(known[0]).search
+        found = pattern(known[0]).found
     except CelError:
         return None
     text = closures[0]
-    return lambda f: search(text(f)) is not None
+    return lambda f: found(text(f))
 
 
 def _not(_: Sequence[Node], closures: list[Closure]) -> Closure:

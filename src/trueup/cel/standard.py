@@ -9,7 +9,6 @@ import operator
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache
-from re import Pattern
 from typing import Any
 
 from trueup.cel import numbers, optionals, times
@@ -29,7 +28,8 @@ from trueup.cel.values import (
     key_of,
     type_name_of,
 )
-from trueup.kube import formats
+from trueup.kube.patterns import BadPattern, Pattern
+from trueup.kube.patterns import pattern as go_pattern
 
 Row = tuple[str, str, Implementation | None]
 
@@ -245,16 +245,16 @@ _CONVERSIONS: list[Row] = [
 # --- strings and times -------------------------------------------------------------------------------------------
 
 
-def pattern(text: str) -> Pattern[str]:
+def pattern(text: str) -> Pattern:
     """A compiled pattern. Raises ``CelError``."""
-    compiled = formats.pattern(text)
-    if compiled is None:
-        raise CelError(f"error parsing regexp: `{text}`")
-    return compiled
+    try:
+        return go_pattern(text)
+    except BadPattern as problem:
+        raise CelError(str(problem)) from None
 
 
 def _matches(text: str, wanted: str) -> bool:
-    return pattern(wanted).search(text) is not None
+    return pattern(wanted).found(text)
 
 
 _STRINGS: list[Row] = [

@@ -6,12 +6,13 @@ Source: cel-go ``ext/strings.go``; ``k8s.io/apiserver/pkg/cel/library/{regex,jso
 from __future__ import annotations
 
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from trueup.cel.formatting import formatted, formatted_later
 from trueup.cel.functions import Implementation, Overload, overloads
 from trueup.cel.problems import CelError
-from trueup.kube import formats
+from trueup.kube.patterns import BadPattern, pattern
 
 _SPACE = (
     " \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
@@ -108,15 +109,11 @@ def _quote(text: str) -> str:
 
 
 def _find_all(text: str, wanted: str, count: int = -1) -> list[str]:
-    compiled = formats.pattern(wanted)
-    if compiled is None:
-        raise CelError(f"Illegal regex: error parsing regexp: `{wanted}`")
-    found: list[str] = []
-    for match in compiled.finditer(text):
-        if len(found) == count:
-            break
-        found.append(match.group())
-    return found
+    try:
+        every = pattern(wanted).every(text)
+    except BadPattern as problem:
+        raise CelError(f"Illegal regex: {problem}") from None
+    return list(islice(every, count) if count >= 0 else every)
 
 
 def _find(text: str, wanted: str) -> str:

@@ -1,17 +1,14 @@
-"""Formats and patterns of strings, as the API server checks them in custom objects. Pure; called by `kube.schema`.
+"""Formats of strings, as the API server checks them in custom objects. Pure; called by `kube.schema`.
 
-A string and the format's name or the pattern's text in, a verdict out. Formats that Kubernetes does not know are not
-checked. Patterns are Go's (RE2); what Python spells differently is translated. Source: ``kube-openapi/pkg/validation/
-strfmt``; Go ``regexp/syntax``.
+A string and the format's name in, a verdict out. Formats that Kubernetes does not know are not checked.
+Source: ``kube-openapi/pkg/validation/strfmt``.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 _HOST = re.compile(
@@ -96,114 +93,3 @@ def is_of_format(text: str, form: str) -> bool:
     """Whether a string is of a format; true for a format that nobody knows."""
     check = _FORMATS.get(form.replace("datetime", "date-time"))
     return check is None or check(text)
-
-
-_CLASSES = {
-    "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "digit": "0-9", "lower": "a-z", "upper": "A-Z", "word": "0-9A-Za-z_",
-    "xdigit": "0-9A-Fa-f", "space": r"\t\n\v\f\r ", "blank": r"\t ", "punct": r"!-/:-@\[-`{-~", "print": " -~",
-    "graph": "!-~", "cntrl": r"\x00-\x1f\x7f", "ascii": r"\x00-\x7f",
-}  # fmt: skip
-_TOKEN = re.compile(
-    r"\\Q(?P<quoted>.*?)(?:\\E|\Z)|\\(?P<category>[pP](?:\{\^?\w+\}|\w))|\\(?P<escaped>.)|\[:(?P<class>\^?\w+):\]"
-    r"|\(\?(?P<flags>[imsU-]+)(?P<scope>[:)])|(?P<look>\(\?(?:[=!>#]|<[=!]|P[=>]))|(?P<one>.)",
-    re.DOTALL,
-)
-
-
-@lru_cache(maxsize=2048)
-def pattern(text: str) -> re.Pattern[str] | None:
-    """A Go pattern as Python's; None where it is none, or where Python has no way to say it."""
-    spelled = _Spelling().spell(text)
-    if spelled is None:
-        return None
-    try:
-        return re.compile(spelled, re.ASCII)
-    except (re.error, OverflowError, RecursionError):
-        return None
-
-
-class _Spelling:
-    """Spells one pattern anew. Flags within a pattern, ``a(?i)b|c``, hold to the end of their group: Python wants that said."""
-
-    def __init__(self) -> None:
-        self._out: list[str] = []
-        self._open: list[list[str]] = [[]]
-        """For each open group the flags that were turned on in it."""
-        self._lines = False
-
-    def spell(self, text: str) -> str | None:
-        """The pattern in Python's way; None where there is none."""
-        inside = False
-        for token in _TOKEN.finditer(text):
-            if token["quoted"] is not None:
-                self._out.append(re.escape(token["quoted"]))
-            elif token["category"] is not None:
-                found = _category(token["category"], inside)
-                if found is None:
-                    return None
-                self._out.append(found)
-            elif token["class"] is not None:
-                self._out.append(_CLASSES.get(token["class"], token[0]) if inside else token[0])
-            elif token["escaped"] is not None:
-                if token["escaped"] in "123456789":  # RE2 knows no references back
-                    return None
-                self._out.append({"z": r"\Z", "C": "(?s:.)"}.get(token["escaped"], token[0]))
-            elif inside:
-                inside = token[0] != "]" or self._out[-1] == "[" or self._out[-2:] == ["[", "^"]
-                self._out.append(token[0])
-            elif token["look"] is not None:
-                return None
-            elif token["flags"] is not None:
-                if "U" in token["flags"]:
-                    return None
-                self._flagged(token["flags"], token["scope"])
-            else:
-                inside = token["one"] == "["
-                self._plain(token["one"])
-        return "".join(self._out) + ")" * len(self._open[-1]) if len(self._open) == 1 else None
-
-    def _flagged(self, flags: str, scope: str) -> None:
-        self._lines = self._lines or "m" in flags
-        self._out.append(f"(?{flags}:")
-        if scope == ")":
-            self._open[-1].append(f"(?{flags}:")
-        else:
-            self._open.append([])
-
-    def _plain(self, one: str) -> None:
-        if one == "(":
-            self._open.append([])
-        elif one == ")" and len(self._open) > 1:
-            self._out.append(")" * len(self._open.pop()))
-        elif one == "|" and self._open[-1]:
-            one = ")" * len(self._open[-1]) + "|" + "".join(self._open[-1])
-        elif one == "$" and not self._lines:
-            one = r"\Z"
-        self._out.append(one)
-
-
-@lru_cache(maxsize=64)
-def _category(name: str, inside: bool) -> str | None:
-    """``\\p{Lu}`` as a class of characters; None for what is no general category, such as a script."""
-    bare = name[1:].strip("{}")
-    negative = (name[0] == "P") != bare.startswith("^")
-    bare = bare.lstrip("^")
-    if len(bare) > 2 or bare[0] not in "LMNPSZC" or (negative and inside):
-        return None
-    ranges: list[list[int]] = []
-    for code in range(0x110000):
-        if unicodedata.category(chr(code)).startswith(bare):
-            if ranges and ranges[-1][1] == code - 1:
-                ranges[-1][1] = code
-            else:
-                ranges.append([code, code])
-    listed = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
-    if not listed:
-        return None
-    return listed if inside else f"[{'^' if negative else ''}{listed}]"
-
-
-def matches(text: str, go_pattern: str) -> bool:
-    """Whether a pattern is found in a string; true where the pattern cannot be translated (definitions say so)."""
-    compiled = pattern(go_pattern)
-    return compiled is None or compiled.search(text) is not None

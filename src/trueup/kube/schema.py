@@ -11,6 +11,7 @@ from typing import Any
 
 from trueup.kube import formats
 from trueup.kube.names import Object
+from trueup.kube.patterns import BadPattern, pattern
 from trueup.kube.problems import Cause
 from trueup.kube.shapes import Shape
 
@@ -198,6 +199,14 @@ def _told(value: Any) -> Any:
     return type(value), value
 
 
+def _fits(value: str, wanted: str) -> bool:
+    """Nothing fits what is no pattern; definitions with such a one are refused."""
+    try:
+        return pattern(wanted).found(value)
+    except BadPattern:
+        return False
+
+
 def _limits(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
     if "enum" in schema and value not in schema["enum"]:
         known = ", ".join(_text(item) for item in schema["enum"])
@@ -209,7 +218,7 @@ def _limits(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Cause]
         if "minLength" in schema and len(value) < schema["minLength"]:
             least = schema["minLength"]
             yield _invalid(path, _text(value), f"{path} in body should be at least {least} chars long")
-        if "pattern" in schema and not formats.matches(value, schema["pattern"]):
+        if "pattern" in schema and not _fits(value, schema["pattern"]):
             yield _invalid(path, _text(value), f"{path} in body should match '{schema['pattern']}'")
         form = schema.get("format")
         if form and not formats.is_of_format(value, form):

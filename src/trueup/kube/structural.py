@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trueup.kube.patterns import BadPattern, pattern
 from trueup.kube.problems import Cause
 
 Schema = Mapping[str, Any]
@@ -38,12 +39,21 @@ def _schema(schema: Schema, path: str, where: str) -> Iterator[Cause]:
         detail = "must be empty if x-kubernetes-int-or-string is true"
         yield Cause("FieldValueForbidden", f"Forbidden: {detail}", f"{path}.type")
     yield from _forbidden(schema, path)
+    yield from _pattern(schema, path)
     yield from _list_type(schema, path)
     yield from _children(schema, path)
     for word in _LOGICAL:
         for index, part in enumerate(schema.get(word) or () if word != "not" else filter(None, [schema.get(word)])):
             at = f"{path}.{word}" if word == "not" else f"{path}.{word}[{index}]"
             yield from _logical(part, at, schema)
+
+
+def _pattern(schema: Schema, path: str) -> Iterator[Cause]:
+    text = str(schema.get("pattern") or "")
+    try:
+        pattern(text)
+    except BadPattern as problem:
+        yield _of(f"must be a valid regular expression, but isn't: {problem}", f"{path}.pattern", text)
 
 
 def _forbidden(schema: Schema, path: str) -> Iterator[Cause]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from trueup.kube.patterns import BadPattern, Pattern, pattern
 from trueup.kube.problems import BadRequest
 from trueup.kube.selectors import labels as label_selector
 from trueup.kustomize.ids import Gvk, Id
@@ -20,23 +21,17 @@ from trueup.kustomize.scalars import text_of
 _ANY = Gvk()
 
 
-@lru_cache(maxsize=1024)
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A regular expression of a selector."""
+def anchored(text: str) -> Pattern:
+    """A regular expression of a selector, which must fit as a whole."""
+    return expression(f"^(?:{text})$")
+
+
+def expression(text: str) -> Pattern:
+    """A regular expression, which may fit anywhere."""
     try:
-        return re.compile(pattern)
-    except re.error as problem:
-        raise KustomizeProblem(f"error parsing regexp: {_as_go_says(problem, pattern)}") from None
-
-
-def _as_go_says(problem: re.error, pattern: str) -> str:
-    whole, at = f"^(?:{pattern})$", (problem.pos or 0)
-    if problem.msg == "unterminated character set":
-        return f"missing closing ]: `{whole[at + 4 :]}`"
-    if problem.msg == "nothing to repeat":
-        return f"missing argument to repetition operator: `{pattern[at]}`"
-    words = "missing closing )" if problem.msg.startswith("missing )") else problem.msg
-    return f"{words}: `{whole}`"
+        return pattern(text)
+    except BadPattern as problem:
+        raise KustomizeProblem(str(problem)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +71,8 @@ class Selector:
 
     def compile(self) -> None:
         """Refuses a part that is no pattern, whether or not anything gets as far as being compared with it."""
-        for pattern in (*self.gvk, self.name, self.namespace):
-            compile_pattern(pattern)
+        for part in (*self.gvk, self.name, self.namespace):
+            anchored(part)
 
     def matches_gvk(self, gvk: Gvk | Id) -> bool:
         """By group, version and kind."""
@@ -105,8 +100,8 @@ def _is_plain(pattern: str) -> bool:
     return re.fullmatch(r"[\w-]+", pattern) is not None
 
 
-def _fits(pattern: str, text: str) -> bool:
-    return not pattern or compile_pattern(pattern).fullmatch(text) is not None
+def _fits(wanted: str, text: str) -> bool:
+    return not wanted or anchored(wanted).found(text)
 
 
 def matches(selector: str, marks: Mapping[str, str]) -> bool:

@@ -13,6 +13,7 @@ from typing import overload
 
 from trueup.kube.documents import YamlProblem, dump, parse_one
 from trueup.kube.names import Object
+from trueup.kube.patterns import Pattern, is_pattern, pattern
 from trueup.kustomize.problem import KustomizeProblem
 
 DISABLED = "kustomize.toolkit.fluxcd.io/substitute"
@@ -257,45 +258,40 @@ def _replace_suffix(value: str, arguments: list[str]) -> str:
     return value
 
 
-def _trim(value: str, pattern: str, *, longest: bool) -> str:
+def _trim(value: str, glob: str, *, longest: bool) -> str:
     """Without the longest or the shortest (but not empty) beginning that matches a glob."""
-    expression = _glob(pattern)
-    if expression is None:
-        return value
-    ends = range(len(value), 0, -1) if longest else range(1, len(value) + 1)
-    return next((value[end:] for end in ends if expression.fullmatch(value, 0, end)), value)
+    fitting = _glob(glob, "*" if longest else "*?")
+    return value[len(next(fitting.every(value), "")) :] if fitting is not None else value
 
 
 def _trim_end(value: str, pattern: str, *, longest: bool) -> str:
     return _trim(value[::-1], pattern[::-1], longest=longest)[::-1]
 
 
-def _glob(pattern: str) -> re.Pattern[str] | None:
-    """A shell pattern; None when it is malformed."""
-    out = ""
+def _glob(text: str, any_number: str) -> Pattern | None:
+    """A shell pattern at a text's beginning; None when it is malformed."""
+    out = "." if text.strip("*") == "" else ""
     at = 0
-    while at < len(pattern):
-        char = pattern[at]
+    while at < len(text):
+        char = text[at]
         if char == "[":
-            end = pattern.find("]", at + 2)
+            end = text.find("]", at + 2)
             if end < 0:
                 return None
-            inside = pattern[at + 1 : end]
+            inside = text[at + 1 : end]
             negated = inside.startswith("^")
             out += f"[{'^' if negated else ''}{re.escape(inside[negated:]).replace(chr(92) + '-', '-')}]"
             at = end
         elif char == "\\":
             at += 1
-            if at == len(pattern):
+            if at == len(text):
                 return None
-            out += re.escape(pattern[at])
+            out += re.escape(text[at])
         else:
-            out += {"*": ".*", "?": "."}.get(char) or re.escape(char)
+            out += {"*": f".{any_number}", "?": "."}.get(char) or re.escape(char)
         at += 1
-    try:
-        return re.compile(out, re.DOTALL)
-    except re.error:
-        return None
+    out = f"(?s)^(?:{out})"
+    return pattern(out) if is_pattern(out) else None
 
 
 _OPERATORS: Mapping[str, Callable[[str, list[str]], str]] = {

@@ -5,11 +5,11 @@ Called by `opening.py` with the value of ``sops``; flat formats hand in what `fl
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trueup.kube.patterns import BadPattern, Pattern, pattern
 from trueup.sops.problems import Malformed
 
 SERVICES: Mapping[str, tuple[str, str]] = {
@@ -43,8 +43,8 @@ class Rules:
 
     unencrypted_suffix: str = ""
     encrypted_suffix: str = ""
-    unencrypted_regex: re.Pattern[str] | None = None
-    encrypted_regex: re.Pattern[str] | None = None
+    unencrypted_regex: Pattern | None = None
+    encrypted_regex: Pattern | None = None
 
     def encrypted(self, path: Sequence[str]) -> bool:
         """SOPS lets only one of them be written; were there more, the later one here decides, as there."""
@@ -53,10 +53,10 @@ class Rules:
             encrypted = not any(key.endswith(self.unencrypted_suffix) for key in path)
         if self.encrypted_suffix:
             encrypted = any(key.endswith(self.encrypted_suffix) for key in path)
-        if self.unencrypted_regex and any(self.unencrypted_regex.search(key) for key in path):
+        if self.unencrypted_regex and any(self.unencrypted_regex.found(key) for key in path):
             encrypted = False
         if self.encrypted_regex:
-            encrypted = any(self.encrypted_regex.search(key) for key in path)
+            encrypted = any(self.encrypted_regex.found(key) for key in path)
         return encrypted
 
 
@@ -112,15 +112,18 @@ def _keys(group: object) -> tuple[MasterKey, ...]:
 
 
 def _rules(written: Mapping[str, Any]) -> Rules:
-    suffixes = {name: str(written.get(name) or "") for name in ("unencrypted_suffix", "encrypted_suffix")}
-    patterns = {name: _pattern(name, written.get(name)) for name in ("unencrypted_regex", "encrypted_regex")}
-    return Rules(**suffixes, **patterns)  # type: ignore[arg-type]
+    return Rules(
+        unencrypted_suffix=str(written.get("unencrypted_suffix") or ""),
+        encrypted_suffix=str(written.get("encrypted_suffix") or ""),
+        unencrypted_regex=_pattern("unencrypted_regex", written.get("unencrypted_regex")),
+        encrypted_regex=_pattern("encrypted_regex", written.get("encrypted_regex")),
+    )
 
 
-def _pattern(name: str, written: object) -> re.Pattern[str] | None:
+def _pattern(name: str, written: object) -> Pattern | None:
     if not written:
         return None
     try:
-        return re.compile(str(written))
-    except re.error as problem:
-        raise Malformed(f"{name} is not a regular expression: {problem}") from problem
+        return pattern(str(written))
+    except BadPattern as problem:
+        raise Malformed(f"{name}: {problem}") from None

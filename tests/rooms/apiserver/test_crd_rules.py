@@ -11,7 +11,6 @@ from trueup.apiserver.crd_rule_checks import rule_problems
 from trueup.apiserver.crd_rules import Run, compile_rules
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.ratcheting import still_wrong
-from trueup.kube.formats import pattern
 from trueup.kube.names import Object
 from trueup.kube.problems import Invalid
 from trueup.kube.schema import validate
@@ -208,27 +207,6 @@ async def test_writes_obey_rules() -> None:
             await client.create({**custom("two"), "spec": {"a": 4}})
         with pytest.raises(Invalid, match=r"some validation rules were not checked because the object was invalid"):
             await client.create({**custom("two"), "spec": {"b": "x"}})
-
-
-PATTERNS = [
-    (r"^(?i)\.?[a-z_]+$", "ABC", True),
-    ("a(?i)b|c", "aB", True),
-    ("a(?i)b|c", "C", True),
-    ("(?i:a)b", "AB", False),
-    ("[^]a]x", "bx", True),
-    (r"[\p{Lu}x]", "É", True),
-    ("^a$", "a\n", False),
-    ("(?m)^a$", "b\na", True),
-]
-
-
-@pytest.mark.parametrize(("text", "value", "found"), PATTERNS)
-def test_patterns_are_go_s(text: str, value: str, found: bool) -> None:
-    """Go's patterns mean what they mean there; what RE2 does not know is no pattern."""
-    compiled = pattern(text)
-    assert compiled is not None
-    assert (compiled.search(value) is not None) == found
-    assert [pattern(each) for each in ("(?=a)", r"(a)\1", "(")] == [None, None, None]
 
 
 RATCHETED: list[tuple[Object, Object, list[str]]] = [

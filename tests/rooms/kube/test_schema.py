@@ -284,25 +284,3 @@ FORMATS = [
 def test_formats(form: str, right: str, wrong: str) -> None:
     """Formats that Kubernetes knows are checked."""
     assert (formats.is_of_format(right, form), formats.is_of_format(wrong, form)) == (True, False)
-
-
-PATTERNS = [
-    (r"^[a-z]+$", "abc", "abc\n"),
-    (r"\Aa\z", "a", "ab"),
-    (r"^[[:alpha:]_]+$", "a_b", "a1"),
-    (r"^\Qa.b\E$", "a.b", "axb"),
-    (r"^\d$", "1", "\u0663"),
-    (r"^[$]$", "$", "a"),
-]
-
-
-@pytest.mark.parametrize(("text", "right", "wrong"), PATTERNS)
-def test_patterns_are_go_s(text: str, right: str, wrong: str) -> None:
-    """Where Go and Python read a pattern differently, Go's reading counts."""
-    assert (formats.matches(right, text), formats.matches(wrong, text)) == (True, False)
-
-
-def test_patterns_that_cannot_be_said_are_known() -> None:
-    """Such a pattern is reported by the definition, and refuses nothing."""
-    assert formats.pattern(r"^\p{Greek}$") is None
-    assert formats.matches("a", r"^\p{Greek}$")

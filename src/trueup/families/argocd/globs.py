@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from trueup.kube import patterns as go
+
 _SSH = re.compile(r"(ssh://)?([^/:]*?)@[^@]+")
 
 
@@ -18,7 +20,7 @@ def matches(pattern: str, text: str, separators: str = "") -> bool:
     if pattern == "*":
         return True
     compiled = _glob(pattern, separators)
-    return compiled is not None and compiled.fullmatch(text) is not None
+    return compiled is not None and compiled.whole(text)
 
 
 def says(pattern: str, text: str, separators: str = "") -> bool:
@@ -31,7 +33,7 @@ def says(pattern: str, text: str, separators: str = "") -> bool:
 def matches_exactly(pattern: str, text: str, separators: str = "") -> bool:
     """As ``matches``, and ``*`` is held to the separators even when it stands alone."""
     compiled = _glob(pattern, separators)
-    return compiled is not None and compiled.fullmatch(text) is not None
+    return compiled is not None and compiled.whole(text)
 
 
 def denies(pattern: str) -> bool:
@@ -49,8 +51,8 @@ def any_matches(patterns: Iterable[str], text: str) -> bool:
 
 def is_kind(pattern: str, text: str) -> bool:
     """A group or kind against a pattern of a project's lists."""
-    compiled = _path(pattern)
-    return compiled is not None and compiled.fullmatch(text) is not None
+    compiled = go.name_glob(pattern)
+    return compiled is not None and compiled.whole(text)
 
 
 def repository(url: str) -> str:
@@ -61,15 +63,19 @@ def repository(url: str) -> str:
     return url.removesuffix(".git").removeprefix("ssh://")
 
 
-def _expression(pattern: str, text: str) -> bool:
+def _expression(wanted: str, text: str) -> bool:
     try:
-        return re.search(pattern[1:-1], text) is not None
+        return go.pattern(wanted[1:-1]).found(text)
+    except go.BadPattern:
+        pass  # Argo CD's own engine knows more than RE2 (looking ahead and behind), and its projects are written by admins
+    try:
+        return re.search(wanted[1:-1], text) is not None
     except re.error:
         return False
 
 
 @lru_cache(maxsize=4096)
-def _glob(pattern: str, separators: str) -> re.Pattern[str] | None:
+def _glob(pattern: str, separators: str) -> go.Pattern | None:
     any_one = f"[^{re.escape(separators)}]" if separators else "."
     out, depth, at = "", 0, 0
     while at < len(pattern):
@@ -98,40 +104,11 @@ def _glob(pattern: str, separators: str) -> re.Pattern[str] | None:
         else:
             out += re.escape(char)
         at += 1
-    return None if depth else _compiled(out)
-
-
-@lru_cache(maxsize=4096)
-def _path(pattern: str) -> re.Pattern[str] | None:
-    """Go's ``filepath.Match``: no ``**``, no braces, ``^`` negates a class."""
-    out, at = "", 0
-    while at < len(pattern):
-        char = pattern[at]
-        if char in "*?":
-            out += "[^/]*" if char == "*" else "[^/]"
-        elif char == "\\" and at + 1 < len(pattern):
-            at += 1
-            out += re.escape(pattern[at])
-        elif char == "[":
-            end = pattern.find("]", at + 2)
-            if end < 0:
-                return None
-            out += _class(pattern[at + 1 : end])
-            at = end
-        else:
-            out += re.escape(char)
-        at += 1
-    return _compiled(out)
+    out = f"(?s){out}"
+    return go.pattern(out) if not depth and go.is_pattern(out) else None
 
 
 def _class(inside: str) -> str:
     negated = inside[:1] in ("!", "^")
     body = re.sub(r"([\\\[\]^&~|])", r"\\\1", inside[1:] if negated else inside)
     return f"[{'^' if negated else ''}{body}]"
-
-
-def _compiled(expression: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(expression, re.DOTALL)
-    except re.error:
-        return None

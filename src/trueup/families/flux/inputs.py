@@ -32,6 +32,7 @@ from trueup.families.flux.types import (
 )
 from trueup.health.kstatus import judge as by_kstatus
 from trueup.kube.names import Key, Kind, Object, Ref
+from trueup.kube.patterns import BadPattern
 from trueup.kube.problems import NotFound
 from trueup.kustomize import KustomizeProblem, substitute
 from trueup.plan.steps import Judge
@@ -267,6 +268,10 @@ class Inputs:
         if deleting:
             terminates = wish.deletion_policy == "WaitForTermination"
             policy = replace(policy, prune=True, wait=False, wait_for=frozenset(), wait_prune=terminates)
+        try:
+            ignore = rules.ignores(wish, desired.objects)
+        except BadPattern as problem:
+            raise NotYet(INVALID, f"{TERMINAL}: spec.ignore: {problem}", None, stalled=True) from problem
         return Request(
             unit=Ref(KUSTOMIZATION, self.namespace, wish.key.name),
             cluster=cluster,
@@ -279,7 +284,7 @@ class Inputs:
             mark=lambda obj: rules.mark(obj, wish),
             read_live=lambda obj: rules.read_live(obj, wish),
             permits=lambda ref, obj: rules.refuses(obj, self._closed(ref)),
-            ignore=rules.ignores(wish, desired.objects),
+            ignore=ignore,
             policy=policy,
             judge=self.judge(),
             identity=f"system:serviceaccount:{self.namespace}:{wish.account}" if wish.account else "",

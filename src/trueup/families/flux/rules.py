@@ -25,6 +25,7 @@ from trueup.families.flux.types import (
 )
 from trueup.kube import selectors
 from trueup.kube.names import Object, Ref
+from trueup.kube.patterns import pattern
 from trueup.plan.order import FLUX
 from trueup.plan.plan import Plan
 from trueup.plan.policy import Policy
@@ -117,7 +118,10 @@ def options_of(obj: Object) -> Options:
 
 
 def ignores(kustomization: Kustomization, objects: Sequence[Object]) -> tuple[Ignore, ...]:
-    """``spec.ignore``: fields that are not watched for drift, of the objects that each rule's target selects."""
+    """``spec.ignore``: fields that are not watched for drift, of the objects that each rule's target selects.
+
+    Raises ``BadPattern`` for a target that is no regular expression.
+    """
     found = []
     for rule in kustomization.spec.get("ignore") or ():
         pointers = tuple(str(path) for path in rule.get("paths") or ())
@@ -143,7 +147,7 @@ def selects(target: Mapping[str, Any], obj: Object) -> bool:
         "name": ref.name,
     }
     return (
-        all(not target.get(name) or re.fullmatch(str(target[name]), value) for name, value in values.items())
+        all(not target.get(name) or pattern(f"^(?:{target[name]})$").found(value) for name, value in values.items())
         and selectors.labels(str(target.get("labelSelector") or "")).matches(meta.get("labels") or {})
         and selectors.labels(str(target.get("annotationSelector") or "")).matches(meta.get("annotations") or {})
     )

@@ -7,10 +7,10 @@ that is left out does not take along what a later pattern brings back.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+
+from trueup.kube import patterns as go
 
 IGNORE_FILE = ".sourceignore"
 _VERSION_CONTROL = (".git/", ".gitignore", ".gitmodules", ".gitattributes")
@@ -84,17 +84,17 @@ class Rules:
     """Patterns in order; the last one that speaks of a path decides."""
 
     patterns: tuple[Pattern, ...]
-    _hint: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
-    """What some name in a path must match for any pattern to speak of it: most paths are told by it alone."""
+    _hint: go.Pattern | None = field(init=False, repr=False, compare=False)
+    """What must be found in a path for any pattern to speak of it: most paths are told by it alone."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_hint", _hint(self.patterns))
 
     def leaves_out(self, path: str, is_folder: bool) -> bool:
         """Whether a path stays out of the artifact."""
-        parts = path.split("/")
-        if self._hint is not None and not any(map(self._hint.fullmatch, parts)):
+        if self._hint is not None and not self._hint.found(path):
             return False
+        parts = path.split("/")
         for pattern in reversed(self.patterns):
             if pattern.matches(parts, is_folder):
                 return not pattern.brings_back
@@ -106,16 +106,17 @@ class Rules:
         return "" if self == DEFAULT else repr(self.patterns)
 
 
-def _hint(patterns: Iterable[Pattern]) -> re.Pattern[str] | None:
+def _hint(patterns: Iterable[Pattern]) -> go.Pattern | None:
     """One expression for the first telling part of every pattern; None when one of them tells nothing by a name."""
     found = set()
     for pattern in patterns:
         part = next((part for part in pattern.parts if part not in ("", "**")), None)
-        compiled = _compiled(part) if part is not None else None
+        compiled = go.name_glob(part) if part is not None else None
         if compiled is None:
             return None
-        found.add(compiled.pattern)
-    return re.compile("|".join(f"(?:{text})" for text in sorted(found)) or r"(?!)", re.DOTALL)
+        found.add(compiled.text)
+    names = "|".join(f"(?:{text})" for text in sorted(found))
+    return go.pattern(f"(?:^|/)(?:{names})(?:/|$)") if found else None
 
 
 def read_lines(text: str, folder: str = "") -> tuple[Pattern, ...]:
@@ -133,40 +134,8 @@ def rules(said: Iterable[Pattern]) -> Rules:
 
 def name_matches(pattern: str, name: str) -> bool:
     """Go's ``filepath.Match`` of one name; a malformed pattern matches nothing."""
-    compiled = _compiled(pattern)
-    return compiled is not None and compiled.fullmatch(name) is not None
-
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    out, at = "", 0
-    while at < len(pattern):
-        char = pattern[at]
-        at += 1
-        if char == "*":
-            out += "[^/]*"
-        elif char == "?":
-            out += "[^/]"
-        elif char == "\\":
-            if at == len(pattern):
-                return None
-            out += re.escape(pattern[at])
-            at += 1
-        elif char == "[":
-            end = pattern.find("]", at + (2 if pattern[at : at + 1] == "^" else 1))
-            if end < 0:
-                return None
-            inside = pattern[at:end]
-            negated = inside.startswith("^")
-            body = (inside[1:] if negated else inside).replace("[", r"\[").replace("&&", r"&\&")
-            out += f"[{'^' if negated else ''}{body}]"
-            at = end + 1
-        else:
-            out += re.escape(char)
-    try:
-        return re.compile(out, re.DOTALL)
-    except re.error:
-        return None
+    compiled = go.name_glob(pattern)
+    return compiled is not None and compiled.whole(name)
 
 
 DEFAULT = rules(())

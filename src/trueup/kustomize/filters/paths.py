@@ -17,7 +17,7 @@ from trueup.kube.documents import parse as parse_documents
 from trueup.kustomize.fieldspecs import split_path
 from trueup.kustomize.merge import ABSENT, wrong_kind
 from trueup.kustomize.problem import KustomizeProblem
-from trueup.kustomize.resources import compile_pattern
+from trueup.kustomize.resources import expression
 from trueup.kustomize.scalars import DIALECT, is_null, plain, text_of
 
 _INDEX = re.compile(r"\d+")
@@ -208,12 +208,12 @@ def _by_value(place: Place, part: str, rest: tuple[str, ...], create: str) -> li
 
 
 def _elements(items: list[Any], name: str, pattern: str, rest: tuple[str, ...], create: str) -> list[Place]:
-    expression = compile_pattern(pattern)
+    fitting = expression(pattern)
     found: list[Place] = []
     for at, item in enumerate(items):
         if not name:
-            if not isinstance(item, (dict, list)) and expression.search(text_of(item)):
+            if not isinstance(item, (dict, list)) and fitting.found(text_of(item)):
                 found.append(Place(items, at))
-        elif isinstance(item, dict) and name in item and expression.search(text_of(item[name])):
+        elif isinstance(item, dict) and name in item and fitting.found(text_of(item[name])):
             found += _match(Place(items, at), rest, create)
     return found
