@@ -192,7 +192,7 @@ def test_a_tainted_or_cordoned_node_takes_no_pods() -> None:
     node = nodes.node()
     tainted = {**node, "spec": {"taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]}}
     assert nodes.misfit({"spec": {}}, node) == ""
-    assert "untolerated taint {gpu: yes}" in nodes.misfit({"spec": {}}, tainted)
+    assert nodes.misfit({"spec": {}}, tainted) == "node(s) had untolerated taint(s)"
     assert nodes.misfit({"spec": {"tolerations": [{"key": "gpu", "operator": "Exists"}]}}, tainted) == ""
     assert "unschedulable" in nodes.misfit({"spec": {}}, {**node, "spec": {"unschedulable": True}})
 

@@ -23,7 +23,8 @@ def pod(name: str, cpu: str = "1", *, labels: dict[str, str] | None = None, **sp
 async def node(stage: Stage, cpu: str = "2") -> None:
     """A node with little on it."""
     own = {"kubernetes.io/hostname": "own", "own": "yes"}
-    await stage.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "own", "labels": own}})
+    about = {"name": "own", "labels": own, "annotations": {"simulate.trueup.dev/simulated": "true"}}
+    await stage.create({"apiVersion": "v1", "kind": "Node", "metadata": about})
     has = {"cpu": cpu, "memory": "1Gi", "pods": "10"}
     status = {"status": {"allocatable": has, "capacity": has}}
     await stage.client.patch(Ref(NODE, "", "own"), status, "merge", subresource="status")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from trueup.families.builtin.kinds import NODE, POD
+from trueup.families.builtin.simulate.node import simulated
 from trueup.families.builtin.simulate.pod_status import next_status
-from trueup.families.builtin.simulate.scheduler import INDEX, Scheduler
+from trueup.families.builtin.simulate.scheduler import Scheduler
 from trueup.families.builtin.simulate.steering import course
 from trueup.families.builtin.tools import condition, remove, seconds, write_status
 from trueup.family import Controller, Result, Tools, Watch
@@ -25,7 +26,7 @@ _STOP = 1.2
 async def reconcile(tools: Tools, key: Key) -> Result:
     """The pod's next transition, if its time has come."""
     pod = tools.cache(POD).get(key)
-    if pod is None:
+    if pod is None or not _ours(tools, pod):
         return Result()
     if meta(pod).get("deletionTimestamp"):
         left = _stops_in(pod, tools.clock.now())
@@ -42,11 +43,19 @@ async def reconcile(tools: Tools, key: Key) -> Result:
         if bound is None:
             return Result()
         pod = bound
+        if not _ours(tools, pod):
+            return Result()
     status, after = next_status(pod, _bound_at(pod), tools.clock.now())
     if status is not None:
         await write_status(tools, pod, status, manager="kubelet")
         _tell(tools, pod, status)
     return Result(after=after)
+
+
+def _ours(tools: Tools, pod: Object) -> bool:
+    """Pods on a node that is not simulated are its own kubelet's."""
+    name = pod["spec"].get("nodeName")
+    return not name or simulated(tools.cache(NODE).get(Key("", name)) or {})
 
 
 def _stops_in(pod: Object, moment: float) -> float:
@@ -91,7 +100,7 @@ CONTROLLER = Controller(
     "simulated-kubelet",
     POD,
     reconcile,
-    index={_UNBOUND: _unbound, **INDEX},
+    index={_UNBOUND: _unbound},
     watches=(Watch(NODE, by={_UNBOUND: _any}), Watch(POD, by={_UNBOUND: _leaves})),
     workers=16,
 )

@@ -5,14 +5,16 @@ Source: Kubernetes documentation "Nodes", "Assigning Pods to Nodes", "Taints and
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from trueup.families.builtin.kinds import LEASE, NAMESPACE, NODE
 from trueup.families.builtin.simulate.pod_status import NODE_IP
+from trueup.families.builtin.simulate.selection import UNSCHEDULABLE, selected, taints_of, untolerated
 from trueup.families.builtin.tools import change, create, seconds, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
-from trueup.kube.objects import labels, meta, uid
+from trueup.kube.objects import meta, uid
 from trueup.kube.problems import AlreadyExists, NotFound
-from trueup.kube.selectors import label_selector
 from trueup.timing.rfc3339 import format_micro, format_time
 
 NAME = "simulated-0"
@@ -20,6 +22,7 @@ SIMULATED = "simulate.trueup.dev/simulated"
 LEASES = "kube-node-lease"
 _RENEW = 10.0
 """Seconds between two heartbeats."""
+_START = Key("start", NAME)
 _CAPACITY = {
     "cpu": "1024",
     "memory": "4096Gi",
@@ -86,65 +89,34 @@ def node_status(version: str, moment: float, name: str = NAME) -> Object:
     }
 
 
+def simulated(node: Object) -> bool:
+    """Whether a node says that there is no machine."""
+    return (meta(node).get("annotations") or {}).get(SIMULATED) == "true"
+
+
 def misfit(pod: Object, node: Object) -> str:
-    """Why a pod may not go to a node; empty when it may."""
+    """Why a pod may not go to a node, whatever else is there; empty when it may."""
     spec = pod.get("spec") or {}
-    own = labels(node)
-    if any(own.get(name) != value for name, value in (spec.get("nodeSelector") or {}).items()):
-        return "node(s) didn't match Pod's node affinity/selector"
-    terms = (
-        ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get("requiredDuringSchedulingIgnoredDuringExecution")
-        or {}
-    ).get("nodeSelectorTerms")
-    if terms and not any(_term_matches(term, node) for term in terms):
-        return "node(s) didn't match Pod's node affinity/selector"
-    if (node.get("spec") or {}).get("unschedulable"):
+    tolerations = spec.get("tolerations") or ()
+    cordoned = [{"key": UNSCHEDULABLE, "effect": "NoSchedule"}] if (node.get("spec") or {}).get("unschedulable") else []
+    if untolerated(cordoned, tolerations) is not None:
         return "node(s) were unschedulable"
-    for taint in (node.get("spec") or {}).get("taints") or ():
-        if taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerated(taint, spec.get("tolerations") or ()):
-            return "node(s) had untolerated taint {" + f"{taint['key']}: {taint.get('value') or ''}" + "}"
-    return ""
-
-
-def _term_matches(term: Object, node: Object) -> bool:
-    """All expressions of a node selector term; Gt and Lt are left to label selectors' own operators."""
-    fields = {"metadata.name": str(meta(node).get("name"))}
-    for where, expressions in ((labels(node), term.get("matchExpressions")), (fields, term.get("matchFields"))):
-        for one in expressions or ():
-            if one.get("operator") in ("Gt", "Lt"):
-                have, want = where.get(one["key"], ""), str((one.get("values") or [""])[0])
-                if not (have.isdigit() and want.isdigit()):
-                    return False
-                if not (int(have) > int(want) if one["operator"] == "Gt" else int(have) < int(want)):
-                    return False
-            elif not label_selector({"matchExpressions": [one]}).matches(where):
-                return False
-    return bool(term.get("matchExpressions") or term.get("matchFields"))
-
-
-def _tolerated(taint: Object, tolerations: list[Object] | tuple[Object, ...]) -> bool:
-    for one in tolerations:
-        if one.get("effect") and one["effect"] != taint.get("effect"):
-            continue
-        if one.get("operator") == "Exists":
-            if not one.get("key") or one["key"] == taint.get("key"):
-                return True
-        elif one.get("key") == taint.get("key") and (one.get("value") or "") == (taint.get("value") or ""):
-            return True
-    return False
+    if untolerated(taints_of(node), tolerations) is not None:
+        return "node(s) had untolerated taint(s)"
+    return "" if selected(spec, node) else "node(s) didn't match Pod's node affinity/selector"
 
 
 async def reconcile(tools: Tools, key: Key) -> Result:
     """The first node is there; it, and whatever other node is marked as simulated, is Ready and says so every few seconds."""
     found = tools.cache(NODE).get(key)
+    if key == _START:
+        if tools.cache(NODE).get(Key("", NAME)) is None:
+            with suppress(AlreadyExists):
+                await create(tools, node())
+        return Result()
     if found is None:
-        if key.name != NAME:
-            return Result()
-        try:
-            found = await create(tools, node())
-        except AlreadyExists:
-            return Result(after=0.1)
-    if (meta(found).get("annotations") or {}).get(SIMULATED) != "true" or meta(found).get("deletionTimestamp"):
+        return Result()
+    if not simulated(found) or meta(found).get("deletionTimestamp"):
         return Result()
     if not (found.get("status") or {}).get("conditions"):
         status = node_status(await tools.client.version(), tools.clock.now(), key.name)
@@ -174,8 +146,8 @@ async def _renew(tools: Tools, found: Object) -> None:
 
 
 def _first(namespace: Object) -> list[Key]:
-    """A cluster that begins has namespaces before it has nodes."""
-    return [Key("", NAME)] if meta(namespace).get("name") == "default" else []
+    """A cluster that begins has namespaces before it has nodes; whoever deletes the node is heeded until the next start."""
+    return [_START] if meta(namespace).get("name") == "default" else []
 
 
 def _of_lease(lease: Object) -> list[Key]:

@@ -6,7 +6,7 @@ that people make such rules hold. Called by `kubelet`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from trueup.families.builtin.kinds import NODE, POD
 from trueup.families.builtin.simulate import node as nodes
@@ -125,13 +125,3 @@ async def _wait(tools: Tools, pod: Object, reason: str, message: str, *, nominat
         await write_status(tools, pod, status, manager=_MANAGER)
         if reason == "Unschedulable":
             tools.events.record(pod, "Warning", "FailedScheduling", message)
-
-
-def by_node(pod: Object) -> Iterable[str]:
-    """For the pods' index: where each is."""
-    name = (pod.get("spec") or {}).get("nodeName")
-    if name:
-        yield name
-
-
-INDEX = {_NODE: by_node}
