@@ -67,8 +67,8 @@ _PERCENT_TEXT = _shape(
 )
 
 
-def _most(length: int) -> str:
-    return f"must be no more than {length} bytes"
+def _most(length: int, unit: str = "characters") -> str:
+    return f"must be no more than {length} {unit}"
 
 
 @lru_cache(maxsize=8192)
@@ -99,8 +99,8 @@ def host(text: str) -> Problems:
     return subdomain(text)
 
 
-def _checked(text: str, most: int, right: bool, otherwise: str) -> Problems:
-    found = () if len(text) <= most else (_most(most),)
+def _checked(text: str, most: int, right: bool, otherwise: str, unit: str = "characters") -> Problems:
+    found = () if len(text) <= most else (_most(most, unit),)
     return found if right else (*found, otherwise)
 
 
@@ -117,11 +117,12 @@ def qualified(key: str) -> Problems:
     elif not prefix:
         found.append("prefix part must be non-empty")
     else:
-        found += (f"prefix part {problem}" for problem in subdomain(prefix))
+        right = _is_subdomain(prefix) is not None
+        found += (f"prefix part {each}" for each in _checked(prefix, 253, right, _SUBDOMAIN_TEXT, "bytes"))
     if not name:
         found.append("name part must be non-empty")
     elif len(name) > 63:
-        found.append(f"name part {_most(63)}")
+        found.append(f"name part {_most(63, 'bytes')}")
     if not _is_qualified(name):
         found.append(f"name part {_QUALIFIED_TEXT}")
     return tuple(found)
@@ -130,7 +131,7 @@ def qualified(key: str) -> Problems:
 @lru_cache(maxsize=8192)
 def label_value(text: str) -> Problems:
     """A label's value."""
-    return _checked(text, 63, _is_value(text) is not None, _VALUE_TEXT)
+    return _checked(text, 63, _is_value(text) is not None, _VALUE_TEXT, "bytes")
 
 
 @lru_cache(maxsize=4096)
