@@ -13,6 +13,21 @@ DEFAULT_LISTEN = "127.0.0.1:7443"
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """Where the API server tells of the requests it gets, and by which policy (None: who, what, when, for everything)."""
+
+    path: str
+    """``-`` is standard output."""
+    policy: Path | None = None
+    max_age: int = 0
+    """Days that files set aside are kept; 0: for ever."""
+    max_backups: int = 0
+    """How many of them are kept; 0: all."""
+    max_size: int = 100
+    """Megabytes from which on a file is set aside."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """``state`` None keeps nothing on disk but a temporary folder."""
 
@@ -38,6 +53,7 @@ class Settings:
     """After how many a silent replica's share goes to the others."""
     metrics: tuple[str, int] | None = None
     """Where metrics and probes answer; None: nowhere."""
+    audit: AuditSettings | None = None
 
 
 def parse_listen(text: str) -> tuple[str, int]:

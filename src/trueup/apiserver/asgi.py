@@ -12,13 +12,16 @@ from urllib.parse import parse_qsl
 import orjson
 
 from trueup.apiserver import resources
+from trueup.apiserver.attributes import attributes_of
+from trueup.apiserver.audit.recorder import Audit, Record
 from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.hub import Hub
-from trueup.apiserver.path import parse
-from trueup.apiserver.rbac import Authorizer
-from trueup.apiserver.request import Request, Response
+from trueup.apiserver.path import Target, parse
+from trueup.apiserver.rbac import Attributes, Authorizer
+from trueup.apiserver.request import NOWHERE, Request, Response
+from trueup.apiserver.users import User
 from trueup.apiserver.wire import MAX_BODY
-from trueup.kube.problems import ApiProblem, InternalError, NotFound, TooLarge, Unavailable
+from trueup.kube.problems import ApiProblem, InternalError, TooLarge, Unauthorized, Unavailable
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -37,6 +40,8 @@ class Application:
         self.open_paths = frozenset({"/healthz", "/livez", "/readyz", "/version"})
         self.pages: Callable[[Any, Receive, Send], Awaitable[None]] | None = None
         """Another ASGI application for whatever is not Kubernetes' API: the web UI, webhooks."""
+        self.audit: Audit | None = None
+        """Where requests are told of; nowhere, as a rule."""
         self._open: set[asyncio.Task[Any]] = set()
         """Answers that may go on for long."""
         self._hung_up = False
@@ -49,17 +54,22 @@ class Application:
             await self._long(self.pages(scope, receive, send))
             return
         headers = _headers(scope["headers"])
+        record = Record(self.audit, scope, headers) if self.audit is not None else None
         try:
             body = await _body(receive)
-            response = await self._answer(scope, path, headers, body)
+            response = await self._answer(scope, path, headers, body, record)
         except ApiProblem as problem:
             response = _failure(problem)
         except Exception as bug:
             _log.exception("request failed: %s %s", scope["method"], path)
             response = _failure(InternalError(f"internal error: {type(bug).__name__}"))
+            if record is not None:
+                record.panicked(response)
         if self._hung_up and not isinstance(response.body, bytes):
             await _close(response.body)
             response = _failure(Unavailable("the server is stopping"))
+        if record is not None:
+            response = record.answered(response)
         if isinstance(response.body, bytes):
             await _send(response, response.body, headers, send)
             return
@@ -67,6 +77,8 @@ class Application:
             await self._long(_stream(response, response.body, _opening(scope, response), receive, send))
         finally:
             await _close(response.body)
+            if record is not None:
+                record.ended(response)
 
     async def _long(self, answer: Awaitable[None]) -> None:
         """Carry out what ``hang_up`` may end."""
@@ -89,20 +101,43 @@ class Application:
         await asyncio.gather(*going, return_exceptions=True)
 
     async def _answer(
-        self, scope: MutableMapping[str, Any], path: str, headers: Mapping[str, str], body: bytes
+        self,
+        scope: MutableMapping[str, Any],
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | TooLarge,
+        record: Record | None,
     ) -> Response:
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        user = self.authenticator.authenticate(headers)
-        user = self.authorizer.impersonated(user, headers)
-        request = Request(scope["method"], path, query, headers, body, user)
         target = parse(path)
+        if record is None:
+            real = self.authenticator.authenticate(headers)
+        else:
+            wanted = attributes_of(scope["method"], path, query, target)
+            real = self._told(record, headers, wanted, target)
+        user = self.authorizer.impersonated(real, headers)
+        if isinstance(body, TooLarge):
+            raise body
+        request = Request(scope["method"], path, query, headers, body, user)
+        if record is not None:
+            record.decided(request, real, *self.authorizer.decide(user, wanted))
         if target is not None:
             return await resources.answer(self.hub, self.authorizer, request, target)
         self.authorizer.authorize_path(user, request.method, path)
         route = self._route(path)
         if route is None:
-            raise NotFound("the server could not find the requested resource")
+            return NOWHERE
         return await route(request)
+
+    def _told(self, record: Record, headers: Mapping[str, str], wanted: Attributes, target: Target | None) -> User:
+        """Who asks, which the audit log hears of either way."""
+        try:
+            user = self.authenticator.authenticate(headers)
+        except Unauthorized:
+            record.received(None, wanted, target)
+            raise
+        record.received(user, wanted, target)
+        return user
 
     def _route(self, path: str) -> Route | None:
         while path:
@@ -129,7 +164,8 @@ def _is_api(path: str) -> bool:
     return path.startswith(tuple(f"{prefix}/" for prefix in _API)) or path in _API
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes | TooLarge:
+    """A body that is too large is refused once it is known who sends it."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -139,7 +175,7 @@ async def _body(receive: Receive) -> bytes:
         piece = message.get("body") or b""
         size += len(piece)
         if size > MAX_BODY:
-            raise TooLarge(f"Request entity too large: limit is {MAX_BODY}")
+            return TooLarge(f"Request entity too large: limit is {MAX_BODY}")
         if piece:
             parts.append(piece)
         if not message.get("more_body"):

@@ -14,7 +14,7 @@ import orjson
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
-from trueup.apiserver.request import Request, Response
+from trueup.apiserver.request import NOWHERE, Request, Response
 from trueup.kube.names import Object
 from trueup.kube.problems import NotFound
 
@@ -130,7 +130,7 @@ class Discovery:
 
     async def root(self, request: Request) -> Response:
         if request.path != "/":
-            raise NotFound("the server could not find the requested resource")
+            return NOWHERE
         paths = ["/api", "/api/v1", "/apis"]
         for group, versions in self.groups().items():
             if group:

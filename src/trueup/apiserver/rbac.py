@@ -18,6 +18,8 @@ from trueup.kube.problems import BadRequest, Forbidden
 from trueup.store.state import Event, Store
 
 Rule = Mapping[str, Any]
+Grant = tuple[Rule, Object, Mapping[str, Any]]
+"""A rule, the binding that gives it, and to whom."""
 
 _BUCKETS = tuple(f"{kind}.{GROUP}" for kind in ("clusterrolebindings", "rolebindings", "clusterroles", "roles"))
 _KNOWN_USERS = 10_000
@@ -49,7 +51,7 @@ class Authorizer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[tuple[str, tuple[str, ...], str], tuple[Rule, ...]] = {}
+        self._known: dict[tuple[str, tuple[str, ...], str], tuple[Grant, ...]] = {}
         for bucket in _BUCKETS:
             store.bucket(bucket).listeners.append(self._forget)
 
@@ -73,9 +75,7 @@ class Authorizer:
 
     def authorize_path(self, user: User, method: str, path: str) -> None:
         """A path that is no resource's."""
-        verb = {"GET": "get", "HEAD": "get", "POST": "post", "PUT": "put", "DELETE": "delete"}.get(
-            method, method.lower()
-        )
+        verb = method.lower()
         if not self.allows(user, Attributes(verb=verb, path=path)):
             raise Forbidden(f'forbidden: User "{user.name}" cannot {verb} path "{path}"')
 
@@ -83,10 +83,22 @@ class Authorizer:
         """Whether any rule of the user's roles allows it."""
         if MASTERS in user.groups:
             return True
-        return any(_matches(rule, attributes) for rule in self.rules(user, attributes.namespace))
+        return any(_matches(grant[0], attributes) for grant in self._grants(user, attributes.namespace))
+
+    def decide(self, user: User, attributes: Attributes) -> tuple[bool, str]:
+        """Whether it is allowed, and by which binding. Source: ``rbac.go``, ``pkg/registry/rbac/validation``."""
+        if MASTERS in user.groups:
+            return True, ""
+        for rule, binding, subject in self._grants(user, attributes.namespace):
+            if _matches(rule, attributes):
+                return True, f"RBAC: allowed by {_granted(binding, subject)}"
+        return False, ""
 
     def rules(self, user: User, namespace: str) -> tuple[Rule, ...]:
         """Every rule that applies to a user in a namespace (cluster-wide ones included)."""
+        return tuple(grant[0] for grant in self._grants(user, namespace))
+
+    def _grants(self, user: User, namespace: str) -> tuple[Grant, ...]:
         key = (user.name, user.groups, namespace)
         found = self._known.get(key)
         if found is None:
@@ -95,14 +107,14 @@ class Authorizer:
             found = self._known[key] = tuple(self._find(user, namespace))
         return found
 
-    def _find(self, user: User, namespace: str) -> Iterator[Rule]:
+    def _find(self, user: User, namespace: str) -> Iterator[Grant]:
         for binding in self._all(f"clusterrolebindings.{GROUP}", ""):
-            if _binds(binding, user, ""):
-                yield from self.role(binding.get("roleRef") or {}, "")
+            if (subject := _bound(binding, user, "")) is not None:
+                yield from ((rule, binding, subject) for rule in self.role(binding.get("roleRef") or {}, ""))
         if namespace:
             for binding in self._all(f"rolebindings.{GROUP}", namespace):
-                if _binds(binding, user, namespace):
-                    yield from self.role(binding.get("roleRef") or {}, namespace)
+                if (subject := _bound(binding, user, namespace)) is not None:
+                    yield from ((rule, binding, subject) for rule in self.role(binding.get("roleRef") or {}, namespace))
 
     def _all(self, bucket: str, namespace: str) -> Iterator[Object]:
         for _, _, entry in self._store.bucket(bucket).scan(namespace):
@@ -171,18 +183,30 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _binds(binding: Object, user: User, namespace: str) -> bool:
+def _bound(binding: Object, user: User, namespace: str) -> Mapping[str, Any] | None:
+    """The subject of a binding that the user is."""
     for subject in binding.get("subjects") or ():
         kind, name = subject.get("kind"), subject.get("name")
         if kind == "User" and name == user.name:
-            return True
+            return dict(subject)
         if kind == "Group" and name in user.groups:
-            return True
+            return dict(subject)
         if kind == "ServiceAccount":
             space = subject.get("namespace") or namespace
             if user.name == f"system:serviceaccount:{space}:{name}":
-                return True
-    return False
+                return {**subject, "namespace": space}
+    return None
+
+
+def _granted(binding: Object, subject: Mapping[str, Any]) -> str:
+    """``ClusterRoleBinding "a" of ClusterRole "b" to Group "c"``."""
+    meta, ref = binding["metadata"], binding.get("roleRef") or {}
+    space = meta.get("namespace")
+    whose = f'RoleBinding "{meta["name"]}/{space}"' if space else f'ClusterRoleBinding "{meta["name"]}"'
+    name = subject.get("name")
+    if subject.get("kind") == "ServiceAccount":
+        name = f"{name}/{subject.get('namespace')}"
+    return f'{whose} of {ref.get("kind")} "{ref.get("name")}" to {subject.get("kind")} "{name}"'
 
 
 def _matches(rule: Mapping[str, Any], wanted: Attributes) -> bool:

@@ -52,3 +52,7 @@ class Response:
     warnings: tuple[str, ...] = ()
     opening: bytes = b""
     """What a stream may begin with, without meaning anything: see `asgi`."""
+
+
+NOWHERE = Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
+"""The answer for a path that nobody has."""

@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 
 from trueup.apiserver import options, subresources, virtual, watching, wire
+from trueup.apiserver.attributes import attributes_of
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.path import Target
-from trueup.apiserver.rbac import Attributes, Authorizer
+from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Request, Response, Write
 from trueup.apiserver.tables import table
@@ -23,7 +24,6 @@ from trueup.apiserver.verbs.update import update
 from trueup.kube.documents import dump
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, MethodNotAllowed, NotAcceptable, NotFound
-from trueup.kube.query import flag
 from trueup.ports import PatchType
 from trueup.store.state import Entry
 
@@ -35,17 +35,11 @@ _AT_ONCE = 100
 async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Target) -> Response:
     """One request for a resource."""
     served = hub.serves_resource(target.resource)
-    verb = _verb(request, target)
-    namespace = target.namespace
-    attributes = Attributes(
-        verb=verb,
-        group=target.resource.group,
-        resource=target.resource.name,
-        subresource=target.subresource,
-        namespace=target.name if served.storage == "namespaces" and target.name else namespace,
-        name=target.name,
-    )
+    attributes = attributes_of(request.method, request.path, request.query, target)
+    verb, namespace = attributes.verb, target.namespace
     authorizer.authorize(request.user, attributes)
+    if not verb:
+        raise _not_allowed(served)
     warnings = [served.warning] if served.warning else []
     write = options.write_of(request, target, warnings)
     if target.subresource:
@@ -167,23 +161,6 @@ def _shaped(hub: Hub, served: Served, request: Request, obj: Object, status: int
     if accept.startswith("application/yaml"):
         return Response(status, dump(obj).encode(), "application/yaml", warnings=tuple(warnings))
     return Response(status, orjson.dumps(obj), warnings=tuple(warnings))
-
-
-def _verb(request: Request, target: Target) -> str:
-    match request.method:
-        case "GET" | "HEAD":
-            if flag(request.query, "watch"):
-                return "watch"
-            return "get" if target.name else "list"
-        case "POST":
-            return "create"
-        case "PUT":
-            return "update"
-        case "PATCH":
-            return "patch"
-        case "DELETE":
-            return "delete" if target.name else "deletecollection"
-    raise MethodNotAllowed("the server does not allow this method on the requested resource")
 
 
 def _object(request: Request, write: Write) -> Object:

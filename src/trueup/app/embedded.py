@@ -13,6 +13,9 @@ from pathlib import Path
 
 from trueup.apiserver import itself, kubeconfig, pki
 from trueup.apiserver.asgi import Application
+from trueup.apiserver.audit.log import MEGABYTE, AuditLog
+from trueup.apiserver.audit.policy import METADATA, PolicyProblem, parse_policy
+from trueup.apiserver.audit.recorder import Audit
 from trueup.apiserver.auth import Authenticator, Tokens
 from trueup.apiserver.discovery import Discovery
 from trueup.apiserver.hub import Hub
@@ -22,9 +25,10 @@ from trueup.apiserver.opening import open_hub
 from trueup.apiserver.server import Server, serve
 from trueup.apiserver.signing import Signing
 from trueup.apiserver.users import ADMIN
+from trueup.kube import documents
 from trueup.kube.types import load
 from trueup.ports import Clock
-from trueup.settings import Settings
+from trueup.settings import AuditSettings, Settings
 from trueup.store.log import Log, MemoryLog, SqliteLog
 from trueup.store.state import Store
 
@@ -70,6 +74,7 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
     hub.tokens = Tokens(keys.token_key, hub.store.bucket("serviceaccounts"))
     hub.authenticator = Authenticator({keys.admin_token: ADMIN}, hub.tokens, clock.now)
     application = Application(hub, hub.authenticator, hub.authorizer)
+    application.audit = _audit(settings.audit, hub) if settings.audit is not None else None
     Discovery(hub).add_to(application)
     OpenApi(hub).add_to(application)
     server = await serve(application, settings.host, settings.port, keys.certificate, keys.key)
@@ -82,6 +87,26 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
         yield Embedded(hub, application, server, InProcessClient(hub), folder, path)
     finally:
         await server.stop()
+        if application.audit is not None:
+            await asyncio.to_thread(application.audit.close)
+
+
+def _audit(wanted: AuditSettings, hub: Hub) -> Audit:
+    """Raises ``OSError`` when there is no such file or it holds no policy."""
+    policy = METADATA
+    if wanted.policy is not None:
+        try:
+            policy = parse_policy(documents.parse_one(wanted.policy.read_bytes(), str(wanted.policy)))
+        except (PolicyProblem, documents.YamlProblem) as problem:
+            raise OSError(f"{wanted.policy}: {problem}") from None
+    log = AuditLog(
+        wanted.path,
+        hub.clock.now,
+        max_age=wanted.max_age,
+        max_backups=wanted.max_backups,
+        max_size=wanted.max_size * MEGABYTE,
+    )
+    return Audit(policy, log, hub)
 
 
 def _own_names(settings: Settings) -> set[str]:

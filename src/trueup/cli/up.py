@@ -7,13 +7,15 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from trueup.cli.auditing import audit_options
 from trueup.cli.output import LogFormat, log_format, paint
 from trueup.cli.wait import wait_for_all
-from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, Settings, parse_listen, parse_mapping
+from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, AuditSettings, Settings, parse_listen, parse_mapping
 
 
 @click.command()
@@ -49,11 +51,13 @@ from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, Settings, parse_liste
 @click.option("--timeout", type=float, default=300, show_default=True, help="Seconds that --wait may take.")
 @click.option("--detach", is_flag=True, help="Go on in the background; `trueup down` stops it.")
 @click.option("--memory", is_flag=True, help="Keep nothing on disk.")
+@audit_options
 @log_format
 @click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
 def up(
     source: str, path: str, mapping: tuple[str, ...], state: Path, listen: str, kubernetes_version: str,
-    wait: bool, timeout: float, detach: bool, memory: bool, log_format: LogFormat, verbose: bool,
+    wait: bool, timeout: float, detach: bool, memory: bool, audit: AuditSettings | None, log_format: LogFormat,
+    verbose: bool,
 ) -> None:  # fmt: skip
     """Start a cluster of its own and keep it true to SOURCE.
 
@@ -62,6 +66,7 @@ def up(
     if detach and memory:
         raise click.UsageError("--detach keeps its state on disk: leave out --memory")
     settings = read_settings(source, path, mapping, None if memory else state, listen, kubernetes_version)
+    settings = replace(settings, audit=audit)
     code = _detached(state, wait, timeout) if detach else asyncio.run(_up(settings, wait, timeout, log_format, verbose))
     if code:
         raise click.exceptions.Exit(code)
