@@ -338,7 +338,11 @@ class Events(Protocol):
         message: str,
         *,
         annotations: Mapping[str, str] | None = None,
-    ) -> None: ...
+        component: str = "",
+        field_path: str = "",
+    ) -> None:
+        """``component``: who says so, where it is not the program as a whole; ``field_path``: of which part of the object."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class _Entry:
     count: int = 1
     written: Ref | None = None
     annotations: Mapping[str, str] | None = None
+    component: str = ""
+    field_path: str = ""
 
 
 class Recorder:
@@ -68,6 +70,8 @@ class Recorder:
         message: str,
         *,
         annotations: Mapping[str, str] | None = None,
+        component: str = "",
+        field_path: str = "",
     ) -> None:
         """Say something about an object; annotations are those of its first telling."""
         metadata = about.get("metadata") or {}
@@ -80,7 +84,9 @@ class Recorder:
             return
         entry = self._known.get(same)
         if entry is None:
-            entry = self._known[same] = _Entry(about, type, reason, message, now, now, annotations=annotations)
+            entry = self._known[same] = _Entry(
+                about, type, reason, message, now, now, 1, None, annotations, component, field_path
+            )
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         else:
@@ -140,6 +146,7 @@ class Recorder:
             ("namespace", about.namespace),
             ("uid", metadata.get("uid")),
             ("resourceVersion", metadata.get("resourceVersion")),
+            ("fieldPath", entry.field_path),
         ):
             if value:
                 involved[field] = value
@@ -158,8 +165,8 @@ class Recorder:
             "count": entry.count,
             "firstTimestamp": format_time(entry.first),
             "lastTimestamp": format_time(entry.last),
-            "source": {"component": self._component},
-            "reportingComponent": self._component,
+            "source": {"component": entry.component or self._component},
+            "reportingComponent": entry.component or self._component,
             "reportingInstance": "",
         }
 

@@ -47,7 +47,11 @@ async def test_a_pod_waits_until_there_is_room() -> None:
         await stage.client.delete(Ref(POD, "default", "first"))
         placed = await stage.until(POD, "second", lambda one: one["spec"].get("nodeName"))
 
-        assert "1 Insufficient cpu" in waits(waiting)
+        expected = (
+            "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector. preemption: "
+            "0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling."
+        )
+        assert expected == waits(waiting)
         assert placed["spec"]["nodeName"] == "own"
 
 
@@ -100,16 +104,5 @@ def test_ports_of_the_host_are_taken_once() -> None:
     udp = pod("b", containers=[{"name": "main", "image": "i", "ports": [{**port, "protocol": "UDP"}]}])
     near = pod("c", containers=[{"name": "main", "image": "i", "ports": [{**port, "hostIP": "127.0.0.1"}]}])
 
-    assert room.collides(room.ports(one), [near]) == "node(s) didn't have free ports for the requested pod ports"
-    assert room.collides(room.ports(one), [udp]) == ""
-
-
-def test_only_as_many_give_way_as_have_to() -> None:
-    """The least important first; none when that would not help, or the pod does not want it."""
-    has = {"cpu": 3000, "pods": 10_000}
-    bound = [pod("low", "1", priority=1), pod("lower", "1", priority=0), pod("high", "1", priority=9)]
-    wants = pod("new", "1", priority=5)
-
-    assert [one["metadata"]["name"] for one in room.victims(wants, has, bound)] == ["lower"]
-    assert room.victims(pod("huge", "3", priority=5), has, bound) == []
-    assert room.victims(pod("shy", "1", priority=5, preemptionPolicy="Never"), has, bound) == []
+    assert room.collides(room.ports(one), room.ports(near))
+    assert not room.collides(room.ports(one), room.ports(udp))

@@ -21,7 +21,7 @@ from trueup.families.builtin import (
     statefulsets,
     volumes,
 )
-from trueup.families.builtin.simulate import cloud, kubelet, node
+from trueup.families.builtin.simulate import cloud, kubelet, node, scheduler
 from trueup.family import Family
 
 FAMILY = Family(
@@ -46,6 +46,7 @@ FAMILY = Family(
         autoscaling.CONTROLLER,
         nodes.CONTROLLER,
         node.CONTROLLER,
+        scheduler.CONTROLLER,
         kubelet.CONTROLLER,
         cloud.SERVICES,
         cloud.INGRESSES,

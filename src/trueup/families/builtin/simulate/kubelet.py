@@ -5,20 +5,16 @@ One write binds, one says what became of it; a pod that is deleted goes as soon 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from trueup.families.builtin.kinds import NODE, POD
 from trueup.families.builtin.simulate.node import simulated
 from trueup.families.builtin.simulate.pod_status import next_status
-from trueup.families.builtin.simulate.scheduler import Scheduler
+from trueup.families.builtin.simulate.scheduler import scheduler
 from trueup.families.builtin.simulate.steering import course
 from trueup.families.builtin.tools import condition, remove, seconds, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import meta
 
-_UNBOUND = "unbound"
-_SCHEDULER = Scheduler()
 _STOP = 1.2
 """Seconds that containers take to end once they are told to."""
 
@@ -39,7 +35,7 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     if how.problem:
         tools.events.record(pod, "Warning", "SimulationAnnotation", how.problem)
     if not pod["spec"].get("nodeName"):
-        bound = await _SCHEDULER.place(tools, pod, "the pod asks to stay pending" if how.pending else "")
+        bound = await scheduler(tools).place(tools, pod)
         if bound is None:
             return Result()
         pod = bound
@@ -80,27 +76,4 @@ def _tell(tools: Tools, pod: Object, status: Object) -> None:
             tools.events.record(pod, "Warning", "Failed", str(waiting.get("message")))
 
 
-def _unbound(pod: Object) -> Iterable[str]:
-    if not (pod.get("spec") or {}).get("nodeName"):
-        yield _UNBOUND
-
-
-def _any(node: Object) -> Iterable[str]:
-    yield _UNBOUND
-
-
-def _leaves(pod: Object) -> Iterable[str]:
-    """A pod that ends makes room for those that wait."""
-    ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-    if (pod.get("spec") or {}).get("nodeName") and (ended or meta(pod).get("deletionTimestamp")):
-        yield _UNBOUND
-
-
-CONTROLLER = Controller(
-    "simulated-kubelet",
-    POD,
-    reconcile,
-    index={_UNBOUND: _unbound},
-    watches=(Watch(NODE, by={_UNBOUND: _any}), Watch(POD, by={_UNBOUND: _leaves})),
-    workers=16,
-)
+CONTROLLER = Controller("simulated-kubelet", POD, reconcile, watches=(Watch(NODE),), workers=16)

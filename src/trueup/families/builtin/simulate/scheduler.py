@@ -1,127 +1,316 @@
-"""Pods meet their nodes, or say why not; important ones take the place of others. The shell around `room` and `node.misfit`.
+"""Pods meet their nodes, or say why not; important ones take the place of others. The shell around `fitting` and `scoring`.
 
-The simulated node stands for as many machines as are needed: pods that must not share a machine may both go there. On nodes
-that people make such rules hold. Called by `kubelet`.
+Called by `kubelet` for a pod without a node; its own controller tries those again that wait, whenever there may be room. Source:
+kube-scheduler (``schedule_one.go``); Kubernetes documentation "Kubernetes Scheduler".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
-from trueup.families.builtin.kinds import NODE, POD
-from trueup.families.builtin.simulate import node as nodes
-from trueup.families.builtin.simulate import room
+import orjson
+
+from trueup.families.builtin.kinds import (
+    BUDGET,
+    CLAIM,
+    NAMESPACE,
+    NODE,
+    POD,
+    REPLICA_SET,
+    REPLICATION_CONTROLLER,
+    STATEFUL_SET,
+    STORAGE_CLASS,
+    VOLUME,
+)
+from trueup.families.builtin.simulate import fitting, preemption, room, scoring
+from trueup.families.builtin.simulate.neighbours import around
+from trueup.families.builtin.simulate.news import News
+from trueup.families.builtin.simulate.sites import Site, Sites
+from trueup.families.builtin.simulate.steering import course
 from trueup.families.builtin.tools import change, now, remove, with_condition, write_status
-from trueup.family import Tools
-from trueup.kube.names import Object
-from trueup.kube.objects import meta, uid
+from trueup.family import Controller, Result, Tools, Watch
+from trueup.kube.names import Key, Object
+from trueup.kube.objects import controller_of, labels, meta, uid
+from trueup.kube.selectors import LabelSelector, label_selector, set_selector
+from trueup.ports import Live, WatchEvent
 
-_NODE = "node"
+NAME = "default-scheduler"
 _MANAGER = "kube-scheduler"
-_MANY = 100_000
+_ENOUGH, _SHARE = 100, 50
+"""So many nodes that fit are looked at in any case, and in large clusters this share of them."""
+_MANY = 10_000
+_OWNERS = {kind.kind: kind for kind in (REPLICA_SET, STATEFUL_SET, REPLICATION_CONTROLLER)}
+_NEXT = Key("", "next")
+_HEEDED = ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "priority", "preemptionPolicy")
+
+
+@dataclass(slots=True)
+class Failure:
+    """A pod fits nowhere: why, and where room is made for it."""
+
+    message: str
+    nominated: Site | None = None
+    victims: Sequence[Object] = ()
 
 
 class Scheduler:
-    """Remembers what pods ask for and where those go whose binding is under way: all of it can be found out again."""
+    """Of one cluster. All that it remembers can be found out again."""
 
-    def __init__(self) -> None:
-        self._asked: dict[str, room.Amounts] = {}
-        self._going: dict[str, tuple[str, Object]] = {}
+    def __init__(self, tools: Tools) -> None:
+        self.sites = Sites(tools.cache(NODE), tools.cache(POD), tools.cache(NAMESPACE))
+        self.waiting: dict[Key, tuple[int, str]] = {}
+        """Pods that fit nowhere: in which state of the cluster, and in which of their own versions."""
+        self.news = News()
+        self._room, self._arrivals, self._start = 0, 0, 0
+        self._known: dict[bytes, tuple[int, str]] = {}
+        self._nominated: dict[Key, tuple[str, Object]] = {}
+        tools.live.subscribe(self._heard)
 
-    async def place(self, tools: Tools, pod: Object, reason: str) -> Object | None:
-        """The pod on its node, or None: then it says why it waits. ``reason``: why it is to wait in any case."""
+    def _heard(self, event: WatchEvent) -> None:
+        obj = event.object
+        kind = obj.get("kind")
+        if kind not in ("Pod", "Node", "Namespace", "PersistentVolumeClaim", "PersistentVolume", "StorageClass"):
+            return
+        self.sites.heard(obj)
+        if kind != "Pod":
+            self._room += 1
+        elif not (obj.get("spec") or {}).get("nodeName"):
+            if event.type == "DELETED":
+                self.waiting.pop(Key.of(obj), None)
+                self._nominated.pop(Key.of(obj), None)
+        elif event.type == "DELETED" or meta(obj).get("deletionTimestamp") or not room.holds(obj):
+            self._room += 1
+        else:
+            self._arrivals += 1
+
+    def _state(self, pod: Object) -> int:
+        """Of the cluster, as far as a pod is concerned: for most it is no news that another one came."""
+        spec = pod["spec"]
+        social = spec.get("topologySpreadConstraints") or (spec.get("affinity") or {}).get("podAffinity")
+        return self._room + self._arrivals if social else self._room
+
+    # --- one pod ---
+
+    async def place(self, tools: Tools, pod: Object) -> Object | None:
+        """The pod on its node, or None: then it says why it waits."""
+        key = Key.of(pod)
+        if key in self.sites.going or (pod["spec"].get("schedulerName") or NAME) != NAME:
+            return None
         if pod["spec"].get("schedulingGates"):
             await _wait(tools, pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
             return None
-        candidates = tools.cache(NODE).list()
-        reasons: list[str] = [reason] if reason else []
-        short: list[Object] = []
-        for node in candidates if not reason else ():
-            why = nodes.misfit(pod, node) or self._apart(tools, pod, node)
-            lacks = [] if why else self._lacks(tools, pod, node)
-            if not why and not lacks:
-                return await self._bind(tools, pod, str(meta(node)["name"]))
-            reasons += [why] if why else lacks
-            short += [node] if lacks else []
-        counted = ", ".join(f"{reasons.count(why)} {why}" for why in sorted(set(reasons)))
-        said = f"0/{len(candidates)} nodes are available: {counted}."
-        if not candidates:
-            said = "no nodes available to schedule pods"
-        chosen = await self._make_room(tools, pod, short)
-        await _wait(tools, pod, "Unschedulable", said, nominated=chosen)
+        seen = (self._state(pod), str(meta(pod).get("resourceVersion")))
+        if self.waiting.get(key) == seen:
+            return None
+        self.sites.refresh()
+        state, asks = seen[0], _asks(pod)
+        known = self._known.get(asks)
+        found = Failure(known[1]) if known is not None and known[0] == state else self._choose(tools, pod)
+        if isinstance(found, Site):
+            return await self._bind(tools, pod, found.name)
+        if found.nominated is None:
+            self._nominated.pop(key, None)
+            if len(self._known) >= _MANY:
+                self._known.clear()
+            self._known[asks] = (state, found.message)
+        else:
+            self._nominated[key] = (found.nominated.name, pod)
+            for victim in found.victims:
+                await _preempt(tools, victim, pod, found.nominated.name)
+        told = await _wait(tools, pod, "Unschedulable", found.message, nominated=found.nominated)
+        self.waiting[key] = (state, str(meta(told).get("resourceVersion")))
         return None
 
+    async def again(self, tools: Tools) -> None:
+        """Try those that wait, the most important first, then the oldest."""
+        pods = tools.cache(POD)
+        found = []
+        for key in list(self.waiting):
+            pod = pods.get(key)
+            if pod is None or pod["spec"].get("nodeName") or meta(pod).get("deletionTimestamp"):
+                self.waiting.pop(key, None)
+            else:
+                found.append(pod)
+        found.sort(key=lambda pod: (-int(pod["spec"].get("priority") or 0), str(meta(pod).get("creationTimestamp"))))
+        for pod in found:
+            await self.place(tools, pod)
+
     async def _bind(self, tools: Tools, pod: Object, node: str) -> Object | None:
-        self._going[uid(pod)] = (node, pod)
+        key = Key.of(pod)
+        self.sites.going[key] = {**pod, "spec": {**pod["spec"], "nodeName": node}}
+        self.sites.settle(key)
         try:
-            return await change(tools, pod, {"spec": {"nodeName": node}}, manager=_MANAGER)
+            bound = await change(tools, pod, {"spec": {"nodeName": node}}, manager=_MANAGER)
         finally:
-            del self._going[uid(pod)]
+            del self.sites.going[key]
+            self.sites.settle(key)
+        self.waiting.pop(key, None)
+        self._nominated.pop(key, None)
+        if bound is not None and self.news.tells(uid(pod), tools.clock.now()):
+            text = f"Successfully assigned {key.namespace}/{key.name} to {node}"
+            tools.events.record(pod, "Normal", "Scheduled", text, component=NAME)
+        return bound
 
-    def _bound(self, tools: Tools, node: str) -> list[Object]:
-        there = [pod for pod in tools.cache(POD).by_index(_NODE, node) if room.holds(pod)]
-        return [*there, *(pod for at, pod in self._going.values() if at == node)]
+    def _choose(self, tools: Tools, pod: Object) -> Site | Failure:
+        """The best node, or why there is none."""
+        sites = self.sites.list
+        if course(pod).pending:
+            return Failure(f"0/{len(sites)} nodes are available: the pod asks to stay pending.")
+        if not sites:
+            return Failure("no nodes available to schedule pods")
+        want = fitting.wanted(pod, around(pod, self.sites))
+        want.waiting = self._others(want)
+        here = self.sites.get(str((pod.get("status") or {}).get("nominatedNodeName") or ""))
+        if here is not None and fitting.misfit(want, here) is None:
+            return here
+        fit: list[Site] = []
+        failed: dict[str, fitting.Misfit] = {}
+        enough, count = _enough(len(sites)), len(sites)
+        self._start = (self._start + 1) % count
+        for number in range(count):
+            site = sites[(self._start + number) % count]
+            why = fitting.misfit(want, site)
+            if why is not None:
+                failed[site.name] = why
+            else:
+                fit.append(site)
+                if len(fit) >= enough:
+                    break
+        if not fit:
+            return self._failure(tools, want, here, failed)
+        if len(fit) == 1:
+            return fit[0]
+        points = scoring.scores(pod, want.asked, _like(tools, pod), self.sites, fit)
+        return fit[points.index(max(points))]
 
-    def _lacks(self, tools: Tools, pod: Object, node: Object) -> list[str]:
-        wanted, has = self._amounts(pod), room.offered(node)
-        there = self._bound(tools, str(meta(node)["name"]))
-        if len(wanted) == 1:  # it asks for nothing: counting is enough
-            return room.lacking(wanted, {"pods": 1000 * len(there)}, has)
-        return room.lacking(wanted, room.total(map(self._amounts, there)), has)
+    def _others(self, want: fitting.Wanted) -> dict[str, list[Object]]:
+        """Pods no less important, by the node where room is made for them."""
+        out: dict[str, list[Object]] = {}
+        for node, pod in self._nominated.values():
+            if uid(pod) != uid(want.pod) and int(pod["spec"].get("priority") or 0) >= want.priority:
+                out.setdefault(node, []).append(pod)
+        return out
 
-    def _amounts(self, pod: Object) -> room.Amounts:
-        known = self._asked.get(uid(pod))
-        if known is None:
-            if len(self._asked) >= _MANY:
-                self._asked.clear()
-            known = self._asked[uid(pod)] = room.asked(pod)
-        return known
+    # --- taking a place ---
 
-    def _apart(self, tools: Tools, pod: Object, node: Object) -> str:
-        if meta(node)["name"] == nodes.NAME:
-            return ""
-        others = [
-            (one, other) for one in tools.cache(NODE).list() for other in self._bound(tools, str(meta(one)["name"]))
-        ]
-        here = [other for one, other in others if meta(one)["name"] == meta(node)["name"]]
-        pairs = [(other, one) for one, other in others]
-        return room.collides(room.ports(pod), here) or room.apart(pod, node, pairs)
-
-    async def _make_room(self, tools: Tools, pod: Object, short: Sequence[Object]) -> str:
-        """Let less important pods go where that helps; the node that the pod waits for then."""
-        found = [
-            (node, room.victims(pod, room.offered(node), self._bound(tools, str(meta(node)["name"])))) for node in short
-        ]
-        node, out = min((each for each in found if each[1]), key=lambda each: len(each[1]), default=(None, []))
-        if node is None:
-            return ""
-        for victim in out:
-            if not meta(victim).get("deletionTimestamp"):
-                await _preempt(tools, victim, pod)
-        return str(meta(node)["name"])
+    def _failure(
+        self, tools: Tools, want: fitting.Wanted, here: Site | None, failed: dict[str, fitting.Misfit]
+    ) -> Failure:
+        sites = self.sites.list
+        said = f"0/{len(sites)} nodes are available: "
+        said += fitting.counted([why for one in failed.values() for why in one.reasons]) + "."
+        why = preemption.ineligible(want.pod, here, failed.get(here.name) if here is not None else None)
+        if why:
+            return Failure(f"{said} preemption: {why}", here if "terminating" in why else None)
+        found, none = preemption.candidates(want, failed, sites, tools.cache(BUDGET).list())
+        if not found:
+            return Failure(f"{said} preemption: {none}")
+        best = preemption.best(found)
+        return Failure(said, best.site, best.victims)
 
 
-async def _preempt(tools: Tools, victim: Object, pod: Object) -> None:
+async def _preempt(tools: Tools, victim: Object, pod: Object, node: str) -> None:
+    """A pod says why it gives way, and goes."""
+    if meta(victim).get("deletionTimestamp"):
+        return
     said = {
         "type": "DisruptionTarget",
         "status": "True",
-        "reason": "PreemptionByScheduler",
-        "message": "default-scheduler: preempting to accommodate a higher priority pod",
+        "reason": preemption.PREEMPTED,
+        "message": f"{NAME}: preempting to accommodate a higher priority pod",
+        "lastProbeTime": None,
     }
     status = dict(victim.get("status") or {})
     status["conditions"] = with_condition(status.get("conditions") or [], said, now(tools))
     await write_status(tools, victim, status, manager=_MANAGER)
-    tools.events.record(victim, "Normal", "Preempted", f"Preempted by pod {uid(pod)} on its node")
+    tools.events.record(victim, "Normal", "Preempted", f"Preempted by pod {uid(pod)} on node {node}", component=NAME)
     await remove(tools, victim, propagation=None)
 
 
-async def _wait(tools: Tools, pod: Object, reason: str, message: str, *, nominated: str = "") -> None:
+async def _wait(tools: Tools, pod: Object, reason: str, message: str, *, nominated: Site | None = None) -> Object:
+    """The pod as it says why it waits."""
     status = dict(pod.get("status") or {})
     new = {"type": "PodScheduled", "status": "False", "lastProbeTime": None, "reason": reason, "message": message}
+    if meta(pod).get("generation"):
+        new["observedGeneration"] = meta(pod)["generation"]
     status |= {"phase": "Pending", "conditions": with_condition(status.get("conditions") or [], new, now(tools))}
-    if nominated:
-        status["nominatedNodeName"] = nominated
-    if status != pod.get("status"):
-        await write_status(tools, pod, status, manager=_MANAGER)
-        if reason == "Unschedulable":
-            tools.events.record(pod, "Warning", "FailedScheduling", message)
+    status.pop("nominatedNodeName", None)
+    if nominated is not None:
+        status["nominatedNodeName"] = nominated.name
+    if status == pod.get("status"):
+        return pod
+    if reason == "Unschedulable":
+        tools.events.record(pod, "Warning", "FailedScheduling", message, component=NAME)
+    return await write_status(tools, pod, status, manager=_MANAGER) or pod
+
+
+def _enough(count: int) -> int:
+    """How many nodes that fit are looked at. Source: ``numFeasibleNodesToFind``."""
+    return count if count < _ENOUGH else max(_ENOUGH, count * max(5, _SHARE - count // 125) // 100)
+
+
+def _asks(pod: Object) -> bytes:
+    """All that decides where a pod may go: what fails for one fails for its like."""
+    spec = pod["spec"]
+    volumes = [one for one in spec.get("volumes") or () if "persistentVolumeClaim" in one or "ephemeral" in one]
+    parts = [spec.get(name) for name in _HEEDED]
+    own = [meta(pod).get("namespace"), labels(pod), (pod.get("status") or {}).get("nominatedNodeName")]
+    ports = sorted(room.ports(pod))
+    return orjson.dumps([own, parts, room.asked(pod), ports, volumes, course(pod).pending])
+
+
+def _like(tools: Tools, pod: Object) -> LabelSelector | None:
+    """What selects the pods of its controller."""
+    owner = controller_of(pod)
+    kind = _OWNERS.get(str(owner.get("kind"))) if owner else None
+    found = tools.cache(kind).get(Key(str(meta(pod).get("namespace")), owner["name"])) if kind and owner else None
+    if found is None:
+        return None
+    given = found["spec"].get("selector")
+    return set_selector(given) if found["kind"] == REPLICATION_CONTROLLER.kind else label_selector(given)
+
+
+_SCHEDULERS: WeakKeyDictionary[Live, Scheduler] = WeakKeyDictionary()
+
+
+def scheduler(tools: Tools) -> Scheduler:
+    """The cluster's."""
+    found = _SCHEDULERS.get(tools.live)
+    if found is None:
+        found = _SCHEDULERS[tools.live] = Scheduler(tools)
+    return found
+
+
+async def reconcile(tools: Tools, key: Key) -> Result:
+    """Whatever happened, those that wait may have a place now."""
+    found = scheduler(tools)
+    if found.waiting:
+        await found.again(tools)
+    return Result()
+
+
+def _next(obj: Object) -> Iterable[Key]:
+    yield _NEXT
+
+
+def _bound(pod: Object) -> Iterable[Key]:
+    if (pod.get("spec") or {}).get("nodeName"):
+        yield _NEXT
+
+
+CONTROLLER = Controller(
+    "simulated-scheduler",
+    NODE,
+    reconcile,
+    watches=(
+        Watch(POD, keys=_bound),
+        Watch(CLAIM, keys=_next),
+        Watch(VOLUME, keys=_next),
+        Watch(STORAGE_CLASS, keys=_next),
+        Watch(NAMESPACE),
+        Watch(BUDGET),
+    ),
+    workers=1,
+)
