@@ -9,9 +9,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
-from trueup.apiserver import resources
+from trueup.apiserver import answers, resources
 from trueup.apiserver.attributes import attributes_of
 from trueup.apiserver.audit.recorder import Audit, Record
 from trueup.apiserver.auth import Authenticator
@@ -59,15 +57,15 @@ class Application:
             body = await _body(receive)
             response = await self._answer(scope, path, headers, body, record)
         except ApiProblem as problem:
-            response = _failure(problem)
+            response = _failure(problem, scope, headers)
         except Exception as bug:
             _log.exception("request failed: %s %s", scope["method"], path)
-            response = _failure(InternalError(f"internal error: {type(bug).__name__}"))
+            response = _failure(InternalError(f"internal error: {type(bug).__name__}"), scope, headers)
             if record is not None:
                 record.panicked(response)
         if self._hung_up and not isinstance(response.body, bytes):
             await _close(response.body)
-            response = _failure(Unavailable("the server is stopping"))
+            response = _failure(Unavailable("the server is stopping"), scope, headers)
         if record is not None:
             response = record.answered(response)
         if isinstance(response.body, bytes):
@@ -108,7 +106,7 @@ class Application:
         body: bytes | TooLarge,
         record: Record | None,
     ) -> Response:
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        query = _query(scope)
         target = parse(path)
         if record is None:
             real = self.authenticator.authenticate(headers)
@@ -183,9 +181,12 @@ async def _body(receive: Receive) -> bytes | TooLarge:
     return b"".join(parts)
 
 
-def _failure(problem: ApiProblem) -> Response:
-    headers = {"retry-after": str(problem.retry_after)} if problem.retry_after is not None else {}
-    return Response(problem.code, orjson.dumps(problem.as_status()), headers=headers)
+def _failure(problem: ApiProblem, scope: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
+    return answers.failure(problem, headers, _query(scope))
+
+
+def _query(scope: Mapping[str, Any]) -> dict[str, str]:
+    return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
 
 def _own_headers(response: Response) -> list[tuple[bytes, bytes]]:

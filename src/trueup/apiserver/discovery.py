@@ -5,24 +5,34 @@ Source: Kubernetes API concepts, "Discovery API"; KEP-3352 (aggregated discovery
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 from collections.abc import Iterator
 
 import orjson
 
+from trueup.apiserver import answers
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.hub import Hub
+from trueup.apiserver.negotiation import JSON, PLAIN, Form, Offer, negotiate
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import NOWHERE, Request, Response
 from trueup.kube.names import Object
-from trueup.kube.problems import NotFound
 
 _PRIORITY = ("apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
              "autoscaling", "batch", "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io",
              "storage.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io",
              "coordination.k8s.io", "node.k8s.io", "discovery.k8s.io", "flowcontrol.apiserver.k8s.io",
              "resource.k8s.io")  # fmt: skip
+
+
+_ALL = frozenset({"APIGroupDiscoveryList"})
+_AGGREGATED = Offer(shapes=_ALL, versions=("apidiscovery.k8s.io/v2",))
+_AGGREGATED_BETA = Offer(shapes=_ALL, versions=("apidiscovery.k8s.io/v2", "apidiscovery.k8s.io/v2beta1"))
+_WITHOUT_BETA = 33
+"""The first minor version whose discovery knows v2 alone."""
+_VERSION = Offer((JSON,), routes=(JSON,))
 
 
 class Discovery:
@@ -58,37 +68,46 @@ class Discovery:
 
     async def api(self, request: Request) -> Response:
         if request.path.rstrip("/") == "/api":
-            if _aggregated(request):
-                return _json_as(request, self._aggregate([""]))
+            form = self._form(request)
+            if form.shape:
+                return _aggregated(request, form, self._aggregate([""]))
             body: Object = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
-            return Response(200, orjson.dumps(body))
-        return self._resources("", request.path.rstrip("/").rpartition("/")[2])
+            return answers.one(body, form)
+        return self._resources(request, "", request.path.rstrip("/").rpartition("/")[2])
+
+    def _form(self, request: Request) -> Form:
+        """Discovery of all at once comes as another kind."""
+        old = int(self._hub.types.version.split(".")[1]) < _WITHOUT_BETA
+        return negotiate(request.headers, request.query, _AGGREGATED_BETA if old else _AGGREGATED)
 
     async def apis(self, request: Request) -> Response:
         parts = [part for part in request.path.split("/") if part]
         if len(parts) == 1:
-            if _aggregated(request):
-                return _json_as(request, self._aggregate([group for group in self.groups() if group]))
+            form = self._form(request)
+            if form.shape:
+                return _aggregated(request, form, self._aggregate([group for group in self.groups() if group]))
             groups = [self._group(group) for group in self.groups() if group]
-            return Response(200, orjson.dumps({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+            return answers.one({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}, form)
         if parts[1] not in self.groups():
-            raise NotFound("the server could not find the requested resource")
+            return NOWHERE
         if len(parts) == 2:
-            return Response(200, orjson.dumps({"kind": "APIGroup", "apiVersion": "v1", **self._group(parts[1])}))
-        return self._resources(parts[1], parts[2])
+            form = negotiate(request.headers, request.query, PLAIN)
+            return answers.one({"kind": "APIGroup", "apiVersion": "v1", **self._group(parts[1])}, form)
+        return self._resources(request, parts[1], parts[2])
 
     def _group(self, group: str) -> Object:
         versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in self.groups()[group]]
         return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
-    def _resources(self, group: str, version: str) -> Response:
+    def _resources(self, request: Request, group: str, version: str) -> Response:
         served = self.groups().get(group, {}).get(version)
         if served is None:
-            raise NotFound("the server could not find the requested resource")
+            return NOWHERE
+        form = negotiate(request.headers, request.query, PLAIN)
         name = f"{group}/{version}" if group else version
         entries = [entry for one in served for entry in _plain(one)]
         body: Object = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": entries}
-        return Response(200, orjson.dumps(body))
+        return answers.one(body, form)
 
     def _aggregate(self, groups: list[str]) -> Object:
         items = []
@@ -107,6 +126,7 @@ class Discovery:
         }
 
     async def version(self, request: Request) -> Response:
+        negotiate(request.headers, request.query, _VERSION)
         major, minor = self._hub.types.version.split(".")
         body = {
             "major": major,
@@ -151,16 +171,15 @@ def version_rank(version: str) -> tuple[int, int, int, str]:
     return (stage, -int(found[1]), -int(found[3] or 0), version)
 
 
-def _aggregated(request: Request) -> bool:
-    return "as=APIGroupDiscoveryList" in request.headers.get("accept", "")
-
-
-def _json_as(request: Request, body: Object) -> Response:
-    accept = request.headers.get("accept", "")
-    version = "v2" if "v=v2;" in accept or accept.partition(",")[0].endswith("v=v2") or "v=v2," in accept else "v2beta1"
-    body["apiVersion"] = f"apidiscovery.k8s.io/{version}"
-    kind = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
-    return Response(200, orjson.dumps(body), kind)
+def _aggregated(request: Request, form: Form, body: Object) -> Response:
+    """Source: apiserver ``discovery/aggregated``: clients keep what they have as long as its tag holds."""
+    kind = f"{form.media};g=apidiscovery.k8s.io;v={form.api_version.partition('/')[2]};as={form.shape}"
+    made = answers.encoded({**body, "apiVersion": form.api_version}, form)
+    tag = f'"{hashlib.sha512(made).hexdigest().upper()}"'
+    headers = {"etag": tag, "vary": "Accept"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(304, b"", kind, headers=headers)
+    return Response(200, made, kind, headers=headers)
 
 
 def _plain(served: Served) -> Iterator[Object]:
@@ -217,7 +236,6 @@ def _aggregate_one(served: Served) -> Object:
 
 def _hash(served: Served) -> str:
     import base64
-    import hashlib
 
     text = f"{served.resource.group}/{served.resource.version}/{served.kind.kind}"
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()

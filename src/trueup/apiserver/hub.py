@@ -73,7 +73,7 @@ class Hub:
         """What is served under a path. Raises ``NotFound``."""
         served = self.registry.get(resource)
         if served is None:
-            raise NotFound("the server could not find the requested resource")
+            raise NotFound("the server could not find the requested resource", details={})
         return served
 
     def as_version(self, served: Served, obj: Object) -> Object:

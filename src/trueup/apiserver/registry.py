@@ -79,6 +79,13 @@ class Registry:
         """By group, version and kind."""
         return self._by_kind.get(kind)
 
+    def serves_version(self, resource: Resource) -> bool:
+        """Whether anything of its group and version is served."""
+        if resource in self._by_resource:
+            return True
+        wanted = (resource.group, resource.version)
+        return any((each.group, each.version) == wanted for each in self._by_resource)
+
     def all(self) -> Sequence[Served]:
         """In the order in which they were added: built-in ones first."""
         return tuple(self._by_resource.values())

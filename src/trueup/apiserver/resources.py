@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
-from trueup.apiserver import options, subresources, virtual, watching, wire
+from trueup.apiserver import answers, negotiation, options, subresources, virtual, watching, wire
 from trueup.apiserver.attributes import attributes_of
 from trueup.apiserver.hub import Hub
+from trueup.apiserver.negotiation import Form, Offer
 from trueup.apiserver.path import Target
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.registry import Served
-from trueup.apiserver.request import Request, Response, Write
+from trueup.apiserver.request import NOWHERE, Request, Response, Write
 from trueup.apiserver.tables import table
 from trueup.apiserver.verbs import read
 from trueup.apiserver.verbs.create import create
 from trueup.apiserver.verbs.delete import delete
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
-from trueup.kube.documents import dump
-from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, MethodNotAllowed, NotAcceptable, NotFound
+from trueup.kube.names import Kind, Object
+from trueup.kube.problems import BadRequest, MethodNotAllowed, NotFound
 from trueup.ports import PatchType
 from trueup.store.state import Entry
 
-_ANSWERS_AS = "only the following media types are accepted: application/json, application/yaml"
 _AT_ONCE = 100
 """Deletions of a collection that are under way at one time."""
 
 
 async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Target) -> Response:
     """One request for a resource."""
+    if not hub.registry.serves_version(target.resource):
+        return NOWHERE
     served = hub.serves_resource(target.resource)
     attributes = attributes_of(request.method, request.path, request.query, target)
     verb, namespace = attributes.verb, target.namespace
@@ -44,18 +45,18 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     write = options.write_of(request, target, warnings)
     if target.subresource:
         if target.subresource not in served.subresources:
-            raise NotFound("the server could not find the requested resource")
+            raise NotFound("the server could not find the requested resource", details={})
+        form = _form(served, request, target)
         body, status, content = await subresources.answer(hub, served, request, target, verb, write)
         if not isinstance(body, dict):
             return Response(status, body, content, warnings=tuple(warnings))
-        return _shaped(hub, served, request, body, status, warnings)
+        return _shaped(hub, served, request, form, body, status, warnings)
     if virtual.is_virtual(served):
         if verb != "create":
             raise _not_allowed(served)
-        if wire.chosen(request.headers.get("accept", "")) != "object":
-            raise NotAcceptable(_ANSWERS_AS)
+        form = negotiation.negotiate(request.headers, request.query, negotiation.REVIEWS)
         made = await virtual.create(hub, authorizer, served, namespace, _object(request, write), request.user)
-        return _shaped(hub, served, request, made, 201, warnings)
+        return _shaped(hub, served, request, form, made, 201, warnings)
     if verb not in served.verbs:
         raise _not_allowed(served)
     if verb == "watch":
@@ -65,9 +66,28 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     return await _one(hub, served, request, target, verb, write)
 
 
+_ANYTHING = Offer(negotiation.MEDIA, negotiation.BUILT_IN.shapes)
+"""What is no object by itself (logs) comes in types of its own; only its failures are negotiated."""
+
+
+def _form(served: Served, request: Request, target: Target) -> Form:
+    """How the answer is to be written. Raises ``NotAcceptable``, before anything is done."""
+    if served.custom:
+        offer = negotiation.CUSTOM
+    elif target.subresource == "log":
+        offer = _ANYTHING
+    elif request.method in ("GET", "HEAD") and not target.name:
+        offer = negotiation.LISTS
+    else:
+        offer = negotiation.BUILT_IN
+    return negotiation.negotiate(request.headers, request.query, offer)
+
+
 async def _one(hub: Hub, served: Served, request: Request, target: Target, verb: str, write: Write) -> Response:
     namespace, name = target.namespace, target.name
-    status = 200
+    status, form = 200, _form(served, request, target)
+    if name or verb == "create":
+        answers.check_single(served.kind, form, served.custom)
     if verb == "get":
         obj = read.get(hub, served, namespace, name, request.query.get("resourceVersion", "0"))
     elif verb == "create":
@@ -76,20 +96,22 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
         obj = await update(hub, served, namespace, name, _object(request, write), write)
     elif verb == "patch":
         existed = hub.store.bucket(served.storage).newest(namespace, name) is not None
-        body, how = _patch(request, write)
+        body, how = _patch(served, request, write)
         obj = await patch(hub, served, namespace, name, body, how, write)
         status = 200 if existed else 201
     elif verb == "delete":
         meant, write = options.deletion(request, write)
         obj, gone = await delete(hub, served, namespace, name, meant, write)
         if gone and served.kind.kind != "Pod":
-            return Response(200, orjson.dumps(_deleted(served, obj)), warnings=tuple(write.warnings))
+            return answers.one(_deleted(served, obj), form, warnings=write.warnings)
     else:
-        return await _delete_collection(hub, served, request, target, write)
-    return _shaped(hub, served, request, hub.as_version(served, obj), status, write.warnings)
+        return await _delete_collection(hub, served, request, target, write, form)
+    return _shaped(hub, served, request, form, hub.as_version(served, obj), status, write.warnings)
 
 
-async def _delete_collection(hub: Hub, served: Served, request: Request, target: Target, write: Write) -> Response:
+async def _delete_collection(
+    hub: Hub, served: Served, request: Request, target: Target, write: Write, form: Form
+) -> Response:
     found = _find(hub, served, request.query, target)
     meant, write = options.deletion(request, write)
 
@@ -103,14 +125,27 @@ async def _delete_collection(hub: Hub, served: Served, request: Request, target:
     for start in range(0, len(found.entries), _AT_ONCE):  # those of one batch share a commit
         batch = found.entries[start : start + _AT_ONCE]
         gone += await asyncio.gather(*(one(entry.obj["metadata"]) for entry in batch))
-    items = [orjson.dumps(obj) for obj in gone if obj is not None]
-    body = wire.list_of(served.list_kind, served.kind.api_version, items, found.revision, found.token, found.remaining)
-    return Response(200, body, warnings=tuple(write.warnings))
+    objects = [obj for obj in gone if obj is not None]
+    return _listed(hub, served, request, form, objects, found, tuple(write.warnings))
 
 
 def _raw(hub: Hub, served: Served, entry: Entry) -> bytes:
     obj = hub.as_version(served, entry.obj)
     return entry.raw if obj is entry.obj else orjson.dumps(obj)
+
+
+def _nameless(served: Served) -> Callable[[bytes], bytes]:
+    """Takes kind and version off an item's JSON, as Go's lists hold built-in kinds."""
+    version, kind = orjson.dumps(served.kind.api_version), orjson.dumps(served.kind.kind)
+    leads = (b'{"apiVersion":%b,"kind":%b,' % (version, kind), b'{"kind":%b,"apiVersion":%b,' % (kind, version))
+    size = len(leads[0])
+
+    def bare(raw: bytes) -> bytes:
+        if raw.startswith(leads):
+            return b"{" + raw[size:]
+        return orjson.dumps({k: v for k, v in orjson.loads(raw).items() if k not in ("apiVersion", "kind")})
+
+    return bare
 
 
 def _find(hub: Hub, served: Served, query: Mapping[str, str], target: Target) -> read.Found:
@@ -131,36 +166,56 @@ def _find(hub: Hub, served: Served, query: Mapping[str, str], target: Target) ->
 
 
 def _many(hub: Hub, served: Served, request: Request, target: Target) -> Response:
-    query = request.query
+    form = _form(served, request, target)
+    answers.check_list(Kind(served.kind.group, served.kind.version, served.list_kind), form, served.custom)
     warnings = (served.warning,) if served.warning else ()
-    found = _find(hub, served, query, target)
-    form = wire.chosen(request.headers.get("accept", ""))
-    if form == "table":
-        objects = [hub.as_version(served, entry.obj) for entry in found.entries]
-        include = query.get("includeObject", "Metadata")
-        body = table(served, objects, hub.clock.now(), include, revision=found.revision, token=found.token)
-        return Response(200, orjson.dumps(body), warnings=warnings)
-    if form == "partial":
-        items = [orjson.dumps(wire.partial(entry.obj)) for entry in found.entries]
-        kinds = ("PartialObjectMetadataList", "meta.k8s.io/v1")
-    else:
+    found = _find(hub, served, request.query, target)
+    if form.media == negotiation.JSON and not form.shape and not form.pretty:  # JSON is there already
         items = [_raw(hub, served, entry) for entry in found.entries]
-        kinds = (served.list_kind, served.kind.api_version)
-    made = wire.list_of(*kinds, items, found.revision, found.token, found.remaining)
-    return Response(200, made, warnings=warnings)
+        if not served.custom:
+            items = list(map(_nameless(served), items))
+        made = wire.list_of(
+            served.list_kind, served.kind.api_version, items, found.revision, found.token, found.remaining
+        )
+        return Response(200, made, warnings=warnings)
+    objects = [hub.as_version(served, entry.obj) for entry in found.entries]
+    return _listed(hub, served, request, form, objects, found, warnings)
 
 
-def _shaped(hub: Hub, served: Served, request: Request, obj: Object, status: int, warnings: list[str]) -> Response:
+def _listed(
+    hub: Hub,
+    served: Served,
+    request: Request,
+    form: Form,
+    objects: list[Object],
+    found: read.Found,
+    warnings: tuple[str, ...],
+) -> Response:
+    """A list in any form."""
+    if form.shape == negotiation.TABLE:
+        include = request.query.get("includeObject", "Metadata")
+        body = table(served, objects, hub.clock.now(), include, revision=found.revision, token=found.token)
+        return answers.one({**body, "apiVersion": form.api_version}, form, warnings=warnings)
+    kind = Kind(served.kind.group, served.kind.version, served.list_kind)
+    if form.shape:
+        kind = Kind.parse(form.api_version, negotiation.PARTIAL_LIST)
+        objects = [answers.partial(obj, form) for obj in objects]
+    elif not served.custom:
+        objects = [{k: v for k, v in obj.items() if k not in ("apiVersion", "kind")} for obj in objects]
+    meta = wire.list_meta(found.revision, found.token, found.remaining)
+    return Response(200, answers.many(kind, meta, objects, form), form.media, warnings=warnings)
+
+
+def _shaped(
+    hub: Hub, served: Served, request: Request, form: Form, obj: Object, status: int, warnings: list[str]
+) -> Response:
     """One object in the form that the client accepts."""
-    accept = request.headers.get("accept", "")
-    form = wire.chosen(accept)
-    if form == "table" and obj.get("kind") == served.kind.kind:
-        obj = table(served, [obj], hub.clock.now(), request.query.get("includeObject", "Metadata"))
-    elif form == "partial" and "metadata" in obj and obj.get("kind") != "Status":
-        obj = wire.partial(obj)
-    if accept.startswith("application/yaml"):
-        return Response(status, dump(obj).encode(), "application/yaml", warnings=tuple(warnings))
-    return Response(status, orjson.dumps(obj), warnings=tuple(warnings))
+    if form.shape == negotiation.TABLE and obj.get("kind") == served.kind.kind:
+        body = table(served, [obj], hub.clock.now(), request.query.get("includeObject", "Metadata"))
+        obj = {**body, "apiVersion": form.api_version}
+    elif form.shape == negotiation.PARTIAL and "metadata" in obj and obj.get("kind") != "Status":
+        obj = answers.partial(obj, form)
+    return answers.one(obj, form, status, warnings)
 
 
 def _object(request: Request, write: Write) -> Object:
@@ -171,10 +226,10 @@ def _object(request: Request, write: Write) -> Object:
     return obj
 
 
-def _patch(request: Request, write: Write) -> tuple[Any, PatchType]:
+def _patch(served: Served, request: Request, write: Write) -> tuple[Any, PatchType]:
     """The patch; keys that an apply gives twice are told or refused."""
     media = wire.media_type(request.headers)
-    body, how = wire.read_patch(request.body, media)
+    body, how = wire.read_patch(request.body, media, custom=served.custom)
     if how == "apply" and write.validation != "Ignore" and not request.body.lstrip().startswith(b"{"):
         twice = wire.repeated(request.body)
         if twice and write.validation == "Strict":
@@ -192,4 +247,4 @@ def _deleted(served: Served, obj: Object) -> Object:
 
 
 def _not_allowed(served: Served) -> MethodNotAllowed:
-    return MethodNotAllowed("the server does not allow this method on the requested resource")
+    return MethodNotAllowed("the server does not allow this method on the requested resource", details={})

@@ -37,7 +37,7 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
     """One request for a subresource."""
     name = target.subresource
     if verb not in served.subresources[name].verbs and not (name == "finalize" and verb == "update"):
-        raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
     if name == "scale":
         return await _scale(hub, served, request, target, verb, write)
     if name == "log":
@@ -62,7 +62,7 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
         if name == "finalize":
             return await _finalize(hub, served, target, obj, write), 200, _JSON
         return await update(hub, served, target.namespace, target.name, obj, write), 200, _JSON
-    body, how = wire.read_patch(request.body, wire.media_type(request.headers))
+    body, how = wire.read_patch(request.body, wire.media_type(request.headers), custom=served.custom)
     return await patch(hub, served, target.namespace, target.name, body, how, write), 200, _JSON
 
 
@@ -83,7 +83,7 @@ async def _scale(hub: Hub, served: Served, request: Request, target: Target, ver
     if verb == "update":
         body, how = wire.read_object(request.body, media), _WHOLE
     else:
-        body, how = wire.read_patch(request.body, media)
+        body, how = wire.read_patch(request.body, media, custom=served.custom)
     return await scale(hub, served, target.namespace, target.name, body, how, write), 200, _JSON
 
 

@@ -1,4 +1,4 @@
-"""A watch on the wire: lines of JSON, each encoded once for everybody who sees the object as it is stored.
+"""A watch on the wire: lines of JSON or frames of protobuf, each encoded once for all who see the object as it is stored.
 
 Called by `resources`; the events come from `verbs.watch`. Source: Kubernetes API concepts, "Efficient detection of changes".
 """
@@ -11,13 +11,16 @@ from contextlib import ExitStack, aclosing
 
 import orjson
 
-from trueup.apiserver import wire
+from trueup.apiserver import answers, negotiation, wire
 from trueup.apiserver.hub import Hub
+from trueup.apiserver.negotiation import Form
 from trueup.apiserver.path import Target
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Request, Response
 from trueup.apiserver.tables import table
 from trueup.apiserver.verbs.watch import BOOKMARK_EVERY, Change, Watcher, bookmark, check_initial
+from trueup.kube import protobuf
+from trueup.kube.names import Object
 from trueup.kube.problems import Expired
 from trueup.kube.query import flag
 
@@ -37,18 +40,22 @@ def answer(hub: Hub, served: Served, request: Request, target: Target) -> Respon
         fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")
     check_initial(query.get("resourceVersionMatch", ""), flag(query, "sendInitialEvents"))
     seconds = wire.number(query, "timeoutSeconds") or _LONGEST
+    form = negotiation.streamed(request.headers, negotiation.CUSTOM if served.custom else negotiation.LISTS)
     watcher = Watcher(hub, served, target.namespace, query.get("labelSelector", ""), fields)
-    stream = _Stream(hub, served, request, watcher, seconds)
+    stream = _Stream(hub, served, request, form, watcher, seconds)
     warnings = (served.warning,) if served.warning else ()
-    return Response(200, stream, "application/json", warnings=warnings, opening=_BLANK)
+    if form.media == negotiation.PROTOBUF:
+        return Response(200, stream, f"{form.media};stream=watch", warnings=warnings)
+    return Response(200, stream, form.media, warnings=warnings, opening=_BLANK)
 
 
 class _Stream:
     """One watch in the form that its client accepts. Listens from the beginning, not only once it is read."""
 
-    def __init__(self, hub: Hub, served: Served, request: Request, watcher: Watcher, seconds: int) -> None:
+    def __init__(self, hub: Hub, served: Served, request: Request, form: Form, watcher: Watcher, seconds: int) -> None:
         self._hub, self._served, self._watcher, self._query = hub, served, watcher, request.query
-        self._form = wire.chosen(request.headers.get("accept", ""))
+        self._form = form
+        self._framed = form.media == negotiation.PROTOBUF
         self._headed = True
         self._open = ExitStack()
         self._open.enter_context(watcher)
@@ -77,9 +84,13 @@ class _Stream:
     async def _expired(self, problem: Expired) -> AsyncGenerator[bytes]:
         yield self._refused(problem)
 
-    @staticmethod
-    def _refused(problem: Expired) -> bytes:
-        return wire.event_line("ERROR", orjson.dumps(problem.as_status()))
+    def _refused(self, problem: Expired) -> bytes:
+        return self._event("ERROR", problem.as_status())
+
+    def _event(self, type_: str, obj: Object) -> bytes:
+        if self._framed:
+            return protobuf.event(type_, protobuf.encode(obj))
+        return wire.event_line(type_, orjson.dumps(obj))
 
     def _piece(self, more: Callable[[], Change | None]) -> bytes:
         """The lines of what is there already, up to a size; empty when nothing is."""
@@ -121,29 +132,34 @@ class _Stream:
             yield self._bookmark(self._watcher.revision)
 
     def _bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
-        return wire.event_line("BOOKMARK", orjson.dumps(bookmark(self._served, revision, initial_end=initial_end)))
+        return self._event("BOOKMARK", self._shaped(bookmark(self._served, revision, initial_end=initial_end)))
 
     def _line(self, change: Change) -> bytes:
         event, entry, served = change.event, change.entry, self._served
         obj = self._hub.as_version(served, entry.obj)
-        if self._form == "object":
-            if event is None or obj is not entry.obj:
-                return wire.event_line(change.type, orjson.dumps(obj))
-            line = event.line
-            if line is None:
-                line = wire.event_line(event.type, entry.raw)
+        if self._form.shape or event is None or obj is not entry.obj:
+            return self._event(change.type, self._shaped(obj))
+        if self._framed:
+            frame = event.frame
+            if frame is None:
+                frame = self._event(event.type, obj)
                 if event.fresh:
-                    event.line = line
-            return line
-        if self._form == "partial":
-            return wire.event_line(change.type, orjson.dumps(wire.partial(obj)))
-        body = table(
-            served,
-            [obj],
-            self._hub.clock.now(),
-            self._query.get("includeObject", "Metadata"),
-            revision=obj["metadata"]["resourceVersion"],
-            headed=self._headed,
-        )
+                    event.frame = frame
+            return frame
+        line = event.line
+        if line is None:
+            line = wire.event_line(event.type, entry.raw)
+            if event.fresh:
+                event.line = line
+        return line
+
+    def _shaped(self, obj: Object) -> Object:
+        """The object as what the client wants of it."""
+        if self._form.shape == negotiation.PARTIAL:
+            return answers.partial(obj, self._form)
+        if self._form.shape != negotiation.TABLE:
+            return obj
+        include, revision = self._query.get("includeObject", "Metadata"), obj["metadata"]["resourceVersion"]
+        body = table(self._served, [obj], self._hub.clock.now(), include, revision=revision, headed=self._headed)
         self._headed = False
-        return wire.event_line(change.type, orjson.dumps(body))
+        return {**body, "apiVersion": self._form.api_version}

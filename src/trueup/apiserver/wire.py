@@ -1,4 +1,7 @@
-"""Bodies in and out: JSON, YAML and protobuf to objects, objects to JSON, tables and lists. Called by `asgi` and `routes`."""
+"""Bodies in: JSON, YAML and protobuf to objects and patches; lists and watches out of JSON that is there already.
+
+Called by what answers requests; what leaves in other forms is made by `answers`.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,12 @@ from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, TooLarge, UnsupportedMediaType
 
 MAX_BODY = 3 * 1024 * 1024
-PROTOBUF = "application/vnd.kubernetes.protobuf"
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
 PATCHES: Mapping[str, Any] = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
     "application/strategic-merge-patch+json": "strategic",
     "application/apply-patch+yaml": "apply",
-    "application/apply-patch+json": "apply",
-    "application/apply-patch+cbor": "",
 }
 
 
@@ -31,7 +32,7 @@ def media_type(headers: Mapping[str, str]) -> str:
 
 def read_object(body: bytes, media: str) -> Object:
     """An object out of a request's body. Raises ``BadRequest`` or ``UnsupportedMediaType``."""
-    if media == PROTOBUF:
+    if media == _PROTOBUF:
         from trueup.kube.protobuf import decode
 
         return decode(body)
@@ -60,18 +61,20 @@ def read_value(body: bytes, media: str) -> Any:
         return found[0].value
     raise UnsupportedMediaType(
         f"the body of the request was in an unknown format - accepted media types include: application/json, "
-        f"application/yaml, {PROTOBUF}"
+        f"application/yaml, {_PROTOBUF}"
     )
 
 
-def read_patch(body: bytes, media: str) -> tuple[Any, Any]:
+def read_patch(body: bytes, media: str, *, custom: bool = False) -> tuple[Any, Any]:
     """A patch and its kind. Raises ``BadRequest`` or ``UnsupportedMediaType``."""
     how = PATCHES.get(media)
-    if not how:
-        known = ", ".join(name for name, kind in PATCHES.items() if kind)
+    if custom and how in (None, "strategic"):
+        known = ", ".join(name for name, kind in PATCHES.items() if kind != "strategic")
         raise UnsupportedMediaType(
             f"the body of the request was in an unknown format - accepted media types include: {known}"
         )
+    if how is None:  # a route of a built-in kind that consumes it does not exist
+        raise UnsupportedMediaType("415: Unsupported Media Type", details={})
     return read_value(body, "application/yaml" if media.endswith("yaml") else "application/json"), how
 
 
@@ -119,36 +122,24 @@ def _find_twice(value: Any, path: str, out: list[str]) -> None:
 
 def list_of(kind: str, api_version: str, items: list[bytes], revision: str, token: str, remaining: int) -> bytes:
     """A list, put together from its items' JSON."""
+    meta = list_meta(revision, token, remaining)
+    head = orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta})
+    return b"".join((head[:-1], b',"items":[', b",".join(items), b"]}"))
+
+
+def list_meta(revision: str, token: str, remaining: int) -> Object:
+    """``ListMeta``."""
     meta: Object = {"resourceVersion": revision}
     if token:
         meta["continue"] = token
         if remaining:
             meta["remainingItemCount"] = remaining
-    head = orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta})
-    return b"".join((head[:-1], b',"items":[', b",".join(items), b"]}"))
+    return meta
 
 
 def event_line(type_: str, body: bytes) -> bytes:
     """One line of a watch."""
     return b"".join((b'{"type":"', type_.encode(), b'","object":', body, b"}\n"))
-
-
-def chosen(accept: str) -> str:
-    """``table``, ``partial``, or the object itself: the first part of the header that this server can do wins."""
-    for part in accept.split(","):
-        if "as=Table" in part and "v=v1beta1" not in part:
-            return "table"
-        if "as=PartialObjectMetadata" in part:
-            return "partial"
-        media = part.partition(";")[0].strip()
-        if media in ("application/json", "*/*", "application/yaml", "") and "as=" not in part:
-            return "object"
-    return "object"
-
-
-def partial(obj: Object) -> Object:
-    """``PartialObjectMetadata``."""
-    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
 
 
 def number(query: Mapping[str, str], name: str) -> int:

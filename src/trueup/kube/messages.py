@@ -22,6 +22,7 @@ _PACKAGES = {
     "internal.apiserver.k8s.io": "k8s.io.api.apiserverinternal.",
     "apiextensions.k8s.io": "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.",
     "apiregistration.k8s.io": "k8s.io.kube_aggregator.pkg.apis.apiregistration.",
+    "meta.k8s.io": "k8s.io.apimachinery.pkg.apis.meta.",
 }
 """Where a group's messages are, unless in ``k8s.io.api`` under the first part of the group's name."""
 

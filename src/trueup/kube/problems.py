@@ -68,6 +68,7 @@ class ApiProblem(Exception):
         self.message = message
         self.causes = tuple(causes)
         self.details = details or {}
+        self._detailed = details is not None
         self.retry_after = retry_after
 
     def as_status(self) -> Object:
@@ -88,7 +89,7 @@ class ApiProblem(Exception):
         }
         if self.reason == UNKNOWN:
             del status["reason"]
-        if details:
+        if details or self._detailed:
             status["details"] = details
         return status
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -17,6 +17,7 @@ from trueup.kube.messages import Field, Message, for_kind
 from trueup.kube.names import Kind, Object
 from trueup.kube.problems import BadRequest, UnsupportedMediaType
 from trueup.kube.protobuf_values import SPECIAL
+from trueup.kube.protobuf_writing import sized, varint, write
 
 MAGIC = b"k8s\0"
 _FIXED = {"double": "<d", "float": "<f"}
@@ -48,14 +49,42 @@ def decode(body: bytes) -> Object:
 
 def encode(obj: Object) -> bytes:
     """The object as such a body. Raises ``UnsupportedMediaType`` for a kind that has no Go type."""
-    kind = Kind.of(obj)
-    message = for_kind(kind)
-    if message is None:
+    api_version, kind = str(obj.get("apiVersion") or ""), str(obj["kind"])
+    return envelope(api_version, kind, write(obj, _message(Kind.parse(api_version, kind))))
+
+
+def encode_list(kind: Kind, meta: Object, items: Iterable[bytes]) -> bytes:
+    """A list, ``kind`` its own, put together from its items' bytes."""
+    numbers = _message(kind).by_name
+    at = varint(numbers["items"].number << 3 | 2)
+    head = sized(numbers["metadata"].number, write(meta, numbers["metadata"].message))
+    parts = [at + varint(len(item)) + item for item in items]
+    parts.insert(0 if numbers["metadata"].number < numbers["items"].number else len(parts), head)
+    return envelope(kind.api_version, kind.kind, b"".join(parts))
+
+
+def item(obj: Object, kind: Kind) -> bytes:
+    """An object without its envelope, as a list holds it."""
+    return write(obj, _message(kind))
+
+
+def event(type_: str, body: bytes) -> bytes:
+    """One frame of a watch: its length in four bytes, then a ``WatchEvent`` around an object with its envelope."""
+    held = sized(1, type_.encode()) + sized(2, sized(1, body))
+    return len(held).to_bytes(4, "big") + held
+
+
+def envelope(api_version: str, kind: str, raw: bytes) -> bytes:
+    """``runtime.Unknown`` with the magic number before it."""
+    type_meta = sized(1, api_version.encode()) + sized(2, kind.encode())
+    return b"".join((MAGIC, sized(1, type_meta), sized(2, raw), b"\x1a\x00\x22\x00"))
+
+
+def _message(kind: Kind) -> Message:
+    found = for_kind(kind)
+    if found is None:
         raise UnsupportedMediaType(f"{kind.kind} in {kind.api_version} cannot be written as protobuf: ask for JSON")
-    type_meta = _sized(1, kind.api_version.encode()) + _sized(2, kind.kind.encode())
-    return b"".join(
-        (MAGIC, _sized(1, type_meta), _sized(2, _write(obj, message)), _sized(3, b""), _sized(4, b"")),
-    )
+    return found
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -136,57 +165,3 @@ def _value(raw: Any, field: Field) -> Any:
     if kind in _FIXED:
         return struct.unpack(_FIXED[kind], raw)[0]
     return raw - (1 << 64) if kind.startswith("int") and raw >= 1 << 63 else raw + 0
-
-
-# --- writing -----------------------------------------------------------------------------------------------------
-
-
-def _number(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _sized(number: int, data: bytes) -> bytes:
-    return _number(number << 3 | 2) + _number(len(data)) + data
-
-
-def _write(value: Any, message: Message) -> bytes:
-    special = SPECIAL.get(message.name)
-    if special is not None:
-        return special.write(value, _write, _sized, _number)
-    if message.is_list:
-        value = {"items": value or []}
-    out: list[bytes] = []
-    for field in message.fields:
-        if field.inline:
-            out.append(_sized(field.number, _write(value, field.message)))
-            continue
-        held = value.get(field.name) if value else None
-        if field.many == "list":
-            out.extend(_one(field.number, item, field) for item in held or ())
-        elif field.many == "map":
-            out.extend(
-                _sized(field.number, _sized(1, key.encode()) + _one(2, item, field))
-                for key, item in sorted((held or {}).items())
-            )
-        elif held is not None or not (field.pointer or field.kind == "bytes"):
-            out.append(_one(field.number, held, field))
-    return b"".join(out)
-
-
-def _one(number: int, value: Any, field: Field) -> bytes:
-    kind = field.kind
-    if not field.scalar:
-        return _sized(number, _write(value, field.message))
-    if kind == "string":
-        return _sized(number, (value or "").encode())
-    if kind == "bytes":
-        return _sized(number, base64.b64decode(value or ""))
-    if kind in _FIXED:
-        return _number(number << 3 | (1 if kind == "double" else 5)) + struct.pack(_FIXED[kind], value or 0)
-    return _number(number << 3) + _number(int(value or 0))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -55,9 +56,12 @@ def _read_micro(data: bytes, _: Read, fields: Fields) -> Any:
 
 
 def _write_time(value: Any, _: Write, sized: Sized, number: Number) -> bytes:
-    if not value:
-        return b""
-    seconds, nanos = parse_time(value)
+    return _time_bytes(value, number) if value else b""
+
+
+@lru_cache(maxsize=1024)
+def _time_bytes(text: str, number: Number) -> bytes:
+    seconds, nanos = parse_time(text)
     return b"\x08" + number(seconds) + b"\x10" + number(nanos)
 
 

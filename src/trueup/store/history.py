@@ -76,6 +76,8 @@ class Event:
     before: Entry | None
     line: bytes | None = None
     """The event as a watch sends it, encoded once for all of them while it is fresh."""
+    frame: bytes | None = None
+    """The same in protobuf, once somebody watches in it."""
     fresh: bool = True
 
     @property
@@ -86,7 +88,7 @@ class Event:
 
     def pack(self) -> None:
         """Few will ask for it again: keep what it replaced, or took away, as JSON."""
-        self.fresh, self.line = False, None
+        self.fresh, self.line, self.frame = False, None, None
         if self.before is not None:
             self.before.pack()
         if self.type == "DELETED":

@@ -53,12 +53,22 @@ async def test_resources_of_a_group(asking: Asking) -> None:
     assert (scale["group"], scale["version"], scale["kind"]) == ("autoscaling", "v1", "Scale")
 
 
-@pytest.mark.parametrize(("accept", "version"), [(AGGREGATED, "v2"), (OLDER, "v2beta1")])
-async def test_aggregated(asking: Asking, accept: str, version: str) -> None:
-    """One answer tells all, in the newest form that the client knows."""
-    answer = await asking.get("/apis", accept=accept)
-    assert answer.json["apiVersion"] == f"apidiscovery.k8s.io/{version}"
-    assert answer.headers["content-type"].startswith(f"application/json;g=apidiscovery.k8s.io;v={version}")
+async def test_the_beta_of_aggregated_discovery_is_gone(asking: Asking) -> None:
+    """A client that knows it alone gets the plain form, as from Kubernetes 1.33 on."""
+    assert (await asking.get("/apis", accept=OLDER)).json["kind"] == "APIGroupList"
+
+
+async def test_aggregated_discovery_that_is_known_is_not_sent_again(asking: Asking) -> None:
+    """Its tag is answered with 304."""
+    tag = (await asking.get("/apis", accept=AGGREGATED)).headers["etag"]
+    assert (await asking.get("/apis", accept=AGGREGATED, if_none_match=tag)).status == 304
+
+
+async def test_aggregated(asking: Asking) -> None:
+    """One answer tells all."""
+    answer = await asking.get("/apis", accept=AGGREGATED)
+    assert answer.json["apiVersion"] == "apidiscovery.k8s.io/v2"
+    assert answer.headers["content-type"].startswith("application/json;g=apidiscovery.k8s.io;v=v2")
     apps = next(item for item in answer.json["items"] if item["metadata"]["name"] == "apps")
     found = {each["resource"]: each for each in apps["versions"][0]["resources"]}
     assert found["deployments"]["scope"] == "Namespaced"
@@ -101,8 +111,11 @@ async def test_health(asking: Asking, path: str) -> None:
 
 
 async def test_unknown_paths_are_not_found(asking: Asking) -> None:
-    """As a Status, like every refusal."""
-    answer = await asking.get("/apis/none.example.com/v1")
+    """A group that nobody serves is a page that does not exist, a resource that a group lacks a Status."""
+    for path in ("/apis/none.example.com/v1", "/apis/none.example.com/v1/things", "/nothing"):
+        answer = await asking.get(path)
+        assert (answer.status, answer.body) == (404, b"404 page not found\n")
+    answer = await asking.get("/apis/apps/v1/things")
     assert (answer.status, answer.json["reason"]) == (404, "NotFound")
 
 

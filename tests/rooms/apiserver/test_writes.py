@@ -287,13 +287,12 @@ async def test_each_kind_of_patch_over_the_wire(web: Web, media: str, body: Any,
 
 
 async def test_a_patch_of_unknown_kind_is_refused(web: Web) -> None:
-    """With what would do."""
+    """In the words of Kubernetes' router."""
     await web.post(MAPS, config_map("a"))
 
     answer = await web.ask("PATCH", f"{MAPS}/a", {}, {"content-type": "application/json"})
 
-    assert answer.status == 415
-    assert "application/merge-patch+json" in answer.json["message"]
+    assert (answer.status, answer.json["message"]) == (415, "415: Unsupported Media Type")
 
 
 async def test_a_json_patch_that_does_not_fit_is_refused(client: InProcessClient) -> None:
@@ -488,7 +487,7 @@ async def test_an_unserved_kind_is_not_found(client: InProcessClient, web: Web) 
         await client.create({"apiVersion": "x.example.com/v1", "kind": "Thing", "metadata": {"name": "a"}})
     answer = await web.ask("GET", "/apis/x.example.com/v1/things")
 
-    assert (answer.status, answer.json["message"]) == (404, "the server could not find the requested resource")
+    assert (answer.status, answer.body) == (404, b"404 page not found\n")
 
 
 async def test_a_map_kept_by_nobody_is_not_found(client: InProcessClient) -> None:

@@ -166,7 +166,7 @@ def _left(event: Event) -> Entry:
 
 def bookmark(served: Served, revision: int, *, initial_end: bool = False) -> Object:
     """An object that says nothing but how far the watch has come."""
-    meta: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
+    meta: Object = {"resourceVersion": str(revision)}
     if initial_end:
         meta["annotations"] = {INITIAL_END: "true"}
     return {"kind": served.kind.kind, "apiVersion": served.kind.api_version, "metadata": meta}
