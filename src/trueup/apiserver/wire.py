@@ -16,7 +16,7 @@ from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, TooLarge, UnsupportedMediaType
 
 MAX_BODY = 3 * 1024 * 1024
-_PROTOBUF = "application/vnd.kubernetes.protobuf"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 PATCHES: Mapping[str, Any] = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
@@ -32,7 +32,7 @@ def media_type(headers: Mapping[str, str]) -> str:
 
 def read_object(body: bytes, media: str) -> Object:
     """An object out of a request's body. Raises ``BadRequest`` or ``UnsupportedMediaType``."""
-    if media == _PROTOBUF:
+    if media == PROTOBUF:
         from trueup.kube.protobuf import decode
 
         return decode(body)
@@ -61,7 +61,7 @@ def read_value(body: bytes, media: str) -> Any:
         return found[0].value
     raise UnsupportedMediaType(
         f"the body of the request was in an unknown format - accepted media types include: application/json, "
-        f"application/yaml, {_PROTOBUF}"
+        f"application/yaml, {PROTOBUF}"
     )
 
 

@@ -111,7 +111,8 @@ def answered_object(body: bytes, content_type: str) -> Any:
         return protobuf.decode(body)
     if media == "application/yaml":
         return documents.parse_one(body)
-    if media != "application/json" or not body.startswith((b'{"kind":', b'{"apiVersion":', b'{"metadata":')):
+    heads = (b'"kind":', b'"apiVersion":', b'"metadata":')
+    if media != "application/json" or not body[:32].removeprefix(b"{").lstrip().startswith(heads):
         return None
     value = orjson.loads(body)
     return value if "kind" in value and "apiVersion" in value else None

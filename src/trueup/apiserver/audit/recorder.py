@@ -157,4 +157,4 @@ class Record:
 
 
 def _may_be_status(response: Response, body: bytes) -> bool:
-    return response.status >= 400 or b'"kind":"Status"' in body[:100]
+    return response.status >= 400 or b'"Status"' in body[:100]
