@@ -39,9 +39,17 @@ class End:
 
     def __init__(self) -> None:
         self._told = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._told.set)
+            self._loop.add_signal_handler(number, self._told.set)  # lets the signal wake a loop that sleeps
+            signal.signal(number, self._hear)
+        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
+
+    def _hear(self, *_: object) -> None:
+        """asyncio learns which signal came from the pipe that wakes it, and in a pipe that is full (thousands of watches
+        that end at once) that is lost: a process that was told to end would go on. So Python's own handler tells it too.
+        """
+        self._loop.call_soon_threadsafe(self._told.set)
 
     async def told(self, also: asyncio.Task[None]) -> None:
         """Waits until it is heard; a failed part of the runtime is raised."""
