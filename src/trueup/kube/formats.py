@@ -89,6 +89,16 @@ _FORMATS: Mapping[str, Callable[[str], bool]] = {
 }
 
 
+_NUMBERS: Mapping[str, tuple[str, ...]] = {"integer": ("int32", "int64"), "number": ("float", "double")}
+
+
+def is_known(form: str, kind: str) -> bool:
+    """Whether values of a type are checked for a format."""
+    if kind in ("", "string"):
+        return form in _FORMATS or form.replace("-", "") in _FORMATS or form == "datetime"
+    return form in _NUMBERS.get(kind, ())
+
+
 def is_of_format(text: str, form: str) -> bool:
     """Whether a string is of a format; true for a format that nobody knows."""
     check = _FORMATS.get(form.replace("datetime", "date-time"))

@@ -124,12 +124,12 @@ def validate(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[
             yield _wrong_type(path, "integer,string", _json_type(value))
         yield from _limits(value, schema, path)
         return
-    if kind and not _matches(value, str(kind)):
+    if kind in _BOUNDS and isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield from _number_s_form(value, str(kind), str(schema.get("format") or ""), path)
+        if kind == "integer" and not _is_whole(value):
+            return
+    elif kind and not _matches(value, str(kind)):
         yield _wrong_type(path, kind, _json_type(value))
-        if kind == "integer" and isinstance(value, float):
-            as_what = f"with format {schema['format']}" if schema.get("format") else "(default format)"
-            text = f'Invalid value: "": Checked value must be of type integer {as_what} in {path}'
-            yield Cause("FieldValueInvalid", text, "<nil>")
         return
     if isinstance(value, dict):
         yield from _object(value, schema, path)
@@ -258,11 +258,34 @@ def _combined(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Caus
         yield _invalid(path, _text(value), f"{path} in body must not validate the schema (not)")
 
 
+_LARGEST = 2**63 - 1
+_BOUNDS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "integer": {"": (-_LARGEST - 1, _LARGEST), "int64": (-_LARGEST - 1, _LARGEST), "int32": (-(2**31), 2**31 - 1)},
+    "number": {"float": (-3.4028234663852886e38, 3.4028234663852886e38)},
+}
+
+
+def _is_whole(value: float) -> bool:
+    """Whether Go holds it as a whole number, or as a float that is one."""
+    low, high = _BOUNDS["integer"][""]
+    return low <= value <= high and (isinstance(value, int) or value.is_integer())
+
+
+def _number_s_form(value: float, kind: str, form: str, path: str) -> Iterator[Cause]:
+    low, high = _BOUNDS[kind].get(form) or _BOUNDS[kind].get("") or (value, value)
+    whole = kind != "integer" or _is_whole(value)
+    if not whole:
+        sized = form in ("int32", "int64")
+        yield _wrong_type(path, form if sized else kind, "float64" if sized else "number")
+    if not whole or not low <= value <= high:
+        as_what = f"with format {form}" if form else "(default format)"
+        text = f'Invalid value: "": Checked value must be of type {kind} {as_what} in {path}'
+        yield Cause("FieldValueInvalid", text, "<nil>")
+
+
 def _matches(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
-    if kind == "integer" and isinstance(value, float):
-        return value.is_integer()
     return isinstance(value, _TYPES.get(kind, (object,)))
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.rooms.apiserver.opened import custom, definition, opened
-from trueup.apiserver.crd_rule_checks import rule_problems
 from trueup.apiserver.crd_rules import Run, compile_rules
+from trueup.apiserver.crd_schema_checks import schema_problems
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.ratcheting import still_wrong
 from trueup.kube.names import Object
@@ -46,7 +46,7 @@ def said(schema: Schema, spec: Any, old: Any = None) -> list[tuple[str, str]]:
 
 def wrong(schema: Schema) -> list[tuple[str, str]]:
     """What is wrong with a schema's rules."""
-    return [(cause.field, cause.message) for cause in rule_problems(schema, "s")]
+    return [(cause.field, cause.message) for cause in schema_problems(schema, "s")]
 
 
 MESSAGES = [

@@ -227,23 +227,6 @@ STRUCTURAL: dict[str, tuple[dict[str, Any], list[str]]] = {
         of(a={"type": "array", "items": {}}),
         ["s.properties[a].items.type: Required value: must not be empty for specified array items"],
     ),
-    "both kinds of fields": (
-        {**of(a=STRING), "additionalProperties": STRING},
-        ["s.properties: Forbidden: must be mutual exclusive to additionalProperties"],
-    ),
-    "unique items": (
-        of(a={"type": "array", "items": STRING, "uniqueItems": True}),
-        [
-            "s.properties[a].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity "
-            "becomes quadratic"
-        ],
-    ),
-    "no keys": (
-        of(a={"type": "array", "items": NAMED, "x-kubernetes-list-type": "map"}),
-        [
-            "s.properties[a].x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is map"
-        ],
-    ),
     "logic narrows": ({**of(a=STRING), "anyOf": [{"properties": {"a": {"minLength": 1}}}, {"required": ["a"]}]}, []),
     "logic says something new": (
         {**of(a=STRING), "anyOf": [{"properties": {"b": {"minLength": 1}}}]},

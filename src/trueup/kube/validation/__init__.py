@@ -72,6 +72,7 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("batch", "CronJob"): workloads.cron_job,
     ("batch", "Job"): workloads.job,
     ("certificates.k8s.io", "CertificateSigningRequest"): others.signing_request,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): lambda obj: iter(()),  # the API server has rules of its own
     ("coordination.k8s.io", "Lease"): others.lease,
     ("discovery.k8s.io", "EndpointSlice"): others.endpoint_slice,
     ("networking.k8s.io", "Ingress"): others.ingress,
