@@ -6,9 +6,10 @@ Source: apiextensions-apiserver ``apis/apiextensions/validation/{validation,cel_
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from trueup.apiserver import crd_words
 from trueup.apiserver.crd_rules import TYPE_NAME, Rule, compile_at, has_rules, most_often, most_within
 from trueup.apiserver.field_paths import is_path
 from trueup.cel import Environment, kubernetes
@@ -28,19 +29,24 @@ _ADVICE = (
 Schema = Mapping[str, Any]
 
 
-def rule_problems(schema: Schema, path: str) -> Iterator[Cause]:
-    """Every mistake in the rules of a version's schema."""
+def rule_problems(schema: Schema, path: str, wrong: Collection[str] = ()) -> Iterator[Cause]:
+    """Every mistake in the rules of a version's schema. ``wrong``: fields with other mistakes, whose rules are not looked at."""
     if not _mentions_rules(schema):
         return
     declared = declare(schema, TYPE_NAME, root=True)
     known = kubernetes()
     if declared is not None:
         known = known.with_objects(declared.objects())
-    check = _Check()
+    check = _Check(wrong)
     check.visit(schema, path, declared, known, 1, "")
-    yield from check.words or check.causes
-    if not check.words:
-        yield from check.total(path)
+    yield from check.causes
+    yield from check.total(path)
+
+
+def rule_words(schema: Schema, path: str) -> Iterator[Cause]:
+    """What is wrong in how the rules of one place are written."""
+    for index, spec in enumerate(schema.get("x-kubernetes-validations") or ()):
+        yield from _words(schema, spec, f"{path}.x-kubernetes-validations[{index}]")
 
 
 def _mentions_rules(value: Any) -> bool:
@@ -50,10 +56,10 @@ def _mentions_rules(value: Any) -> bool:
 
 
 class _Check:
-    """Walks one schema. ``words`` are mistakes in how rules are written, which come before what is wrong in them."""
+    """Walks one schema."""
 
-    def __init__(self) -> None:
-        self.words: list[Cause] = []
+    def __init__(self, wrong: Collection[str]) -> None:
+        self._wrong = wrong
         self.causes: list[Cause] = []
         self._cost = 0
         self._dear: list[tuple[int, str]] = []
@@ -75,17 +81,12 @@ class _Check:
         if isinstance(items, Mapping):
             lost = loose or (path if schema.get("x-kubernetes-list-type") != "map" else "")
             self.visit(items, f"{path}.items", element, known, inside, lost)
-        for part in ("allOf", "anyOf", "oneOf", "not"):
-            inner = schema.get(part) or ()
-            for index, one in enumerate([inner] if isinstance(inner, Mapping) else inner):
-                self.words += _forbidden(one, f"{path}.{part}" if part == "not" else f"{path}.{part}[{index}]")
         specs = schema.get("x-kubernetes-validations") or ()
-        if specs:
-            self._rules(schema, specs, f"{path}.x-kubernetes-validations", declared, known, times, loose)
+        if specs and not any(field.startswith(path) for field in self._wrong):
+            self._rules(specs, f"{path}.x-kubernetes-validations", declared, known, times, loose)
 
     def _rules(
         self,
-        schema: Schema,
         specs: Any,
         path: str,
         declared: Declared | None,
@@ -93,10 +94,6 @@ class _Check:
         times: int | None,
         loose: str,
     ) -> None:
-        for index, spec in enumerate(specs):
-            self.words += _words(schema, spec, f"{path}[{index}]")
-        if self.words:
-            return
         if declared is None:
             why = "internal error: failed to construct type information for x-kubernetes-validations rules: "
             text = f"Internal error: {why}unable to convert structural schema to CEL declarations"
@@ -112,9 +109,9 @@ class _Check:
             self._forbid(f"{path}.rule", _too_dear("estimated rule cost", cost, MOST_FOR_RULE))
         self._count(f"{path}.rule", cost)
         if rule.error:
-            self._invalid(f"{path}.rule", _struct(rule.spec), rule.error)
+            self._invalid(f"{path}.rule", crd_words.rule(rule.spec), rule.error)
         if rule.message_error:
-            self._invalid(f"{path}.messageExpression", _struct(rule.spec), rule.message_error)
+            self._invalid(f"{path}.messageExpression", crd_words.rule(rule.spec), rule.message_error)
         elif rule.message is not None:
             if rule.message_cost > MOST_FOR_RULE:
                 why = _too_dear("estimated messageExpression cost", rule.message_cost, MOST_FOR_RULE)
@@ -179,21 +176,6 @@ def _words(schema: Schema, spec: Mapping[str, Any], path: str) -> Iterator[Cause
         yield _invalid(at, "must be a valid path", f"{path}.fieldPath")
 
 
-def _forbidden(schema: Schema, path: str) -> Iterator[Cause]:
-    """Rules where only values may be narrowed."""
-    if schema.get("x-kubernetes-validations"):
-        text = "Forbidden: must be empty to be structural"
-        yield Cause("FieldValueForbidden", text, f"{path}.x-kubernetes-validations")
-    for name, below in (schema.get("properties") or {}).items():
-        yield from _forbidden(below, f"{path}.properties[{name}]")
-    for part in ("items", "additionalProperties", "not"):
-        if isinstance(schema.get(part), Mapping):
-            yield from _forbidden(schema[part], f"{path}.{part}")
-    for part in ("allOf", "anyOf", "oneOf"):
-        for index, below in enumerate(schema.get(part) or ()):
-            yield from _forbidden(below, f"{path}.{part}[{index}]")
-
-
 def _broken(text: str) -> bool:
     return "\n" in text or "\r" in text
 
@@ -219,17 +201,3 @@ def _too_dear(name: str, cost: int, most: int) -> str:
     over = cost / most
     factor = "more than 100x" if over > 100 else f"{over:.6f}x" if over < 1.5 else f"{over:.1f}x"
     return f"{name} exceeds budget by factor of {factor} {_ADVICE}"
-
-
-def _struct(spec: Mapping[str, Any]) -> str:
-    """A rule as Kubernetes shows it: its Go struct as JSON."""
-    shown = {
-        "Rule": spec.get("rule") or "",
-        "Message": spec.get("message") or "",
-        "MessageExpression": spec.get("messageExpression") or "",
-        "Reason": spec.get("reason"),
-        "FieldPath": spec.get("fieldPath") or "",
-        "OptionalOldSelf": spec.get("optionalOldSelf"),
-    }
-    text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

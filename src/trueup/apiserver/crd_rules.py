@@ -238,12 +238,12 @@ class Run:
         self._left = BUDGET
         self._cheap = False
 
-    def run(self, node: Node, obj: Object, old: Object | None) -> None:
-        """All rules of an object; ``old`` is what it was."""
+    def run(self, node: Node, obj: Any, old: Any, path: str = "") -> None:
+        """All rules of an object, or of a value that stands at ``path``; ``old`` is what it was, None if it was not."""
         correlated = _ABSENT if old is None else old
         self._cheap = node.cheap
         try:
-            self._visit(node, obj, old, "", correlated, None)
+            self._visit(node, obj, old, path, correlated, None)
         except _Stop:
             return
 

@@ -41,6 +41,10 @@ def too_long(path: str, most: int) -> Cause:
     return Cause("FieldValueTooLong", f"Too long: may not be more than {most} bytes", path)
 
 
+def too_many(path: str, count: int, most: int) -> Cause:
+    return Cause("FieldValueTooMany", f"Too many: {count}: must have at most {most} items", path)
+
+
 def not_supported(path: str, value: Any, supported: Iterable[str]) -> Cause:
     known = ", ".join(f'"{name}"' for name in supported)
     return Cause("FieldValueNotSupported", f"Unsupported value: {show(value)}: supported values: {known}", path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from trueup.kube.names import Object
-from trueup.kube.validation import formats, object_meta
+from trueup.kube.validation import clients, formats, object_meta
 from trueup.kube.validation.causes import (
     Causes,
     duplicate,
@@ -329,6 +329,10 @@ def _webhook(hook: Object, path: str) -> Causes:
     client = hook.get("clientConfig") or {}
     if (client.get("url") is None) == (client.get("service") is None):
         yield required(f"{path}.clientConfig", "exactly one of url or service is required")
+    elif client.get("url") is not None:
+        yield from clients.url(f"{path}.clientConfig.url", client["url"], secure=True)
+    else:
+        yield from clients.service(f"{path}.clientConfig.service", client["service"])
 
 
 def _operations(rules: Any, path: str) -> Causes:
