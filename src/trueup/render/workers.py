@@ -85,12 +85,12 @@ class _Worker:
         return out
 
     def stop(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it has ended already
             self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):  # what was not yet written has no reader
                     pipe.close()
 
 

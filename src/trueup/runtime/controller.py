@@ -125,7 +125,7 @@ class Runner:
         except asyncio.CancelledError:
             result = "cancelled"
             raise
-        except Exception as error:
+        except Exception as error:  # whatever one key raises is told and tried again; the others go on
             problem = error
             self._failed(key, error)
         finally:

@@ -33,6 +33,7 @@ async def answering(host: str, port: int, answers: Mapping[str, Answer]) -> Asyn
     """Answers by path while the block runs; the address. Port 0 takes a free one. Raises ``OSError`` when it is taken."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Who leaves, dawdles or talks too much gets no answer; the next one asks anew.
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             async with asyncio.timeout(_PATIENCE):
                 head = await reader.readuntil(b"\r\n\r\n")

@@ -31,7 +31,7 @@ class Age:
         hybrid = [identity for identity in self._identities if isinstance(identity, Hybrid)]
         others = [identity for identity in self._identities if not isinstance(identity, Hybrid)]
         for identity in hybrid:
-            with suppress(NoKey, Malformed):
+            with suppress(NoKey, Malformed):  # another identity may fit
                 return identity.open(key.enc)
         try:
             return bytes(pyrage.decrypt(key.enc.encode(), others))

@@ -219,7 +219,7 @@ async def _run(command: Sequence[str], login: _Login, seconds: float) -> bytes:
         raise SourceProblem("Timeout", f"git {_verb(command)} took longer than {seconds:g} s") from None
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):  # it ended at that moment
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode:

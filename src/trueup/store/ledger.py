@@ -99,7 +99,7 @@ class SqliteLedger:
         """Store a batch; whoever waits for one of its entries hears of a failure, too."""
         try:
             numbers = await asyncio.to_thread(self._write, [entry for entry, _ in batch])
-        except BaseException as error:
+        except BaseException as error:  # the end of the program, too: nobody is left waiting
             for _, stored in batch:
                 if not stored.done():
                     stored.set_exception(
@@ -121,7 +121,7 @@ class SqliteLedger:
                     cursor.execute(_INSERT, _row(entry))
                     numbers.append(int(cursor.lastrowid or 0))
                 cursor.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # no half of a batch stays, whatever ends it
                 with suppress(sqlite3.Error):  # a full disk has rolled it back already
                     cursor.execute("ROLLBACK")
                 raise

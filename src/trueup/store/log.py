@@ -143,7 +143,7 @@ class SqliteLog:
             db.executescript(_SCHEMA)
             if "checksum" not in {row[1] for row in db.execute("PRAGMA table_info(log)")}:  # a file of before there was
                 db.execute("ALTER TABLE log ADD COLUMN checksum INTEGER")
-        except BaseException:
+        except BaseException:  # whatever it was, the file must not stay open
             db.close()
             raise
         return db

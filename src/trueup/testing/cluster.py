@@ -167,7 +167,7 @@ class Cluster:
             async with start(self._settings, lambda line: None) as now:
                 self._started.set_result(now.cluster)
                 await self._end.wait()
-        except Exception as problem:
+        except Exception as problem:  # whatever keeps it from starting is raised where the start is awaited
             if self._started.done():
                 raise
             self._started.set_exception(problem)
