@@ -6,6 +6,8 @@ One write binds, one says what became of it; a pod that is deleted goes as soon 
 from __future__ import annotations
 
 from trueup.families.builtin.kinds import NODE, POD
+from trueup.families.builtin.simulate import room
+from trueup.families.builtin.simulate.admission import refusal, refused, unscheduled
 from trueup.families.builtin.simulate.node import simulated
 from trueup.families.builtin.simulate.pod_status import next_status
 from trueup.families.builtin.simulate.scheduler import scheduler
@@ -41,6 +43,10 @@ async def reconcile(tools: Tools, key: Key) -> Result:
         pod = bound
         if not _ours(tools, pod):
             return Result()
+    elif unscheduled(pod) and (why := _refusal(tools, pod)) is not None:
+        await write_status(tools, pod, refused(pod, *why), manager="kubelet")
+        tools.events.record(pod, "Warning", *why)
+        return Result()
     status, after = next_status(pod, _bound_at(pod), tools.clock.now())
     if status is not None:
         await write_status(tools, pod, status, manager="kubelet")
@@ -52,6 +58,13 @@ def _ours(tools: Tools, pod: Object) -> bool:
     """Pods on a node that is not simulated are its own kubelet's."""
     name = pod["spec"].get("nodeName")
     return not name or simulated(tools.cache(NODE).get(Key("", name)) or {})
+
+
+def _refusal(tools: Tools, pod: Object) -> tuple[str, str] | None:
+    sites = scheduler(tools).sites
+    sites.refresh()
+    site = sites.get(pod["spec"]["nodeName"])
+    return None if site is None or not room.holds(pod) else refusal(pod, site)
 
 
 def _stops_in(pod: Object, moment: float) -> float:

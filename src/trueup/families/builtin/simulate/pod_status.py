@@ -16,6 +16,8 @@ from trueup.timing.rfc3339 import format_time
 
 NODE_IP = "192.0.2.10"
 _BACKOFF, _LONGEST = 10.0, 300.0
+_STOPPED = 143
+"""The exit code of what is asked to stop."""
 _GREETING = 0.2
 """Seconds until the containers run, when being ready takes longer than that."""
 
@@ -38,6 +40,9 @@ def next_status(pod: Object, bound: float, moment: float) -> tuple[Object | None
     if left is not None and left <= 0:
         return _late(pod, moment), None
     new, after = _next(pod, bound, moment)
+    new = _changed(pod, moment) if new is None else new
+    if new is not None and meta(pod).get("generation"):
+        new["observedGeneration"] = meta(pod)["generation"]
     return new, after if left is None else left if after is None else min(left, after)
 
 
@@ -86,6 +91,27 @@ def _next(pod: Object, bound: float, moment: float) -> tuple[Object | None, floa
     if moment < bound + how.ready_after:
         return None, bound + how.ready_after - moment
     return _running(pod, how, moment, bound, is_ready=True, restarts=_restarts(status)), None
+
+
+def _changed(pod: Object, moment: float) -> Object | None:
+    """Its spec is another one: the kubelet has seen that, and containers of another image start anew."""
+    status, generation = pod.get("status") or {}, meta(pod).get("generation")
+    if not generation or status.get("observedGeneration") == generation or not status.get("containerStatuses"):
+        return None
+    images = {spec["name"]: spec.get("image") for spec in pod["spec"]["containers"]}
+    containers = []
+    for one in status["containerStatuses"]:
+        wanted = images.get(one["name"], one.get("image"))
+        if wanted == one.get("image") or not _started(one):
+            containers.append(one)
+            continue
+        last = {"terminated": _terminated(_STOPPED, _started(one), format_time(moment))}
+        last["terminated"]["containerID"] = one.get("containerID")
+        more = {"ready": one.get("ready"), "started": True, "restartCount": int(one.get("restartCount") or 0) + 1}
+        state = {"running": {"startedAt": format_time(moment)}}
+        containers.append(_container({**one, "image": wanted}, state, pod, lastState=last, **more))
+    conditions = [{**one, "observedGeneration": generation} for one in status.get("conditions") or ()]
+    return {**status, "containerStatuses": containers, "conditions": conditions}
 
 
 def _look(how: Course, moment: float, bound: float, is_ready: bool) -> float | None:
@@ -251,13 +277,15 @@ def _ended(pod: Object, how: Course, moment: float) -> tuple[Object, float | Non
     """The containers exit: the pod is finished, or they wait for their restart."""
     policy = pod["spec"].get("restartPolicy") or "Always"
     status = _base(pod, moment, "Running")
-    again = policy == "Always" or (policy == "OnFailure" and how.exit_code != 0)
+    failed = any(how.codes.get(spec["name"], how.exit_code) for spec in pod["spec"]["containers"])
+    again = policy == "Always" or (policy == "OnFailure" and failed)
     restarts = _restarts(status)
     wait = min(_BACKOFF * 2**restarts, _LONGEST) if restarts < 10 else _LONGEST
     name = f"{meta(pod)['name']}_{meta(pod).get('namespace')}({meta(pod).get('uid')})"
     containers = []
     for spec, before in zip(pod["spec"]["containers"], status.get("containerStatuses") or (), strict=False):
-        end = {"terminated": _terminated(how.exit_code, _started(before), format_time(moment))}
+        code = how.codes.get(spec["name"], how.exit_code)
+        end = {"terminated": _terminated(code, _started(before), format_time(moment))}
         end["terminated"]["containerID"] = before.get("containerID")
         if again:
             said = f"back-off {int(wait)}s restarting failed container={spec['name']} pod={name}"
@@ -271,8 +299,8 @@ def _ended(pod: Object, how: Course, moment: float) -> tuple[Object, float | Non
     if again:
         status["conditions"] = _conditions(pod, moment, ready=False, reason="ContainersNotReady")
         return status, wait
-    status["phase"] = "Succeeded" if how.exit_code == 0 else "Failed"
-    reason = "PodCompleted" if how.exit_code == 0 else "PodFailed"
+    status["phase"] = "Failed" if failed else "Succeeded"
+    reason = "PodFailed" if failed else "PodCompleted"
     status["conditions"] = _conditions(pod, moment, ready=False, reason=reason)
     return status, None
 

@@ -50,6 +50,15 @@ def offered(node: Object) -> Amounts:
     return {name: int(parse(str(value)) * 1000) for name, value in found.items()}
 
 
+def total(amounts: Iterable[Amounts]) -> Amounts:
+    """All of them together."""
+    out: dict[str, int] = {}
+    for one in amounts:
+        for name, value in one.items():
+            out[name] = out.get(name, 0) + value
+    return out
+
+
 def lacking(wanted: Amounts, used: Amounts, has: Amounts) -> list[str]:
     """What there is too little of, by name. Nodes that say nothing have room for all."""
     if not has:

@@ -1,8 +1,9 @@
 """The annotations ``simulate.trueup.dev/…`` with which a pod (a template) asks for another course of events. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from trueup.families.builtin.simulate.script import Outcome, outcome
 from trueup.kube.names import Object
 from trueup.kube.objects import annotations
 from trueup.timing.durations import parse_duration
@@ -20,6 +21,8 @@ class Course:
     ready_after: float = READY_AFTER
     run_for: float = RUN_FOR
     exit_code: int = 0
+    codes: Mapping[str, int] = field(default_factory=dict)
+    """By the name of a container, where its command tells."""
     ends: bool = False
     """Its containers exit after ``run_for``."""
     pending: bool = False
@@ -43,17 +46,22 @@ def course(pod: Object) -> Course:
             return default
 
     containers = (pod.get("spec") or {}).get("containers") or ()
-    fails = _true(given.get("fail")) or _true(given.get("crash-loop")) or any(map(_is_false, containers))
+    known = {str(one.get("name")): end for one in containers if (end := outcome(one, pod)) is not None}
+    told = _true(given.get("fail")) or _true(given.get("crash-loop"))
+    fails = told or any(end.code and end.after < _LONG for end in known.values())
     code = given.get("exit-code", "")
     if code and not code.isdigit():
         problems.append(f'{PREFIX}exit-code: "{code}" is no exit code: write a number from 0 to 255')
-    exit_code = int(code) if code.isdigit() else 1 if fails else 0
+    exit_code = int(code) if code.isdigit() else 1 if told else 0
+    stays = any(_stays(one, known) for one in containers)
+    ended = bool(known) and len(known) == len(containers) and not stays
     always = ((pod.get("spec") or {}).get("restartPolicy") or "Always") == "Always"
     return Course(
         ready_after=duration("ready-after", READY_AFTER),
         run_for=duration("run-for", RUN_FOR),
         exit_code=exit_code,
-        ends=(not always and not any(map(_stays, containers))) or fails or "exit-code" in given or "run-for" in given,
+        codes={} if told or code.isdigit() else {name: end.code for name, end in known.items()},
+        ends=(not always and not stays) or ended or fails or "exit-code" in given or "run-for" in given,
         pending=_true(given.get("pending")),
         image_pull_error=_true(given.get("image-pull-error")),
         never_ready=any(map(_fails, containers)),
@@ -68,12 +76,12 @@ def _image(container: Object) -> str:
     return str(container.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
-def _stays(container: Object) -> bool:
+def _stays(container: Object, known: Mapping[str, Outcome]) -> bool:
     """Images and commands that are made to do nothing, or to serve, until they are stopped."""
     name, args = _image(container), [*(container.get("args") or ())]
-    command = [*(container.get("command") or ())]
-    if len(command) == 2 and command[0] == "sleep":  # what sleeps for minutes is meant to be there
-        return str(command[1]).isdigit() and int(command[1]) >= _LONG
+    end = known.get(str(container.get("name")))
+    if end is not None:
+        return end.after >= _LONG  # what sleeps for minutes is meant to be there
     return name == "pause" or (name == "agnhost" and (args or ["pause"])[0] in ("pause", "netexec", "test-webserver"))
 
 
@@ -90,7 +98,7 @@ def _fails(container: Object) -> bool:
 
 
 def _is_false(what: Object) -> bool:
-    """The one command whose outcome is known without running it."""
+    """A probe's command whose outcome is known without running it."""
     command: Sequence[str] = what.get("command") or ()
     return len(command) == 1 and command[0] in ("false", "/bin/false", "/usr/bin/false")
 
