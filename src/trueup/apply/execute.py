@@ -27,7 +27,7 @@ from trueup.plan.adopt import taken_over
 from trueup.plan.compare import told
 from trueup.plan.plan import Change
 from trueup.plan.policy import Policy
-from trueup.plan.progress import Result
+from trueup.plan.progress import Result, StepPhase
 from trueup.plan.steps import Act, Step
 from trueup.plan.tasks import result_of, said
 from trueup.ports import Client, Clock
@@ -192,7 +192,7 @@ class Executor:
         return self._result(change, word), live
 
     def _result(self, change: Change, word: str) -> Result:
-        running = "Succeeded" if self._policy.dry_run else "Running"
+        running: StepPhase = "Succeeded" if self._policy.dry_run else "Running"
         return result_of(change, "Synced", running, said(change.ref, word))
 
     async def _prune(self, change: Change) -> tuple[Result, Object | None]:

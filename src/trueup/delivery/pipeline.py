@@ -124,7 +124,7 @@ class Delivery:
         source: SourceRequest,
         artifact: Artifact,
         target: Target,
-        others: Mapping[str, object],
+        others: Mapping[str, Tree],
         lookup: Lookup | None,
     ) -> Rendered | None:
         if not source.render:
@@ -136,7 +136,7 @@ class Delivery:
                 target,
                 source.tool,
                 source.options,
-                others,  # type: ignore[arg-type]
+                others,
                 lookup,
                 self._remote(source),
             )

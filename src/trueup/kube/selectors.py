@@ -106,6 +106,9 @@ def _checked(requirement: Requirement) -> Requirement:
     return requirement
 
 
+_SIGNS: Mapping[str, Operator] = {"==": "=", "=": "=", "!=": "!=", ">": ">", "<": "<"}
+
+
 def _requirement(term: re.Match[str]) -> Requirement:
     if term["absent"]:
         return Requirement(term["key1"], "!")
@@ -113,8 +116,7 @@ def _requirement(term: re.Match[str]) -> Requirement:
         values = tuple(value.strip() for value in term["values"].split(","))
         return Requirement(term["key2"], "in" if term["set"] == "in" else "notin", values)
     if term["op"]:
-        operator: Operator = {"==": "=", "=": "=", "!=": "!=", ">": ">", "<": "<"}[term["op"]]  # type: ignore[assignment]
-        return Requirement(term["key3"], operator, (term["value"],))
+        return Requirement(term["key3"], _SIGNS[term["op"]], (term["value"],))
     return Requirement(term["key4"], "exists")
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from trueup.plan import hooks
 from trueup.plan.plan import Plan
-from trueup.plan.progress import Progress, Result
+from trueup.plan.progress import Progress, Result, ResultStatus, StepPhase
 from trueup.plan.prune import identity
 from trueup.plan.steps import Act, Do, Done, Failed, Judge, Observed, Step, Verdict, Wait
 from trueup.plan.tasks import Task, path, reason, reasons, result_of, said, selected
@@ -292,12 +292,12 @@ class _Run:
             elif health.status == "Degraded" and self.policy.fail_early:
                 self.note(task, task.result.status, "Failed", health.message)
 
-    def note(self, task: Task, status: str, running: str, message: str) -> None:
+    def note(self, task: Task, status: ResultStatus, running: StepPhase, message: str) -> None:
         """Put one task's result into the progress."""
         task.result = self.result(task, status, running, message)
         self.progress = self.progress.having((task.result,))
 
-    def result(self, task: Task, status: str, running: str, message: str) -> Result:
+    def result(self, task: Task, status: ResultStatus, running: StepPhase, message: str) -> Result:
         return result_of(task.change, status, running, message)
 
     def wait(self, what: str, tasks: Sequence[Task]) -> Wait:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trueup.kube.names import Object, Ref
 from trueup.plan.images import images_of
 from trueup.plan.plan import Change, Plan
-from trueup.plan.progress import Result
+from trueup.plan.progress import Result, ResultStatus, StepPhase
 from trueup.plan.prune import identity
 from trueup.plan.wanted import DeletePolicy
 
@@ -92,14 +92,14 @@ def selected(plan: Plan) -> list[Change]:
     return chosen
 
 
-def result_of(change: Change, status: str, running: str, message: str) -> Result:
+def result_of(change: Change, status: ResultStatus, running: StepPhase, message: str) -> Result:
     """A result for one line of the plan."""
     hook = change.wanted.hook if change.wanted is not None else None
     return Result(
         change.ref,
         change.phase,
-        status,  # type: ignore[arg-type]
-        running,  # type: ignore[arg-type]
+        status,
+        running,
         message,
         (hook.kind or change.phase) if hook is not None else "",
         images_of(change.wanted.object) if change.wanted is not None else (),

@@ -11,7 +11,7 @@ from typing import Any
 
 from trueup.delivery.outcome import Desired
 from trueup.families.argocd.types import APPLICATION, Application
-from trueup.health.verdict import Health, is_worse
+from trueup.health.verdict import Health, HealthStatus, is_worse
 from trueup.kube.names import Kind, Object, Ref
 from trueup.plan.images import images_of
 from trueup.plan.plan import Change, Plan
@@ -128,7 +128,7 @@ def app_health(plan: Plan, itself: Ref | None = None) -> Object:
 
     Hooks, objects told to be ignored, child Applications of which nothing is known yet and single missing objects do not count.
     """
-    worst = "Healthy"
+    worst: HealthStatus = "Healthy"
     causes: list[Ref] = []
     counted = [c for c in plan if c.wanted is None or c.wanted.hook is None]
     for change in counted:
@@ -137,11 +137,11 @@ def app_health(plan: Plan, itself: Ref | None = None) -> Object:
             continue
         if _is_application(change.ref) and health.status in ("Missing", "Unknown"):
             continue
-        if is_worse(health.status, worst):  # type: ignore[arg-type]
+        if is_worse(health.status, worst):
             worst, causes = health.status, [change.ref]
         elif health.status == worst != "Healthy":
             causes.append(change.ref)
-    if counted and all(change.live is None for change in counted) and is_worse("Missing", worst):  # type: ignore[arg-type]
+    if counted and all(change.live is None for change in counted) and is_worse("Missing", worst):
         return {"status": "Missing"}
     return {"status": worst, **({"message": _blame(causes)} if causes else {})}
 

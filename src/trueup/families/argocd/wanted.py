@@ -169,7 +169,8 @@ def _flag(options: Mapping[str, str], name: str) -> bool | None:
 def _removal(options: Mapping[str, str], name: str, default: Removal) -> Removal:
     if name not in options:
         return default
-    return {"false": "no", "confirm": "confirm"}.get(options[name], "yes")  # type: ignore[return-value]
+    said: Mapping[str, Removal] = {"false": "no", "confirm": "confirm"}
+    return said.get(options[name], "yes")
 
 
 def tracking_id(app: str, ref: Ref, namespace: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from trueup.kustomize.fieldspecs import Specs
@@ -30,11 +30,14 @@ def set_images(resources: Iterable[Resource], images: Iterable[Mapping[str, Any]
             continue
         below: list[Place] = []
         _below_containers(resource.obj, below)
-        named: list[Place] = []
-        apply(resource, specs, lambda holder, key, found=named: found.append((holder, key)))  # type: ignore[misc]
+        apply(resource, specs, partial(_note, below))
         for image in entries:
-            for holder, key in (*below, *named):
+            for holder, key in below:
                 image.change(holder, key)
+
+
+def _note(found: list[Place], holder: Any, key: Any) -> None:
+    found.append((holder, key))
 
 
 def _below_containers(node: Any, out: list[Place]) -> None:
