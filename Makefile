@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 ARGS   ?=
 
-.PHONY: up down test check lint types contracts bench conformance setup clean
+.PHONY: up down test check lint types contracts bench corpora conformance setup clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,9 @@ test: check
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+corpora: setup  ## what holds of other projects' test data, N of N; the renderers' alone: make corpora ARGS=tests/rooms/render
+	$(BIN)/python -m pytest --corpora -q -n 2 $(ARGS)
 
 conformance: setup  ## Kubernetes' own suite: make conformance E2E_TEST=path/of/e2e.test [KUBECONFIG=...] [ARGS=...]
 	$(BIN)/python scripts/conformance.py $(E2E_TEST) $(if $(KUBECONFIG),--kubeconfig $(KUBECONFIG)) $(ARGS)

@@ -140,13 +140,13 @@ class _Apply:
 class _Seen:
     """What changed between two objects, as each version of the kind sees it."""
 
-    __slots__ = ("_by_version", "_new", "_old", "_reset", "_version", "_versions")
+    __slots__ = ("_by_version", "_new", "_old", "_version", "_versions")
 
     def __init__(
         self, old: Object, new: Object, shape: Shape, version: str, reset: Sequence[FieldSet], versions: Versions | None
     ) -> None:
-        self._old, self._new, self._version, self._reset, self._versions = old, new, version, reset, versions
-        self._by_version: dict[str, tuple[FieldSet, FieldSet] | None] = {version: self._compare(old, new, shape)}
+        self._old, self._new, self._version, self._versions = old, new, version, versions
+        self._by_version: dict[str, tuple[FieldSet, FieldSet] | None] = {version: _compare(old, new, shape, reset)}
 
     @property
     def here(self) -> tuple[FieldSet, FieldSet]:
@@ -162,17 +162,19 @@ class _Seen:
         if version not in self._by_version:
             old = self._versions.convert(self._old, self._version, version)
             new = self._versions.convert(self._new, self._version, version)
-            served = old is not None and new is not None
-            self._by_version[version] = self._compare(old, new, self._versions.shape(version)) if served else None
+            if old is None or new is None:
+                self._by_version[version] = None
+            else:
+                shape, reset = self._versions.shape(version), self._versions.reset(version)
+                self._by_version[version] = _compare(old, new, shape, reset)
         return self._by_version[version]
 
-    def _compare(self, old: Object | None, new: Object | None, shape: Shape) -> tuple[FieldSet, FieldSet]:
-        assert old is not None  # both are looked at before
-        assert new is not None
-        changed, removed = compare(old, new, shape)
-        for fields in self._reset:
-            changed, removed = without(changed, fields), without(removed, fields)
-        return changed, removed
+
+def _compare(old: Object, new: Object, shape: Shape, reset: Sequence[FieldSet]) -> tuple[FieldSet, FieldSet]:
+    changed, removed = compare(old, new, shape)
+    for fields in reset:
+        changed, removed = without(changed, fields), without(removed, fields)
+    return changed, removed
 
 
 def _take(entries: Entries, seen: _Seen, key: ManagerKey | None, *, force: bool) -> None:

@@ -6,7 +6,7 @@ maps that are half owned depends on the order of its three removals.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ class Versions:
     """An object from one API version to another; None when that version is no longer served."""
     shape: Callable[[str], Shape]
     """The shape of a served version."""
+    reset: Callable[[str], Sequence[FieldSet]] = lambda _: ()
+    """What a version other than the writer's does not let its writers set."""
 
 
 def prune(

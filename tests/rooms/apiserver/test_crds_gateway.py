@@ -50,4 +50,4 @@ async def test_gateway_api(channel: str) -> None:
                 refused += 1
             else:
                 pytest.fail(f"{name} is accepted")
-    print(f"{channel}: {right} of {right} accepted, {refused} of {wrong} refused")
+    print(f"gateway-api, {channel}: {right} of {right} accepted, {refused} of {wrong} refused")

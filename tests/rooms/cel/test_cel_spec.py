@@ -101,7 +101,8 @@ def test_conformance(metered: bool) -> None:
             wrong.append(f"{name}: {case['expr']}: {trouble}")
         else:
             right += 1
+    name = f"cel-spec{', metered' if metered else ''}"
     for reason, count in left.items():
-        print(f"{count} left out: {REASONS[reason]}")
-    print(f"{right} of {right + len(wrong)}")
+        print(f"{name}: {count} left out: {REASONS[reason]}")
+    print(f"{name}: {right} of {right + len(wrong)}; {left.total()} left out")
     assert wrong == []

@@ -76,7 +76,7 @@ def test_values() -> None:
             assert found == next((case[name] for name in RESULTS if name in case), found), case
             assert not isinstance(found, Exception), case
         right += 1
-    print(f"{right} of {right}")
+    print(f"Kubernetes' CEL library, values: {right} of {right}")
 
 
 def test_costs() -> None:
@@ -98,7 +98,7 @@ def test_costs() -> None:
                 right += 1
             else:
                 wrong.append(f"{text}: {found}, not {(known['Min'], known['Max'], spent)}")
-    print(f"{right} of {right + len(wrong)}")
+    print(f"Kubernetes' CEL library, costs: {right} of {right + len(wrong)}")
     assert wrong == []
 
 

@@ -88,3 +88,34 @@ SHAPES: dict[tuple[str, str], Shape] = {
     ("b7b1171eb390", "type"): struct({"num": SCALAR}, values=SCALAR),
     ("21c1ff352da8", "sets"): struct({"list": _STRINGS}),
 }
+
+_ATOMIC = struct({"struct": scalars("numeric", "string", atomic=True)})
+_GRANULAR = struct({"struct": scalars("numeric", "string")})
+
+
+def _named(*keys: str, **defaults: Any) -> Shape:
+    return struct({"list": list_of(scalars("name", "id", "value"), *keys, **defaults)})
+
+
+SHAPES |= {
+    ("0ad002d5bfba", "v1"): _GRANULAR,
+    ("ca9e1a0901cd", "sets"): struct(
+        {
+            "list": _STRINGS,
+            "atomicList": list_of(SCALAR, kind="atomic"),
+            "map": _STRING_MAP,
+            "atomicMap": map_of(SCALAR, atomic=True),
+        }
+    ),
+    ("824d228b7a51", "v1"): _named("name"),
+    ("483c0116300a", "v1"): _named("name"),
+}
+BEFORE = {"TestAtomicToGranularSchemaChanges": _ATOMIC}
+"""Atomic and granular schemas have one digest."""
+LATER = {
+    "TestGranularToAtomicSchemaChanges": _ATOMIC,
+    "TestAtomicToGranularSchemaChanges": _GRANULAR,
+    "TestAssociativeListSchemaChanges": _named("name", "id", id=1),
+    "TestPromoteFieldToAssociativeListKey": _named("name", "id"),
+}
+"""What the schema is changed to under way; the recording does not say, the tests' names do."""

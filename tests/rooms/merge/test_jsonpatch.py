@@ -19,11 +19,13 @@ _objects = st.dictionaries(st.text(max_size=3), _values, max_size=5)
 
 
 def test_published_json_patch_cases_hold() -> None:
-    """Every enabled record of the json-patch tests: the expected document, or an error."""
+    """Every record of the json-patch tests: the expected document, or an error. Its authors disabled some themselves."""
     folder = corpus("json-patch-tests")
-    records: list[dict[str, Any]] = []
+    every: list[dict[str, Any]] = []
     for name in ("tests.json", "spec_tests.json"):
-        records += [r for r in json.loads((folder / name).read_text()) if "patch" in r and not r.get("disabled")]
+        every += [r for r in json.loads((folder / name).read_text()) if "patch" in r]
+    records = [record for record in every if not record.get("disabled")]
+    disabled = [record.get("comment") or json.dumps(record["patch"]) for record in every if record.get("disabled")]
     wrong = []
     for record in records:
         try:
@@ -34,7 +36,7 @@ def test_published_json_patch_cases_hold() -> None:
             good = "error" not in record and ("expected" not in record or equal(result, record["expected"]))
         if not good:
             wrong.append(record.get("comment") or record["patch"])
-    print(f"json-patch-tests: {len(records) - len(wrong)} of {len(records)}")
+    print(f"json-patch-tests: {len(records) - len(wrong)} of {len(records)}; disabled in the corpus: {disabled}")
 
     assert wrong == []
 
