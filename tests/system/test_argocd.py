@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +10,10 @@ import pytest
 import yaml
 
 from tests.system.argocd import AUTOMATED, HERE, URL, Everything, config, deployment, everything, results
+from tests.system.cluster import needs_kubectl
 from tests.system.program import eventually, program
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH"),
-]
+pytestmark = [pytest.mark.system, needs_kubectl]
 
 
 @pytest.fixture(scope="module")

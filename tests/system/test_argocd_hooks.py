@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,12 +20,10 @@ from tests.system.argocd import (
     job,
     results,
 )
+from tests.system.cluster import needs_kubectl
 from tests.system.program import eventually
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH"),
-]
+pytestmark = [pytest.mark.system, needs_kubectl]
 POLICY = "argocd.argoproj.io/hook-delete-policy"
 FAIL = {"simulate.trueup.dev/fail": "true"}
 NEVER = {"simulate.trueup.dev/pending": "true"}

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.system.cluster import needs_kubectl
 from tests.system.program import Program, Repository, eventually, program
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH"),
-]
+pytestmark = [pytest.mark.system, needs_kubectl]
 KILLS = int(os.environ.get("TRUEUP_KILLS", "5"))
 URL = "https://git.example.com/faults.git"
 

@@ -22,13 +22,11 @@ import pyrage
 import pytest
 
 from tests.githost import GitHost
+from tests.system.cluster import needs_kubectl
 from tests.system.program import Program, Repository, eventually, program
 from trueup.sops import encrypt_object
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH"),
-]
+pytestmark = [pytest.mark.system, needs_kubectl]
 needs_flux = pytest.mark.skipif(shutil.which("flux") is None, reason="flux is not on PATH")
 
 URL = "https://git.example.com/fleet.git"

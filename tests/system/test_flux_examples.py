@@ -6,19 +6,16 @@ The examples follow a repository by tags and branches; here a folder with the sa
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.corpora import corpus
+from tests.system.cluster import needs_kubectl
 from tests.system.program import Program, Repository, eventually, program
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH"),
-]
+pytestmark = [pytest.mark.system, needs_kubectl]
 
 URL = "https://github.com/stefanprodan/podinfo"
 NAMESPACE = "kustomize-system"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.system.cluster import needs_kubectl
 from trueup.testing import Cluster
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH"),
-]
+pytestmark = [pytest.mark.system, needs_kubectl]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Kubectl = Callable[..., str]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,15 +17,13 @@ from pathlib import Path
 import pytest
 
 from tests.corpora import corpus
+from tests.system.cluster import needs_kubectl
 from trueup.kube.documents import parse
 from trueup.kube.names import Kind, Object
 from trueup.kube.types import load
 from trueup.testing import Cluster
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH"),
-]
+pytestmark = [pytest.mark.system, needs_kubectl]
 
 FEW = 2
 """Kustomizations of each repository in the default run."""

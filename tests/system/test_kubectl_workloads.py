@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.system.cluster import needs_kubectl
 from tests.system.program import eventually
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH"),
-]
+pytestmark = [pytest.mark.system, needs_kubectl]
 
 
 @dataclass(frozen=True, slots=True)
