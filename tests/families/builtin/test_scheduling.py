@@ -48,8 +48,9 @@ async def test_a_pod_waits_until_there_is_room() -> None:
         placed = await stage.until(POD, "second", lambda one: one["spec"].get("nodeName"))
 
         expected = (
-            "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector. preemption: "
-            "0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling."
+            "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector. "
+            "no new claims to deallocate, preemption: 0/2 nodes are available: "
+            "1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling."
         )
         assert expected == waits(waiting)
         assert placed["spec"]["nodeName"] == "own"

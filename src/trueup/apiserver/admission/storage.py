@@ -1,6 +1,7 @@
-"""DefaultStorageClass and DefaultIngressClass: what a claim and an Ingress get that name no class.
+"""DefaultStorageClass and DefaultIngressClass: what a claim and an Ingress get that name no class; and what keeps claims and
+volumes from being deleted in use (StorageObjectInUseProtection).
 
-Source: ``plugin/pkg/admission/storage/storageclass/setdefault``,
+Source: ``plugin/pkg/admission/storage/storageclass/setdefault``, ``plugin/pkg/admission/storage/storageobjectinuseprotection``,
 ``plugin/pkg/admission/network/defaultingressclass``.
 """
 
@@ -18,8 +19,24 @@ _INGRESS_DEFAULT = ("ingressclass.kubernetes.io/is-default-class",)
 _INGRESS_CLASS = "kubernetes.io/ingress.class"
 
 
+_PROTECTED = {
+    "persistentvolumeclaims": "kubernetes.io/pvc-protection",
+    "persistentvolumes": "kubernetes.io/pv-protection",
+}
+
+
+def _protect(served: Served, obj: Object) -> None:
+    """A finalizer that a controller takes away once nobody uses the object."""
+    name = _PROTECTED.get(served.storage)
+    if name is None:
+        return
+    held = obj["metadata"].get("finalizers") or []
+    if name not in held:
+        obj["metadata"]["finalizers"] = [*held, name]
+
+
 class DefaultClasses:
-    """Reads the stored classes."""
+    """Reads the stored classes; protects what they are for."""
 
     def __init__(self, store: Store) -> None:
         self._storage = store.bucket("storageclasses.storage.k8s.io")
@@ -29,6 +46,7 @@ class DefaultClasses:
         """Fill in the default class, where there is one. Raises ``Forbidden`` when several Ingress classes are it."""
         if operation != "CREATE" or write.subresource:
             return
+        _protect(served, obj)
         annotations = obj["metadata"].get("annotations") or {}
         if served.storage == "persistentvolumeclaims" and _CLASS not in annotations:
             found = _defaults(self._storage, _DEFAULTS)

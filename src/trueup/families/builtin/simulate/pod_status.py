@@ -174,7 +174,7 @@ def _container(spec: Object, state: Object, pod: Object, **more: Any) -> Object:
 def _base(pod: Object, bound: float, phase: str) -> Object:
     """What all statuses of a pod on the node have."""
     status = dict(pod.get("status") or {})
-    for name in ("reason", "message"):
+    for name in ("reason", "message", "nominatedNodeName"):
         status.pop(name, None)
     ip = pod_ip(pod)
     host = (pod.get("spec") or {}).get("hostNetwork")

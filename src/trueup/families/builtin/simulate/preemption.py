@@ -70,6 +70,11 @@ def candidates(
     return out, f"0/{len(sites)} nodes are available: {counted(reasons)}."
 
 
+def useless(count: int) -> str:
+    """Said of all nodes when no pod's leaving would help."""
+    return f"0/{count} nodes are available: {count} {_USELESS}."
+
+
 def best(found: Iterable[Candidate]) -> Candidate:
     """Few broken budgets, then victims of low priority, few of them, and young ones."""
 

@@ -24,11 +24,13 @@ from trueup.families.builtin.kinds import (
     STORAGE_CLASS,
     VOLUME,
 )
+from trueup.families.builtin.protection import claims_used
 from trueup.families.builtin.simulate import fitting, preemption, room, scoring
 from trueup.families.builtin.simulate.neighbours import around
 from trueup.families.builtin.simulate.news import News
 from trueup.families.builtin.simulate.sites import Site, Sites
 from trueup.families.builtin.simulate.steering import course
+from trueup.families.builtin.simulate.volume_places import Places, places, prepare
 from trueup.families.builtin.tools import change, now, remove, with_condition, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
@@ -66,6 +68,10 @@ class Scheduler:
         self._room, self._arrivals, self._start = 0, 0, 0
         self._known: dict[bytes, tuple[int, str]] = {}
         self._nominated: dict[Key, tuple[str, Object]] = {}
+        self._meant: dict[Key, str] = {}
+        """Where pods go once their volumes are there."""
+        self.claims_first: bool | None = None
+        """Since 1.34 devices are looked at before other pods are made to leave, and messages say so."""
         tools.live.subscribe(self._heard)
 
     def _heard(self, event: WatchEvent) -> None:
@@ -78,12 +84,16 @@ class Scheduler:
             self._room += 1
         elif not (obj.get("spec") or {}).get("nodeName"):
             if event.type == "DELETED":
-                self.waiting.pop(Key.of(obj), None)
-                self._nominated.pop(Key.of(obj), None)
+                self._forget(Key.of(obj))
         elif event.type == "DELETED" or meta(obj).get("deletionTimestamp") or not room.holds(obj):
             self._room += 1
         else:
             self._arrivals += 1
+
+    def _forget(self, key: Key) -> None:
+        self.waiting.pop(key, None)
+        self._nominated.pop(key, None)
+        self._meant.pop(key, None)
 
     def _state(self, pod: Object) -> int:
         """Of the cluster, as far as a pod is concerned: for most it is no news that another one came."""
@@ -107,8 +117,18 @@ class Scheduler:
         self.sites.refresh()
         state, asks = seen[0], _asks(pod)
         known = self._known.get(asks)
-        found = Failure(known[1]) if known is not None and known[0] == state else self._choose(tools, pod)
+        volumes = places(tools, pod)
+        if self.claims_first is None:
+            self.claims_first = _minor(await tools.client.version()) >= 34
+        if known is not None and known[0] == state:
+            found: Site | Failure = Failure(known[1])
+        else:
+            found = self._choose(tools, pod, volumes)
         if isinstance(found, Site):
+            if volumes is not None and volumes.delayed and found.node is not None:
+                self.waiting[key], self._meant[key] = (-1, ""), found.name
+                await prepare(tools, volumes, found.node)
+                return None
             return await self._bind(tools, pod, found.name)
         if found.nominated is None:
             self._nominated.pop(key, None)
@@ -130,7 +150,7 @@ class Scheduler:
         for key in list(self.waiting):
             pod = pods.get(key)
             if pod is None or pod["spec"].get("nodeName") or meta(pod).get("deletionTimestamp"):
-                self.waiting.pop(key, None)
+                self._forget(key)
             else:
                 found.append(pod)
         found.sort(key=lambda pod: (-int(pod["spec"].get("priority") or 0), str(meta(pod).get("creationTimestamp"))))
@@ -146,23 +166,25 @@ class Scheduler:
         finally:
             del self.sites.going[key]
             self.sites.settle(key)
-        self.waiting.pop(key, None)
-        self._nominated.pop(key, None)
+        self._forget(key)
         if bound is not None and self.news.tells(uid(pod), tools.clock.now()):
             text = f"Successfully assigned {key.namespace}/{key.name} to {node}"
             tools.events.record(pod, "Normal", "Scheduled", text, component=NAME)
         return bound
 
-    def _choose(self, tools: Tools, pod: Object) -> Site | Failure:
+    def _choose(self, tools: Tools, pod: Object, volumes: Places | None) -> Site | Failure:
         """The best node, or why there is none."""
         sites = self.sites.list
         if course(pod).pending:
             return Failure(f"0/{len(sites)} nodes are available: the pod asks to stay pending.")
         if not sites:
             return Failure("no nodes available to schedule pods")
+        if volumes is not None and volumes.problem:
+            return Failure(f"0/{len(sites)} nodes are available: {volumes.problem}. {self._useless(len(sites))}")
         want = fitting.wanted(pod, around(pod, self.sites))
-        want.waiting = self._others(want)
-        here = self.sites.get(str((pod.get("status") or {}).get("nominatedNodeName") or ""))
+        want.waiting, want.volumes = self._others(want), volumes.why if volumes is not None else None
+        nominated = (pod.get("status") or {}).get("nominatedNodeName") or self._meant.get(Key.of(pod))
+        here = self.sites.get(str(nominated or ""))
         if here is not None and fitting.misfit(want, here) is None:
             return here
         fit: list[Site] = []
@@ -195,6 +217,14 @@ class Scheduler:
 
     # --- taking a place ---
 
+    @property
+    def _before(self) -> str:
+        return "no new claims to deallocate, preemption: " if self.claims_first else "preemption: "
+
+    def _useless(self, count: int) -> str:
+        """What is said of taking a place when a pod can go nowhere at all."""
+        return "not found" if self.claims_first else f"preemption: {preemption.useless(count)}"
+
     def _failure(
         self, tools: Tools, want: fitting.Wanted, here: Site | None, failed: dict[str, fitting.Misfit]
     ) -> Failure:
@@ -203,10 +233,10 @@ class Scheduler:
         said += fitting.counted([why for one in failed.values() for why in one.reasons]) + "."
         why = preemption.ineligible(want.pod, here, failed.get(here.name) if here is not None else None)
         if why:
-            return Failure(f"{said} preemption: {why}", here if "terminating" in why else None)
+            return Failure(f"{said} {self._before}{why}", here if "terminating" in why else None)
         found, none = preemption.candidates(want, failed, sites, tools.cache(BUDGET).list())
         if not found:
-            return Failure(f"{said} preemption: {none}")
+            return Failure(f"{said} {self._before}{none}")
         best = preemption.best(found)
         return Failure(said, best.site, best.victims)
 
@@ -246,6 +276,11 @@ async def _wait(tools: Tools, pod: Object, reason: str, message: str, *, nominat
     return await write_status(tools, pod, status, manager=_MANAGER) or pod
 
 
+def _minor(version: str) -> int:
+    digits = version.split(".")[1] if "." in version else ""
+    return int(digits) if digits.isdigit() else 0
+
+
 def _enough(count: int) -> int:
     """How many nodes that fit are looked at. Source: ``numFeasibleNodesToFind``."""
     return count if count < _ENOUGH else max(_ENOUGH, count * max(5, _SHARE - count // 125) // 100)
@@ -254,7 +289,7 @@ def _enough(count: int) -> int:
 def _asks(pod: Object) -> bytes:
     """All that decides where a pod may go: what fails for one fails for its like."""
     spec = pod["spec"]
-    volumes = [one for one in spec.get("volumes") or () if "persistentVolumeClaim" in one or "ephemeral" in one]
+    volumes = [name for name, _ in claims_used(pod)]
     parts = [spec.get(name) for name in _HEEDED]
     own = [meta(pod).get("namespace"), labels(pod), (pod.get("status") or {}).get("nominatedNodeName")]
     ports = sorted(room.ports(pod))
