@@ -70,4 +70,5 @@ def failure(problem: ApiProblem, headers: Mapping[str, str], query: Mapping[str,
     except NotAcceptable:
         form = Form(pretty=True)
     more = {"retry-after": str(problem.retry_after)} if problem.retry_after is not None else {}
-    return Response(problem.code, encoded(problem.as_status(), form), form.media, headers=more)
+    body = encoded(problem.as_status(), form)
+    return Response(problem.code, body, form.media, headers=more, warnings=problem.warnings)

@@ -6,7 +6,7 @@ Put together by `opening`; everything that a verb needs besides its own request 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
 from trueup.apiserver import crds
@@ -48,8 +48,12 @@ class Hub:
         self.store, self.types, self.clock = store, types, clock
         self.registry = Registry()
         self.mutating: list[Admission] = []
+        self.allocating: list[Admission] = []
+        """What is given to objects once they have their names: addresses, ports."""
         self.validating: list[Admission] = []
         self.settling: list[Settling] = []
+        self.hooked: Callable[[], bool] = bool
+        """Whether webhooks review writes, of those that change nothing too; they see deletions before these are judged."""
         self.pod_logs: PodLogs | None = None
         self.tokens: Tokens | None = None
         """Signs service-account tokens, where the cluster has a key."""
@@ -57,6 +61,7 @@ class Hub:
         self.authorizer = Authorizer(store)
         self.beside: list[asyncio.Task[None]] = []
         """What runs beside the verbs until the hub is closed."""
+        self.closing: list[Callable[[], Awaitable[None]]] = []
 
     def now(self) -> str:
         """The time, as objects hold it."""
@@ -88,9 +93,18 @@ class Hub:
             return {**obj, "apiVersion": served.kind.api_version}
         return convert(obj, served.kind.api_version)
 
+    async def converted(self, served: Served, obj: Object) -> Object:
+        """The object as this version shows it, by whoever knows how."""
+        return self.as_version(served, obj)
+
     async def mutate(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """What may change a write before its kind's strategy sees it; in place."""
         for admit in self.mutating:
+            await admit(served, operation, obj, old, write)
+
+    async def allocate(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
+        """What a write takes of what there is only so much of; in place."""
+        for admit in self.allocating:
             await admit(served, operation, obj, old, write)
 
     async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
@@ -126,6 +140,8 @@ class Hub:
 
     async def close(self) -> None:
         """Finish what is on its way to the store and let it go."""
+        for close in self.closing:
+            await close()
         for task in self.beside:
             task.cancel()
         await asyncio.gather(*self.beside, return_exceptions=True)

@@ -30,6 +30,9 @@ from trueup.apiserver.policies.validating import ValidatingPolicies
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
+from trueup.apiserver.webhooks.caller import Caller
+from trueup.apiserver.webhooks.mutating import MutatingWebhooks
+from trueup.apiserver.webhooks.validating import ValidatingWebhooks
 from trueup.kube.names import Kind, Object
 from trueup.kube.types import Types
 from trueup.ports import Clock
@@ -84,8 +87,13 @@ def _admission(hub: Hub) -> None:
         DefaultClasses(store).admit,
         RuntimeClass(store).admit,
         MutatingPolicies(hub).admit,
-        addresses.admit,
     ]
+    caller = Caller(store)
+    mutating, validating = MutatingWebhooks(hub, caller, hub.mutating), ValidatingWebhooks(hub, caller)
+    hub.mutating += [mutating.admit]
+    hub.hooked = lambda: mutating.there or validating.there
+    hub.closing += [caller.close]
+    hub.allocating += [addresses.admit]
     hub.validating += [
         namespaces.keep,
         Escalation(hub.authorizer).admit,
@@ -93,6 +101,7 @@ def _admission(hub: Hub) -> None:
         PodSecurity(store).admit,
         priority.check,
         ValidatingPolicies(hub).admit,
+        validating.admit,
         ResourceQuota(store, hub.clock.now).admit,
     ]
     hub.settling += [addresses]

@@ -32,6 +32,7 @@ def write_of(request: Request, target: Target, warnings: list[str]) -> Write:
         force=flag(query, "force"),
         subresource=target.subresource,
         warnings=warnings,
+        given={name: query[name] for name in ("fieldManager", "fieldValidation") if query.get(name)},
         annotations=request.annotations,
     )
 
@@ -85,8 +86,11 @@ def delete_options(body: Object, query: Mapping[str, str], write: Write) -> tupl
         propagation = "Orphan" if orphan else "Background"
     if propagation and propagation not in _POLICIES:
         raise _invalid("DeleteOptions", "propagationPolicy", str(propagation), _POLICIES)
-    if _dry_run(body.get("dryRun"), "DeleteOptions"):
-        write = replace(write, dry_run=True)
+    given: Object = {} if grace is None else {"gracePeriodSeconds": grace}
+    given |= {name: body[name] for name in ("preconditions", "orphanDependents") if body.get(name) is not None}
+    if propagation and orphan is None:
+        given["propagationPolicy"] = propagation
+    write = replace(write, given=given, dry_run=write.dry_run or _dry_run(body.get("dryRun"), "DeleteOptions"))
     options = DeleteOptions(
         propagation, grace, str(conditions.get("uid") or ""), str(conditions.get("resourceVersion") or "")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from trueup.apiserver.users import ADMIN, User
 
@@ -23,6 +24,8 @@ class Write:
     """Fields that the body gave more than once."""
     warnings: list[str] = field(default_factory=list)
     """Warnings to send back with the answer; verbs add to it."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """The options as the client named them, for whoever reviews the write."""
     annotations: dict[str, str] = field(default_factory=dict)
     """What the audit log says of the request besides; admission adds to it. The first word on a key stays."""
 

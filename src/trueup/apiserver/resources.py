@@ -23,7 +23,7 @@ from trueup.apiserver.verbs.delete import delete
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
 from trueup.kube.names import Kind, Object
-from trueup.kube.problems import BadRequest, MethodNotAllowed, NotFound
+from trueup.kube.problems import ApiProblem, BadRequest, MethodNotAllowed, NotFound
 from trueup.ports import PatchType
 from trueup.store.state import Entry
 
@@ -37,12 +37,23 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
         return NOWHERE
     served = hub.serves_resource(target.resource)
     attributes = attributes_of(request.method, request.path, request.query, target)
-    verb, namespace = attributes.verb, target.namespace
+    verb = attributes.verb
     authorizer.authorize(request.user, attributes)
     if not verb:
         raise _not_allowed(served)
     warnings = [served.warning] if served.warning else []
     write = options.write_of(request, target, warnings)
+    try:
+        return await _answer(hub, authorizer, served, request, target, verb, write)
+    except ApiProblem as problem:  # refusals carry warnings too
+        problem.warnings = tuple(warnings)
+        raise
+
+
+async def _answer(
+    hub: Hub, authorizer: Authorizer, served: Served, request: Request, target: Target, verb: str, write: Write
+) -> Response:
+    namespace, warnings = target.namespace, write.warnings
     if target.subresource:
         if target.subresource not in served.subresources:
             raise NotFound("the server could not find the requested resource", details={})

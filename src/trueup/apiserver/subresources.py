@@ -78,7 +78,7 @@ async def _finalize(hub: Hub, served: Served, target: Target, obj: Object, write
 
 async def _scale(hub: Hub, served: Served, request: Request, target: Target, verb: str, write: Write) -> Answer:
     if verb == "get":
-        return scale_of(read.get(hub, served, target.namespace, target.name), _scale_paths(served)), 200, _JSON
+        return scale_of(read.get(hub, served, target.namespace, target.name), scale_paths(served)), 200, _JSON
     media = wire.media_type(request.headers)
     if verb == "update":
         body, how = wire.read_object(request.body, media), _WHOLE
@@ -89,7 +89,7 @@ async def _scale(hub: Hub, served: Served, request: Request, target: Target, ver
 
 async def scale(hub: Hub, served: Served, namespace: str, name: str, body: Any, how: PatchType, write: Write) -> Object:
     """Set the replicas that a Scale, or a patch of one, says; answers the Scale. ``apply``: ``body`` is the whole."""
-    paths = _scale_paths(served)
+    paths = scale_paths(served)
 
     def scaled(stored: Object) -> tuple[Object, bool]:
         current = scale_of(stored, paths)
@@ -103,7 +103,7 @@ async def scale(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         if version and version != stored["metadata"]["resourceVersion"]:
             raise conflict(served, name)
         replicas = (wanted.get("spec") or {}).get("replicas", 0)
-        return _with_replicas(stored, paths[0], replicas), not _owned(stored, paths[0])
+        return with_replicas(stored, paths[0], replicas), not _owned(stored, paths[0])
 
     return scale_of(await change(hub, served, namespace, name, scaled, write), paths)
 
@@ -122,7 +122,8 @@ def _owned(stored: Object, path: list[str]) -> bool:
     return False
 
 
-def _with_replicas(stored: Object, path: list[str], replicas: object) -> Object:
+def with_replicas(stored: Object, path: list[str], replicas: object) -> Object:
+    """The object with other replicas. Raises ``BadRequest`` and ``Invalid``."""
     name = stored["metadata"]["name"]
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise BadRequest(
@@ -142,7 +143,7 @@ def _with_replicas(stored: Object, path: list[str], replicas: object) -> Object:
     return cast(Object, new)
 
 
-def _scale_paths(served: Served) -> tuple[list[str], list[str], list[str]]:
+def scale_paths(served: Served) -> tuple[list[str], list[str], list[str]]:
     """Where replicas are wished, where they are counted, and where the selector stands."""
     if served.version_spec is None:
         return ["spec", "replicas"], ["status", "replicas"], []

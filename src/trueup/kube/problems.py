@@ -44,7 +44,9 @@ class Cause:
     field: str = ""
 
     def as_json(self) -> Object:
-        out: Object = {"reason": self.reason, "message": self.message}
+        out: Object = {"message": self.message}
+        if self.reason:
+            out["reason"] = self.reason
         if self.field:
             out["field"] = self.field
         return out
@@ -55,6 +57,8 @@ class ApiProblem(Exception):
 
     code = 500
     reason = UNKNOWN
+    warnings: tuple[str, ...] = ()
+    """What the client is told besides."""
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ class NamespaceLifecycle:
         if entry is None:
             raise not_found("namespaces", namespace)
         if entry.obj["metadata"].get("deletionTimestamp"):
-            name = obj["metadata"].get("name")
+            name = obj["metadata"].get("name") or obj["metadata"].get("generateName")
             text = f"unable to create new content in namespace {namespace} because it is being terminated"
             why = Cause("NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace")
             raise Forbidden(

@@ -52,6 +52,16 @@ class Asked:
         return self.served.storage == "namespaces"
 
 
+def options_of(asked: Asked) -> Object:
+    """A write's options as reviews show them: what the client named, and no more."""
+    write = asked.write
+    kind = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}[asked.operation]
+    made: Object = {"kind": kind, "apiVersion": "meta.k8s.io/v1", **write.given}
+    if write.dry_run:
+        made["dryRun"] = ["All"]
+    return made
+
+
 class Matcher:
     """Judges constraints against stored namespaces and served resources."""
 
@@ -97,8 +107,8 @@ class Matcher:
             return served
         if exact:
             return None
-        others = (each for each in self._registry.all() if each.storage == served.storage and each is not served)
-        return next((each for each in others if any(_matches(rule, asked, each.resource) for rule in rules)), None)
+        others = [each for each in self._registry.all() if each.storage == served.storage and each is not served]
+        return next((each for rule in rules for each in others if _matches(rule, asked, each.resource)), None)
 
 
 def _has_labels(selector: Mapping[str, Any] | None, asked: Asked) -> bool:

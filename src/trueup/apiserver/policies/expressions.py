@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from trueup.apiserver.policies.asked import Asked
+from trueup.apiserver.policies.asked import Asked, options_of
 from trueup.apiserver.rbac import Attributes, Authorizer, known_as
 from trueup.apiserver.registry import Served
 from trueup.cel import (
@@ -266,7 +266,7 @@ def _request(asked: Asked, matched: Served) -> Object:
         "operation": asked.operation,
         "userInfo": {key: value for key, value in who.items() if value},
         "dryRun": write.dry_run,
-        "options": _options(asked),
+        "options": options_of(asked),
     }
     if user.extra:
         made["userInfo"]["extra"] = {key: list(values) for key, values in user.extra.items()}
@@ -274,17 +274,6 @@ def _request(asked: Asked, matched: Served) -> Object:
         made["subResource"] = made["requestSubResource"] = write.subresource
     if asked.namespace:
         made["namespace"] = asked.namespace
-    return made
-
-
-def _options(asked: Asked) -> Object:
-    kind = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}[asked.operation]
-    made: Object = {"kind": kind, "apiVersion": "meta.k8s.io/v1"}
-    if asked.write.dry_run:
-        made["dryRun"] = ["All"]
-    if kind != "DeleteOptions":
-        made["fieldManager"] = asked.write.manager
-        made["fieldValidation"] = asked.write.validation
     return made
 
 

@@ -12,6 +12,9 @@ from trueup.kube.problems import AlreadyExists, BadRequest
 from trueup.merge import owners
 from trueup.store.state import Stale
 
+_SERVERS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
+"""Metadata that no client gives to a new object."""
+
 
 async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: Write, *, own: bool = True) -> Object:
     """Store a new object. Takes ``obj`` over. ``own`` False: its managed fields are settled already (an apply)."""
@@ -22,19 +25,20 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
     if own:
         prepare.decode(served, obj, write)
         meta = obj["metadata"]
-    generated = not meta.get("name") and bool(meta.get("generateName"))
-    if generated:
-        meta["name"] = f"{str(meta['generateName'])[:58]}{fresh.suffix()}"
-    for unset in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+    for unset in _SERVERS:
         meta.pop(unset, None)
-    meta["uid"] = fresh.uid()
-    meta["creationTimestamp"] = hub.now()
     strategy = served.strategy
     if served.has_status and not strategy.keeps_status:
         obj.pop("status", None)
     prepare.default(served, obj)
+    if own:  # what admission adds is nobody's
+        obj = owners.track_update(
+            None, obj, served.shape, manager=write.manager, now=hub.now(), subresource=write.subresource
+        )
     try:
         await hub.mutate(served, "CREATE", obj, None, write)
+        generated = _identify(hub, obj["metadata"])
+        await hub.allocate(served, "CREATE", obj, None, write)
         moment = hub.moment(served, write)
         if strategy.create is not None:
             strategy.create(obj, moment)
@@ -45,13 +49,19 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
             strategy.canonical(obj, moment)
         prepare.warn(served, obj, None, write)
         await hub.admit(served, "CREATE", obj, None, write)
-        if own:
-            obj = owners.track_update(
-                None, obj, served.shape, manager=write.manager, now=hub.now(), subresource=write.subresource
-            )
         return await _store(hub, served, obj, write, generated=generated)
     finally:
         hub.settle(served, obj)
+
+
+def _identify(hub: Hub, meta: Object) -> bool:
+    """What makes an object itself, in place; whether its name is made up."""
+    generated = not meta.get("name") and bool(meta.get("generateName"))
+    if generated:
+        meta["name"] = f"{str(meta['generateName'])[:58]}{fresh.suffix()}"
+    meta["uid"] = fresh.uid()
+    meta["creationTimestamp"] = hub.now()
+    return generated
 
 
 async def _store(hub: Hub, served: Served, obj: Object, write: Write, *, generated: bool) -> Object:

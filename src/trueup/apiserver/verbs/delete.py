@@ -39,6 +39,8 @@ async def delete(
         stored = entry.obj
         _check_preconditions(served, stored, options)
         new = _marked(hub, served, stored, options)
+        if hub.hooked():
+            await hub.mutate(served, "DELETE", new, stored, write)
         await hub.admit(served, "DELETE", new, stored, write)
         if write.dry_run:
             return hub.as_version(served, stored), True

@@ -78,6 +78,35 @@ async def _store(hub: Hub, served: Served, entry: Entry, new: Object) -> Entry:
 
 async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write: Write, *, settled: bool) -> Object:
     """The wanted object as it may be stored: server fields kept, the other half (spec or status) kept, checked."""
+    new = _kept(served, stored, new, write)
+    prepare.default(served, new)
+    hooked = hub.hooked()
+    if not settled and not hooked and _says_nothing_new(new, stored):
+        return stored
+    if not settled:  # what admission adds is nobody's
+        new = _tracked(hub, served, stored, new, write)
+    await hub.mutate(served, "UPDATE", new, stored, write)
+    if hooked:
+        new = _kept(served, stored, new, write)
+        if not settled and _says_nothing_new(new, stored):
+            await hub.admit(served, "UPDATE", new, stored, write)
+            return stored
+    await hub.allocate(served, "UPDATE", new, stored, write)
+    strategy, moment = served.strategy, hub.moment(served, write)
+    if strategy.update is not None:
+        strategy.update(new, stored, moment)
+    if strategy.counts_generations and write.subresource != "status" and _spec_changed(stored, new, served):
+        new["metadata"]["generation"] = int(stored["metadata"].get("generation") or 0) + 1
+    prepare.check(served, new, stored, write)
+    if strategy.canonical is not None:
+        strategy.canonical(new, moment)
+    prepare.warn(served, new, stored, write)
+    await hub.admit(served, "UPDATE", new, stored, write)
+    return new
+
+
+def _kept(served: Served, stored: Object, new: Object, write: Write) -> Object:
+    """The wanted object with what this write may not change as it is stored."""
     old_meta, meta = stored["metadata"], dict(new.get("metadata") or {})
     new["metadata"] = meta
     for name in _KEPT:
@@ -90,8 +119,8 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
         meta.setdefault("namespace", old_meta["namespace"])
     meta["resourceVersion"] = old_meta["resourceVersion"]
     if write.subresource in ("status", "approval"):
-        new = _status_alone(served, stored, new)
-    elif write.subresource in ("", "scale", "ephemeralcontainers", "resize"):
+        return _status_alone(served, stored, new)
+    if write.subresource in ("", "scale", "ephemeralcontainers", "resize"):
         if served.has_status:
             if "status" in stored:
                 new["status"] = prepare.copy(stored["status"])
@@ -99,22 +128,11 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
                 new.pop("status", None)
         if old_meta.get("deletionTimestamp"):
             _no_new_finalizers(served, old_meta, meta)
-    prepare.default(served, new)
-    if not settled and _says_nothing_new(new, stored):
-        return stored
-    await hub.mutate(served, "UPDATE", new, stored, write)
-    strategy, moment = served.strategy, hub.moment(served, write)
-    if strategy.update is not None:
-        strategy.update(new, stored, moment)
-    if strategy.counts_generations and write.subresource != "status" and _spec_changed(stored, new, served):
-        new["metadata"]["generation"] = int(old_meta.get("generation") or 0) + 1
-    prepare.check(served, new, stored, write)
-    if strategy.canonical is not None:
-        strategy.canonical(new, moment)
-    prepare.warn(served, new, stored, write)
-    await hub.admit(served, "UPDATE", new, stored, write)
-    if settled:
-        return new
+    return new
+
+
+def _tracked(hub: Hub, served: Served, stored: Object, new: Object, write: Write) -> Object:
+    """The wanted object with managed fields that say who wants it so."""
     reset = () if write.subresource == "status" or not served.has_status else (_STATUS,)
     return owners.track_update(
         stored,
