@@ -12,6 +12,17 @@ from trueup.kube.names import Kind, Object
 from trueup.kube.reading import Struct
 from trueup.kube.types import Types
 
+_DEPRECATED = {("", "v1", "Endpoints"): ((1, 33), "use discovery.k8s.io/v1 EndpointSlice")}
+"""Since when, and what to use instead. Source: each type's ``APILifecycleDeprecated`` and its like."""
+
+
+def _warning(kind: Kind, version: str) -> str:
+    """What is told with every answer about a deprecated kind; "" of others. Source: apiserver ``deprecation.WarningMessage``."""
+    (major, minor), instead = _DEPRECATED.get((kind.group, kind.version, kind.kind), ((0, 0), ""))
+    if not instead or tuple(map(int, version.split("."))) < (major, minor):
+        return ""
+    return f"{kind.api_version} {kind.kind} is deprecated in v{major}.{minor}+; {instead}"
+
 
 def built_in(types: Types) -> Iterator[Served]:
     """The registry's entries for the built-in kinds of a version."""
@@ -39,6 +50,7 @@ def built_in(types: Types) -> Iterator[Served]:
             subresources=row.subresources,
             strategy=table.of(kind),
             struct=struct,
+            warning=_warning(kind, types.version),
             default=fill,
             validate=rules.check,
             validate_update=rules.check_update,

@@ -50,6 +50,8 @@ _REPLICAS = (
     number("Ready", at("status.readyReplicas", 0)),
     AGE,
 )
+SCALE = (number("Desired", at("spec.replicas", 0)), number("Available", at("status.replicas", 0)), AGE)
+"""Of the subresource ``scale`` of any kind."""
 _EVENT = (
     text("Last Seen", objects.event_last),
     text("Type", at("type")),

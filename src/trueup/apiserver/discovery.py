@@ -34,6 +34,9 @@ _WITHOUT_BETA = 33
 """The first minor version whose discovery knows v2 alone."""
 _VERSION = Offer((JSON,), routes=(JSON,))
 
+_GO_NAMES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64"}
+"""Machines as Go names them, and clients expect them."""
+
 
 class Discovery:
     """Answers discovery; what it answers is made anew when the registry changes."""
@@ -137,7 +140,7 @@ class Discovery:
             "buildDate": "1970-01-01T00:00:00Z",
             "goVersion": "go1.24.0",
             "compiler": f"CPython {platform.python_version()}",
-            "platform": f"{sys.platform}/{platform.machine()}",
+            "platform": f"{sys.platform}/{_GO_NAMES.get(platform.machine(), platform.machine())}",
         }
         return Response(200, orjson.dumps(body, option=orjson.OPT_INDENT_2))
 

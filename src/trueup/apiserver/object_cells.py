@@ -131,7 +131,7 @@ def subjects(kind: str) -> Cell:
     def cell(obj: Object, now: float) -> str:
         found = [each for each in obj.get("subjects") or () if each.get("kind") == kind]
         if kind == "ServiceAccount":
-            return ", ".join(f"{each.get('namespace')}/{each.get('name')}" for each in found)
+            return ", ".join(f"{each.get('namespace') or ''}/{each.get('name')}" for each in found)
         return ", ".join(str(each.get("name")) for each in found)
 
     return cell

@@ -20,9 +20,8 @@ from trueup.kube.names import Object
 from trueup.kube.problems import NotAcceptable, NotFound
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-_API_VERSION = "APIVersion defines the version of the schema that the object is written in."
-_KIND = "Kind is the kind of the object, in CamelCase; it cannot be changed."
-_METADATA = "Standard object's metadata."
+_LIKE = "io.k8s.api.core.v1.ConfigMap"
+"""A kind whose words about type, version and metadata are those of all."""
 _GVK = "x-kubernetes-group-version-kind"
 _UNSPEAKABLE = frozenset({"allOf", "anyOf", "not", "nullable", "oneOf"})
 """What OpenAPI v2 has no words for."""
@@ -150,19 +149,25 @@ class OpenApi:
         meta = _META + "ObjectMeta"
         self._take(meta, schemas, lead)
         schema["properties"] = {
-            "apiVersion": {"description": _API_VERSION, "type": "string"},
-            "kind": {"description": _KIND, "type": "string"},
+            "apiVersion": self._told("apiVersion"),
+            "kind": self._told("kind"),
             **{
                 k: v for k, v in (schema.get("properties") or {}).items() if k not in ("apiVersion", "kind", "metadata")
             },
             "metadata": {
-                "description": _METADATA,
+                "description": self._told("metadata")["description"],
                 **_reference(lead, meta),
             },
         }
         schema[_GVK] = [_gvk(served)]
         schemas[name] = schema
         return name
+
+    def _told(self, name: str) -> Object:
+        """What every kind says of a field that all have."""
+        properties: Object = self._hub.types.definitions[_LIKE]["properties"]
+        said: Object = properties[name]
+        return said
 
     def _list(self, served: Served, name: str, schemas: dict[str, Any], lead: str) -> str:
         """Put the schema of a list of these into ``schemas``, and those of the kind's subresources; the list's name.
@@ -184,13 +189,13 @@ class OpenApi:
             "type": "object",
             "required": ["items"],
             "properties": {
-                "apiVersion": {"description": _API_VERSION, "type": "string"},
+                "apiVersion": self._told("apiVersion"),
                 "items": {
                     "description": f"List of {served.resource.name}.",
                     "type": "array",
                     "items": _reference(lead, name),
                 },
-                "kind": {"description": _KIND, "type": "string"},
+                "kind": self._told("kind"),
                 "metadata": {"description": "Standard list metadata.", **_reference(lead, meta)},
             },
             _GVK: [{**_gvk(served), "kind": served.list_kind}],

@@ -34,8 +34,8 @@ def _twice(causes: Iterable[Cause]) -> bool:
 def _untouched(cause: Cause, new: Any, old: Any, schema: Schema) -> bool:
     """Whether the innermost value that the mistake is in, and that can be told again, is as it was."""
     steps = _STEP.findall(cause.field)
-    if cause.reason == "FieldValueRequired":
-        steps = steps[:-1]  # what is missing is missing from what is around it
+    if cause.reason in ("FieldValueRequired", _TWICE):
+        steps = steps[:-1]  # what is missing is missing from what is around it; what is twice is so in its list
     if not steps or steps[0] == "metadata":
         return False
     while steps:

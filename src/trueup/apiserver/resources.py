@@ -10,6 +10,7 @@ import orjson
 
 from trueup.apiserver import answers, negotiation, options, subresources, virtual, watching, wire
 from trueup.apiserver.attributes import attributes_of
+from trueup.apiserver.columns import NAME, SCALE
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.negotiation import Form, Offer
 from trueup.apiserver.path import Target
@@ -223,6 +224,9 @@ def _shaped(
     """One object in the form that the client accepts."""
     if form.shape == negotiation.TABLE and obj.get("kind") == served.kind.kind:
         body = table(served, [obj], hub.clock.now(), request.query.get("includeObject", "Metadata"))
+        obj = {**body, "apiVersion": form.api_version}
+    elif form.shape == negotiation.TABLE and obj.get("kind") == "Scale":
+        body = table(served, [obj], hub.clock.now(), columns=(NAME, *SCALE))
         obj = {**body, "apiVersion": form.api_version}
     elif form.shape == negotiation.PARTIAL and "metadata" in obj and obj.get("kind") != "Status":
         obj = answers.partial(obj, form)

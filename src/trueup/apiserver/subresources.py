@@ -54,6 +54,9 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
     if name == "token":
         return await _token(hub, served, request, target)
     if name in ("exec", "attach", "portforward", "proxy"):
+        obj = read.get(hub, served, target.namespace, target.name)
+        if served.kind.kind == "Pod" and name != "proxy" and not obj["spec"].get("nodeName"):
+            raise BadRequest(f"pod {target.name} does not have a host assigned")
         raise NotImplementedHere(f"{name} needs a container that runs; workloads in this cluster are simulated")
     if verb == "get":
         return read.get(hub, served, target.namespace, target.name), 200, _JSON

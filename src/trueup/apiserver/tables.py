@@ -27,9 +27,10 @@ def table(
     revision: str = "",
     token: str = "",
     headed: bool = True,
+    columns: Sequence[Column] | None = None,
 ) -> Object:
-    """A ``meta.k8s.io/v1`` Table."""
-    columns = columns_of(served)
+    """A ``meta.k8s.io/v1`` Table. ``columns``: other ones than the kind's, for what is a part of it."""
+    columns = columns_of(served) if columns is None else columns
     rows = []
     for obj in objects:
         row: Object = {"cells": [column.cell(obj, now) for column in columns]}

@@ -39,6 +39,7 @@ async def create(hub: Hub, authorizer: Authorizer, served: Served, namespace: st
             obj["status"] = _rules(authorizer, user, str(spec.get("namespace") or ""))
         case "SelfSubjectReview":
             obj["status"] = {"userInfo": _info(user)}
+            obj["metadata"] = {"creationTimestamp": hub.now()}
         case "TokenReview":
             obj["status"] = _token(hub, spec)
         case _:

@@ -82,6 +82,8 @@ def labels(text: str) -> LabelSelector:
     position, end = 0, len(text.rstrip())
     while position < end:
         term = _TERM.match(text, position)
+        if term is None and text[position:].lstrip().startswith(",") and position:
+            raise BadRequest("found ',', expected: identifier after ','")
         if term is None:
             raise BadRequest(f"unable to parse requirement: found '{text[position:].strip()}'")
         position = term.end()

@@ -113,8 +113,11 @@ async def test_logs_come_from_whoever_runs_pods(client: InProcessClient, hub: Hu
 
 @pytest.mark.parametrize("name", ["exec", "attach", "portforward"])
 async def test_what_needs_a_container_says_so(client: InProcessClient, web: Web, name: str) -> None:
-    """501, and why."""
+    """501, and why; of a pod that is on no node yet, what Kubernetes says of it."""
     await client.create(pod("a"))
+    early = await web.ask("POST", f"{PODS}/a/{name}")
+    assert (early.status, early.json["message"]) == (400, "pod a does not have a host assigned")
+    await client.patch(ref("a", POD), {"spec": {"nodeName": "one"}}, "merge", subresource="binding")
 
     answer = await web.ask("POST", f"{PODS}/a/{name}")
 

@@ -81,7 +81,7 @@ async def test_pods_are_watched_by_their_node(client: InProcessClient, web: Web)
     """The field selector that a kubelet uses."""
     async with web.watch("/api/v1/pods", fieldSelector="spec.nodeName=one") as watch:
         await client.create(pod("a"))
-        await client.patch(ref("a", POD), {"spec": {"nodeName": "one"}}, "merge")
+        await client.patch(ref("a", POD), {"spec": {"nodeName": "one"}}, "merge", subresource="binding")
 
         assert await watch.names(1) == [("ADDED", "a")]
 

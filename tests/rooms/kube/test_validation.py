@@ -356,7 +356,36 @@ def test_what_may_change() -> None:
     assert changed(DEPLOYMENT, spec__replicas=3) == []
     assert changed(STATEFUL, spec__minReadySeconds=3) == []
     assert changed(BOUND, spec__resources__requests__storage="3Gi") == []
-    assert changed(pod, spec__containers__0__image="nginx:2", spec__nodeName="node-1") == []
+    assert changed(pod, spec__containers__0__image="nginx:2") == []
     assert changed(pod, spec__hostname="x")[0].startswith(
         "spec: Forbidden: pod updates may not change fields other than"
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "problems"),
+    [
+        ("{hard: {pods: '3'}, scopes: [BestEffort]}", []),
+        ("{hard: {cpu: '2', pods: '3'}, scopes: [NotBestEffort, Terminating]}", []),
+        ("{hard: {count/jobs.batch: '3'}, scopes: [BestEffort]}", []),
+        ("{hard: {cpu: '2'}, scopes: [BestEffort]}", ['["BestEffort"]: unsupported scope applied to resource']),
+        ("{hard: {pods: '3'}, scopes: [Sometimes]}", ['["Sometimes"]: unsupported scope']),
+        ("{hard: {pods: '3'}, scopes: [Terminating, NotTerminating]}", ['["Terminating","NotTerminating"]: conflicting scopes']),
+    ],
+)  # fmt: skip
+def test_scopes_of_quotas(spec: str, problems: list[str]) -> None:
+    """A scope limits what it can select, and no two say the contrary of each other."""
+    expected = [f"spec.scopes: Invalid value: {problem}" for problem in problems]
+    assert expected == wrong(f"{{apiVersion: v1, kind: ResourceQuota, spec: {spec}}}")
+
+
+@pytest.mark.parametrize(
+    ("space", "about", "fine"),
+    [("shop", "shop", True), ("default", "", True), ("shop", "", False), ("shop", "other", False)],
+)
+def test_events_are_beside_what_they_are_about(space: str, about: str, fine: bool) -> None:
+    """In its namespace; those about cluster-scoped objects in ``default``."""
+    involved = f"{{kind: Pod, namespace: '{about}'}}"
+    text = f"{{apiVersion: v1, kind: Event, metadata: {{name: e, namespace: {space}}}, involvedObject: {involved}}}"
+    expected = f'involvedObject.namespace: Invalid value: "{about}": does not match event.namespace'
+    assert ([] if fine else [expected]) == wrong(text)

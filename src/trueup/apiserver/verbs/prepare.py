@@ -135,7 +135,7 @@ def check(served: Served, obj: Object, old: Object | None, write: Write) -> None
             schema = (served.version_spec.get("schema") or {}).get("openAPIV3Schema") or {}
             found = still_wrong(found, obj, old, schema)
         causes += found
-    if old is not None and served.validate_update is not None:
+    if old is not None and served.validate_update is not None and write.subresource != "binding":
         causes += served.validate_update(obj, old)
     if served.strategy.check is not None:
         own = list(served.strategy.check(obj, old))

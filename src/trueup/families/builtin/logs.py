@@ -31,7 +31,7 @@ def log_lines(spec: Mapping[str, Any], state: Mapping[str, Any]) -> Iterator[tup
 def pod_logs(pod: Object, query: Mapping[str, str]) -> AsyncIterator[bytes]:
     """The answer to ``GET …/log``. Raises ``BadRequest`` as the kubelet does for a container that has not started."""
     spec, state = _run(pod, query)
-    lines = list(log_lines(spec, state))
+    lines = list(log_lines(spec, state)) if state else []
     if query.get("sinceTime"):
         try:
             since = parse_time(query["sinceTime"])
@@ -65,6 +65,8 @@ def _run(pod: Object, query: Mapping[str, str]) -> tuple[Object, Object]:
             if container["name"] == name:
                 found = (pod.get("status") or {}).get(statuses) or ()
                 status: Object = next((one for one in found if one["name"] == name), {})
+                if not spec.get("nodeName"):  # there is no kubelet yet to ask; kube-apiserver answers with nothing
+                    return container, {}
                 return container, _state(status, name, str(title), previous=flag(query, "previous"))
     raise BadRequest(f"container {name} is not valid for pod {title}")
 

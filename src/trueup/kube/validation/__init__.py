@@ -52,6 +52,7 @@ class Rules:
 _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("", "ConfigMap"): core.config_map,
     ("", "Endpoints"): core.endpoints,
+    ("", "Event"): core.event,
     ("", "LimitRange"): core.limit_range,
     ("", "Namespace"): core.namespace,
     ("", "PersistentVolume"): core.volume,

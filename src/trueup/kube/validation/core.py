@@ -244,6 +244,46 @@ def quota(obj: Object) -> Causes:
         yield from each_invalid(path, name, formats.qualified(name))
         if str(amount).startswith("-"):
             yield invalid(path, amount, "must be greater than or equal to 0")
+    yield from _scopes(obj.get("spec") or {})
+
+
+_COMPUTED = frozenset({"cpu", "limits.cpu", "limits.memory", "memory", "pods", "requests.cpu", "requests.memory"})
+_COUNTED = frozenset({
+    "configmaps", "ephemeral-storage", "limits.ephemeral-storage", "persistentvolumeclaims", "replicationcontrollers",
+    "requests.ephemeral-storage", "requests.storage", "resourcequotas", "secrets", "services", "services.loadbalancers",
+    "services.nodeports",
+})  # fmt: skip
+"""The names of Kubernetes' own that are no pods' share; a quota of others may have any scope."""
+_OF_PODS = {
+    "BestEffort": frozenset({"pods"}),
+    "NotBestEffort": _COMPUTED,
+    "Terminating": _COMPUTED,
+    "NotTerminating": _COMPUTED,
+    "PriorityClass": _COMPUTED,
+    "CrossNamespacePodAffinity": _COMPUTED,
+}
+"""What each scope can limit."""
+
+
+def _scopes(spec: Object) -> Causes:
+    """Scopes that say the contrary of each other, or nothing about what is limited."""
+    scopes = spec.get("scopes") or []
+    for scope in scopes:
+        if scope not in _OF_PODS and scope != "VolumeAttributesClass":
+            yield invalid("spec.scopes", scopes, "unsupported scope")
+        for name in sorted(spec.get("hard") or {}):
+            if name in _COMPUTED | _COUNTED and name not in _OF_PODS.get(scope, (name,)):
+                yield invalid("spec.scopes", scopes, "unsupported scope applied to resource")
+    for pair in ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"}):
+        if pair <= set(scopes):
+            yield invalid("spec.scopes", scopes, "conflicting scopes")
+
+
+def event(obj: Object) -> Causes:
+    """v1 Event. One that is about an object without a namespace is in ``default``. Source: ``validation/events.go``."""
+    space, about = obj["metadata"].get("namespace") or "", (obj.get("involvedObject") or {}).get("namespace") or ""
+    if about != space and (about or space not in ("", "default", *(("kube-system",) if obj.get("eventTime") else ()))):
+        yield invalid("involvedObject.namespace", about, "does not match event.namespace")
 
 
 def endpoints(obj: Object) -> Causes:

@@ -147,7 +147,7 @@ _POD_CHANGES = (
 
 
 def pod_update(new: Object, old: Object) -> Causes:
-    """What may change in a pod: images, a deadline that shortens, more tolerations; its node when it has none yet."""
+    """What may change in a pod: images, a deadline that shortens, more tolerations. Its node is a binding's."""
     now, was = new.get("spec") or {}, old.get("spec") or {}
     if now == was:
         return
@@ -173,8 +173,6 @@ def _fixed(spec: Object, was: Object) -> Object:
     free = {"activeDeadlineSeconds", "tolerations", "ephemeralContainers", "schedulingGates", "resources"}
     if (was.get("terminationGracePeriodSeconds") or 0) < 0:
         free.add("terminationGracePeriodSeconds")
-    if not was.get("nodeName"):
-        free.add("nodeName")
     if was.get("schedulingGates"):
         free |= {"nodeSelector", "affinity"}
     kept = {name: value for name, value in spec.items() if name not in free}

@@ -162,7 +162,7 @@ class Scheduler:
         self.sites.going[key] = {**pod, "spec": {**pod["spec"], "nodeName": node}}
         self.sites.settle(key)
         try:
-            bound = await change(tools, pod, {"spec": {"nodeName": node}}, manager=_MANAGER)
+            bound = await change(tools, pod, {"spec": {"nodeName": node}}, subresource="binding", manager=_MANAGER)
         finally:
             del self.sites.going[key]
             self.sites.settle(key)
