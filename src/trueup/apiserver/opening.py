@@ -6,9 +6,7 @@ Called by `app` and by tests. Above the hub and the verbs, which do not know it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
-from trueup.apiserver import policy
 from trueup.apiserver.admission import definitions, tolerations
 from trueup.apiserver.admission.addresses import Addresses
 from trueup.apiserver.admission.escalation import Escalation
@@ -20,6 +18,8 @@ from trueup.apiserver.admission.quota import ResourceQuota
 from trueup.apiserver.admission.runtime_class import RuntimeClass
 from trueup.apiserver.admission.service_accounts import ServiceAccounts
 from trueup.apiserver.admission.storage import DefaultClasses
+from trueup.apiserver.bootstrap import seed, services
+from trueup.apiserver.bootstrap.aggregation import Aggregation
 from trueup.apiserver.built_in import built_in
 from trueup.apiserver.crds import Definitions
 from trueup.apiserver.draining import Draining
@@ -40,18 +40,6 @@ from trueup.store.state import Store
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
-_PRIORITIES: Sequence[Object] = tuple(
-    {
-        "metadata": {"name": f"system-{what}-critical"},
-        "value": value,
-        "description": f"Used for system critical pods that must {how}",
-    }
-    for what, value, how in (
-        ("cluster", 2_000_000_000, "run in the cluster, but can be moved to another node if necessary."),
-        ("node", 2_000_001_000, "not be moved from their current node."),
-    )
-)
-
 
 async def open_hub(store: Store, types: Types, clock: Clock) -> Hub:
     """Serve what the version serves and what is defined in the store; what every cluster has exists afterwards."""
@@ -64,11 +52,9 @@ async def open_hub(store: Store, types: Types, clock: Clock) -> Hub:
     hub.beside.append(asyncio.create_task(TypeChecks(hub).run(), name="checking policies"))
     for name in SYSTEM_NAMESPACES:
         await _ensure(hub, Kind("", "v1", "Namespace"), {"metadata": {"name": name}})
-    for kind, wanted in (("ClusterRole", policy.ROLES), ("ClusterRoleBinding", policy.BINDINGS)):
-        for obj in wanted:
-            await _ensure(hub, Kind(policy.GROUP, "v1", kind), obj)
-    for obj in _PRIORITIES:
-        await _ensure(hub, Kind("scheduling.k8s.io", "v1", "PriorityClass"), obj)
+    await seed.seed(hub)
+    hub.beside.append(asyncio.create_task(services.Services(hub, seed.plant).run(), name="listing API services"))
+    hub.beside.append(asyncio.create_task(Aggregation(hub).run(), name="gathering rules of roles"))
     return hub
 
 

@@ -118,6 +118,11 @@ def _covers(own: Rule, part: Part) -> bool:
     return not names or (bool(name) and name in names)
 
 
+def covered(rule: Rule, held: Sequence[Rule]) -> bool:
+    """Whether all that a rule grants is granted by others."""
+    return all(any(_covers(own, part) for own in held) for part in _parts(rule))
+
+
 def _shown(part: Part) -> str:
     verb, group, resource, name, path = part
     if path:

@@ -1,0 +1,1 @@
+"""What every cluster has from the start, as data: roles and bindings, flow control, API services, priority classes."""
