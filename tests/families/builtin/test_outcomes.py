@@ -143,3 +143,40 @@ async def test_a_pod_that_names_its_node_may_be_refused_there(spec: Object, reas
         found = await stage.until(POD, "second", lambda one: one["status"].get("phase") in ("Failed", "Running"))
     assert (found["status"]["phase"], found["status"]["reason"]) == ("Failed", reason)
     assert found["status"]["message"].startswith(f"Pod was rejected: {message}")
+
+
+def _first(*command: str) -> list[Object]:
+    return [_container("true", name="one"), _container(*command, name="two"), _container("true", name="three")]
+
+
+async def test_an_init_container_that_fails_is_started_again() -> None:
+    """The pod stays Pending, the containers after it wait, and the restarts are counted."""
+    async with Stage() as stage:
+        await stage.create(_pod(initContainers=_first("false")))
+        found = await stage.until(
+            POD,
+            "p",
+            lambda one: [c["restartCount"] for c in one["status"].get("initContainerStatuses") or ()] == [0, 2, 0],
+        )
+    status = found["status"]
+    assert status["phase"] == "Pending"
+    states = [*status["initContainerStatuses"], *status["containerStatuses"]]
+    assert [(one["state"].get("waiting") or {}).get("reason") for one in states] == [
+        None,
+        "CrashLoopBackOff",
+        "PodInitializing",
+        "PodInitializing",
+    ]
+    assert states[1]["lastState"]["terminated"]["exitCode"] == 1
+    initialised = next(one for one in status["conditions"] if one["type"] == "Initialized")
+    assert (initialised["status"], initialised["reason"]) == ("False", "ContainersNotInitialized")
+    assert initialised["message"] == "containers with incomplete status: [two three]"
+
+
+async def test_an_init_container_that_fails_can_fail_its_pod() -> None:
+    """With ``restartPolicy: Never``; the app's containers never start."""
+    async with Stage() as stage:
+        await stage.create(_pod(initContainers=_first("sh", "-c", "exit 3"), restartPolicy="Never"))
+        found = await stage.until(POD, "p", lambda one: one["status"].get("phase") == "Failed")
+    assert found["status"]["initContainerStatuses"][1]["state"]["terminated"]["exitCode"] == 3
+    assert found["status"]["containerStatuses"][0]["state"] == {"waiting": {"reason": "PodInitializing"}}

@@ -81,7 +81,7 @@ def _bound_at(pod: Object) -> float:
 
 def _tell(tools: Tools, pod: Object, status: Object) -> None:
     """Events for what goes wrong; a thousand pods that start well are no news."""
-    for one in status.get("containerStatuses") or ():
+    for one in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         waiting = (one.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") == "CrashLoopBackOff":
             tools.events.record(pod, "Warning", "BackOff", str(waiting.get("message")))

@@ -6,6 +6,7 @@ Source: Kubernetes documentation "Pod Lifecycle"; kubelet ``status/generate.go``
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from trueup.families.builtin.simulate.steering import Course, course
@@ -71,6 +72,8 @@ def _next(pod: Object, bound: float, moment: float) -> tuple[Object | None, floa
         if _waiting_reason(status) == "ImagePullBackOff":
             return None, None
         return _waiting(pod, bound, moment), None
+    if how.init_codes and status.get("phase") != "Running":
+        return _stuck(pod, how, bound, moment)
     started = next((s for c in status.get("containerStatuses") or () if (s := _started(c))), "")
     crashed = _crashed(status)
     if crashed is not None:
@@ -190,7 +193,9 @@ def _base(pod: Object, bound: float, phase: str) -> Object:
     return status
 
 
-def _conditions(pod: Object, moment: float, *, ready: bool, initialized: bool = True, reason: str = "") -> list[Object]:
+def _conditions(
+    pod: Object, moment: float, *, ready: bool, reason: str = "", uninitialised: Sequence[str] = ()
+) -> list[Object]:
     stamp = format_time(moment)
     found = list((pod.get("status") or {}).get("conditions") or ())
     about: Object = {}
@@ -207,8 +212,9 @@ def _conditions(pod: Object, moment: float, *, ready: bool, initialized: bool = 
         {"type": "PodReadyToStartContainers", "status": "False" if finished else "True"},
         {
             "type": "Initialized",
-            "status": "True" if initialized else "False",
+            "status": "False" if uninitialised else "True",
             **({"reason": reason} if finished else {}),
+            **(_incomplete(uninitialised) if uninitialised else {}),
         },
         {"type": "Ready", "status": word, **about},
         {"type": "ContainersReady", "status": word, **about},
@@ -216,6 +222,13 @@ def _conditions(pod: Object, moment: float, *, ready: bool, initialized: bool = 
     ):
         found = with_condition(found, {"lastProbeTime": None, **seen, **new}, stamp)
     return found
+
+
+def _incomplete(names: Sequence[str]) -> Object:
+    return {
+        "reason": "ContainersNotInitialized",
+        "message": f"containers with incomplete status: [{' '.join(names)}]",
+    }
 
 
 def _initialised(pod: Object, moment: float, bound: float) -> list[Object]:
@@ -228,6 +241,49 @@ def _initialised(pod: Object, moment: float, bound: float) -> list[Object]:
             state = {"terminated": _terminated(0, format_time(bound), format_time(moment))}
             out.append(_container(spec, state, pod, ready=True))
     return out
+
+
+def _stuck(pod: Object, how: Course, bound: float, moment: float) -> tuple[Object | None, float | None]:
+    """An init container fails: the pod with it, or it is started again and again while the others wait."""
+    specs = pod["spec"]["initContainers"]
+    at = next(number for number, spec in enumerate(specs) if spec["name"] in how.init_codes)
+    before = (pod.get("status") or {}).get("initContainerStatuses") or ()
+    known = before[at] if len(before) > at else {}
+    restarts = int(known.get("restartCount") or 0)
+    if not known and moment < bound + how.ready_after:
+        return None, bound + how.ready_after - moment
+    if known:
+        ended = seconds(((known.get("lastState") or {}).get("terminated") or {}).get("finishedAt"))
+        left = ended + _back_off(restarts) - moment
+        if left > 0:
+            return None, left
+        restarts += 1
+    again = (pod["spec"].get("restartPolicy") or "Always") != "Never"
+    end = {"terminated": _terminated(how.init_codes[specs[at]["name"]], format_time(moment), format_time(moment))}
+    wait = {"waiting": {"reason": "PodInitializing"}}
+    status = _base(pod, bound, "Pending" if again else "Failed")
+    first = _initialised(pod, moment, bound)[:at]
+    if again:
+        crash = {"waiting": _crash(specs[at], pod, _back_off(restarts))}
+        first.append(_container(specs[at], crash, pod, lastState=end, restartCount=restarts))
+    else:
+        first.append(_container(specs[at], end, pod))
+    status["initContainerStatuses"] = [*first, *(_container(spec, wait, pod) for spec in specs[at + 1 :])]
+    status["containerStatuses"] = [_container(spec, wait, pod) for spec in pod["spec"]["containers"]]
+    reason = "ContainersNotReady" if again else "PodFailed"
+    left_over = [spec["name"] for spec in specs[at:]]
+    status["conditions"] = _conditions(pod, moment, ready=False, reason=reason, uninitialised=left_over)
+    return status, _back_off(restarts) if again else None
+
+
+def _back_off(restarts: int) -> float:
+    return min(_BACKOFF * 2**restarts, _LONGEST) if restarts < 10 else _LONGEST
+
+
+def _crash(spec: Object, pod: Object, wait: float) -> Object:
+    name = f"{meta(pod)['name']}_{meta(pod).get('namespace')}({meta(pod).get('uid')})"
+    said = f"back-off {int(wait)}s restarting failed container={spec['name']} pod={name}"
+    return {"reason": "CrashLoopBackOff", "message": said}
 
 
 def _terminated(code: int, started: str, finished: str) -> Object:
@@ -280,16 +336,14 @@ def _ended(pod: Object, how: Course, moment: float) -> tuple[Object, float | Non
     failed = any(how.codes.get(spec["name"], how.exit_code) for spec in pod["spec"]["containers"])
     again = policy == "Always" or (policy == "OnFailure" and failed)
     restarts = _restarts(status)
-    wait = min(_BACKOFF * 2**restarts, _LONGEST) if restarts < 10 else _LONGEST
-    name = f"{meta(pod)['name']}_{meta(pod).get('namespace')}({meta(pod).get('uid')})"
+    wait = _back_off(restarts)
     containers = []
     for spec, before in zip(pod["spec"]["containers"], status.get("containerStatuses") or (), strict=False):
         code = how.codes.get(spec["name"], how.exit_code)
         end = {"terminated": _terminated(code, _started(before), format_time(moment))}
         end["terminated"]["containerID"] = before.get("containerID")
         if again:
-            said = f"back-off {int(wait)}s restarting failed container={spec['name']} pod={name}"
-            state: Object = {"waiting": {"reason": "CrashLoopBackOff", "message": said}}
+            state: Object = {"waiting": _crash(spec, pod, wait)}
             containers.append(
                 _container(spec, state, pod, lastState=end, restartCount=restarts, imageID=before.get("imageID"))
             )
@@ -309,7 +363,7 @@ def _restart(pod: Object, how: Course, crashed: Object, moment: float) -> tuple[
     """After the back-off the containers run again."""
     restarts = int(crashed.get("restartCount") or 0)
     ended = seconds(((crashed.get("lastState") or {}).get("terminated") or {}).get("finishedAt"))
-    wait = min(_BACKOFF * 2**restarts, _LONGEST) if restarts < 10 else _LONGEST
+    wait = _back_off(restarts)
     if moment < ended + wait:
         return None, ended + wait - moment
     return _running(pod, how, moment, moment, is_ready=True, restarts=restarts + 1), how.run_for

@@ -23,6 +23,8 @@ class Course:
     exit_code: int = 0
     codes: Mapping[str, int] = field(default_factory=dict)
     """By the name of a container, where its command tells."""
+    init_codes: Mapping[str, int] = field(default_factory=dict)
+    """Of init containers that fail."""
     ends: bool = False
     """Its containers exit after ``run_for``."""
     pending: bool = False
@@ -52,6 +54,8 @@ def course(pod: Object) -> Course:
     code = given.get("exit-code", "")
     if code and not code.isdigit():
         problems.append(f'{PREFIX}exit-code: "{code}" is no exit code: write a number from 0 to 255')
+    first = [one for one in (pod.get("spec") or {}).get("initContainers") or () if one.get("restartPolicy") != "Always"]
+    failing = {str(one.get("name")): end.code for one in first if (end := outcome(one, pod)) is not None and end.code}
     exit_code = int(code) if code.isdigit() else 1 if told else 0
     stays = any(_stays(one, known) for one in containers)
     ended = bool(known) and len(known) == len(containers) and not stays
@@ -61,6 +65,7 @@ def course(pod: Object) -> Course:
         run_for=duration("run-for", RUN_FOR),
         exit_code=exit_code,
         codes={} if told or code.isdigit() else {name: end.code for name, end in known.items()},
+        init_codes=failing,
         ends=(not always and not stays) or ended or fails or "exit-code" in given or "run-for" in given,
         pending=_true(given.get("pending")),
         image_pull_error=_true(given.get("image-pull-error")),
