@@ -6,7 +6,7 @@ import pytest
 
 from tests.families.builtin.stage import Stage, conditions, deployment, template
 from trueup.families.builtin.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NODE, POD
-from trueup.families.builtin.load import measured
+from trueup.families.builtin.load import Seen, measured
 from trueup.families.builtin.logs import pod_logs
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest
@@ -117,10 +117,11 @@ def test_an_autoscaler_sees_a_load_at_its_target(metric: dict[str, Any], expecte
         {"name": "b", "resources": {"requests": {"cpu": "50m"}}},
     ]
     target = {"metadata": {"name": "web"}, "spec": {"template": {"spec": {"containers": containers}}}}
-    (current,), said = measured([metric], target)
+    found = measured([metric], Seen({"spec": {}}, target))
+    (current,) = found.current
     (field,) = set(current) - {"type"}
 
-    assert (current[field]["current"], said) == (expected, what)
+    assert (expected, what) == (current[field]["current"], found.what)
 
 
 async def test_an_autoscaler_keeps_its_bounds_and_says_what_it_lacks() -> None:
