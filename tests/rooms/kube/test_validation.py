@@ -277,8 +277,8 @@ def test_pods(spec: str, problem: str) -> None:
             "'%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
         ),
         (
-            "{apiVersion: flowcontrol.apiserver.k8s.io/v1, kind: FlowSchema, spec: {}}",
-            "spec.priorityLevelConfiguration.name: Required value",
+            "{apiVersion: certificates.k8s.io/v1beta1, kind: ClusterTrustBundle, spec: {}}",
+            "spec.trustBundle: Required value",
         ),
     ],
 )

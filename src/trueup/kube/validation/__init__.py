@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trueup.kube.names import Kind, Object
-from trueup.kube.validation import core, others, pods, workloads
+from trueup.kube.validation import core, flowcontrol, others, pods, storage, workloads
 from trueup.kube.validation.causes import Causes
 from trueup.kube.validation.needs import Needs, missing, needs_of
 from trueup.kube.validation.object_meta import metadata, name_problems, unchanged
@@ -86,6 +86,13 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("rbac.authorization.k8s.io", "Role"): others.role,
     ("rbac.authorization.k8s.io", "RoleBinding"): others.role_binding,
     ("scheduling.k8s.io", "PriorityClass"): others.priority_class,
-    ("storage.k8s.io", "StorageClass"): others.storage_class,
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): flowcontrol.flow_schema,
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): flowcontrol.priority_level,
+    ("storage.k8s.io", "CSIDriver"): storage.driver,
+    ("storage.k8s.io", "CSINode"): storage.node,
+    ("storage.k8s.io", "CSIStorageCapacity"): storage.capacity,
+    ("storage.k8s.io", "StorageClass"): storage.storage_class,
+    ("storage.k8s.io", "VolumeAttachment"): storage.attachment,
+    ("storage.k8s.io", "VolumeAttributesClass"): storage.attributes_class,
 }
 """By group and kind: versions of a kind share their rules."""

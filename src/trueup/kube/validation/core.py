@@ -177,26 +177,30 @@ _NO_SOURCE = frozenset(
 
 def volume(obj: Object) -> Causes:
     """v1 PersistentVolume."""
-    spec = obj.get("spec") or {}
+    yield from volume_spec(obj.get("spec") or {}, "spec")
+
+
+def volume_spec(spec: Object, path: str) -> Causes:
+    """What a volume is, also where an attachment says it itself."""
     if not spec.get("accessModes"):
-        yield required("spec.accessModes")
+        yield required(f"{path}.accessModes")
     for mode in spec.get("accessModes") or ():
         if mode not in _ACCESS:
-            yield not_supported("spec.accessModes", mode, _ACCESS)
+            yield not_supported(f"{path}.accessModes", mode, _ACCESS)
     capacity = spec.get("capacity") or {}
     if not capacity:
-        yield required("spec.capacity")
+        yield required(f"{path}.capacity")
     elif list(capacity) != ["storage"]:
-        yield not_supported("spec.capacity", capacity, ("storage",))
+        yield not_supported(f"{path}.capacity", capacity, ("storage",))
     elif parse(capacity["storage"]) <= 0:
-        yield invalid("spec.capacity[storage]", capacity["storage"], "must be greater than zero")
+        yield invalid(f"{path}.capacity[storage]", capacity["storage"], "must be greater than zero")
     sources = [name for name in spec if name not in _NO_SOURCE]
     if not sources:
-        yield required("spec", "must specify a volume type")
+        yield required(path, "must specify a volume type")
     for other in sources[1:]:
-        yield forbidden(f"spec.{other}", "may not specify more than 1 volume type")
+        yield forbidden(f"{path}.{other}", "may not specify more than 1 volume type")
     policy = spec.get("persistentVolumeReclaimPolicy")
-    yield from one_of("spec.persistentVolumeReclaimPolicy", policy, ("Delete", "Recycle", "Retain"))
+    yield from one_of(f"{path}.persistentVolumeReclaimPolicy", policy, ("Delete", "Recycle", "Retain"))
 
 
 def limit_range(obj: Object) -> Causes:

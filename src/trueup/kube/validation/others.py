@@ -245,14 +245,6 @@ def _subject(subject: Object, path: str, *, namespaced: bool) -> Causes:
         yield not_supported(f"{path}.kind", kind, ("ServiceAccount", "User", "Group"))
 
 
-def storage_class(obj: Object) -> Causes:
-    """storage StorageClass."""
-    if not obj.get("provisioner"):
-        yield required("provisioner", obj.get("provisioner") or "")
-    yield from one_of("reclaimPolicy", obj.get("reclaimPolicy"), ("Delete", "Retain"))
-    yield from one_of("volumeBindingMode", obj.get("volumeBindingMode"), ("Immediate", "WaitForFirstConsumer"))
-
-
 def priority_class(obj: Object) -> Causes:
     """scheduling PriorityClass."""
     name, value = str(obj["metadata"].get("name") or ""), obj.get("value") or 0
@@ -264,8 +256,8 @@ def priority_class(obj: Object) -> Causes:
         text = f"maximum allowed value of a user defined priority is {_MOST_IMPORTANT}"
         yield forbidden("value", text)
     policy = obj.get("preemptionPolicy")
-    if policy not in (None, "Never", "PreemptLowerPriority"):
-        yield not_supported("preemptionPolicy", policy, ("Never", "PreemptLowerPriority"))
+    if policy is not None:
+        yield from one_of("preemptionPolicy", policy, ("PreemptLowerPriority", "Never"))
 
 
 def lease(obj: Object) -> Causes:
