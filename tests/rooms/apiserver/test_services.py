@@ -125,3 +125,20 @@ async def test_what_belongs_to_a_type_goes_with_it(client: InProcessClient) -> N
     assert "externalTrafficPolicy" not in changed
     assert "clusterIP" not in changed
     assert "nodePort" not in changed["ports"][0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"clusterIP": "10.0.0.1000"}, "must be a valid IP address"),
+        ({"clusterIP": "192.168.77.1"}, "the provided network does not match the current range"),
+        ({"clusterIP": "10.96.0.9", "clusterIPs": ["10.96.0.8"]}, "first value must match `clusterIP`"),
+        ({"clusterIPs": ["10.96.0.8"]}, "must be empty when `clusterIP` is not specified"),
+        ({"clusterIP": "10.96.0.8", "ipFamilies": ["IPv6"]}, "expected an IPv6 value as indicated"),
+        ({"ipFamilies": ["IPv5"]}, 'supported values: "IPv4", "IPv6"'),
+    ],
+)
+async def test_addresses_that_cannot_be(client: InProcessClient, spec: Object, why: str) -> None:
+    """No address at all, one of another network, and addresses and families that contradict each other."""
+    with pytest.raises(Invalid, match=why):
+        await client.create(service("a", **spec))

@@ -13,6 +13,7 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause, Invalid
+from trueup.kube.validation import service_addresses
 from trueup.store.state import Bucket
 
 NETWORK = ipaddress.ip_network("10.96.0.0/12")
@@ -82,19 +83,15 @@ class Addresses:
             for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 spec.pop(name, None)
             return
-        asked = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
+        service_addresses.in_step(spec, before)
+        causes = list(service_addresses.related(spec))
+        if causes:
+            raise _refused(service, causes)
         had = before.get("clusterIP")
-        if not asked and had:
-            asked = had
-        if had and asked != had:
-            raise _invalid(service, "spec.clusterIPs[0]", f'Invalid value: ["{asked}"]: may not change once set')
-        if not asked:
-            asked = self._free_ip(service)
-        elif asked != "None" and not self._take(service, asked):
-            why = f"failed to allocate IP {asked}: provided IP is already allocated"
-            raise _invalid(service, "spec.clusterIPs", f'Invalid value: ["{asked}"]: {why}')
-        spec["clusterIP"] = asked
-        spec["clusterIPs"] = [asked]
+        asked = spec["clusterIP"] or had or self._free_ip(service)
+        if not had and spec["clusterIP"]:
+            self._ask(service, asked)
+        spec["clusterIP"], spec["clusterIPs"] = asked, spec["clusterIPs"] or [asked]
         if asked == "None" and not spec.get("selector") and not spec.get("ipFamilyPolicy"):
             # Whoever writes the endpoints decides on their families, so both may come, whatever the cluster has.
             spec["ipFamilyPolicy"] = "RequireDualStack"
@@ -102,6 +99,19 @@ class Addresses:
             spec["ipFamilies"] = [first, "IPv6" if first == "IPv4" else "IPv4"]
         spec.setdefault("ipFamilies", ["IPv6" if ":" in asked else "IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
+
+    def _ask(self, service: Object, asked: str) -> None:
+        """Take the address that a Service asks for. Raises ``Invalid``."""
+        if asked == "None":
+            return
+        why = ""
+        if ipaddress.ip_address(asked) not in NETWORK:
+            why = "the provided network does not match the current range"
+        elif not self._take(service, asked):
+            why = "provided IP is already allocated"
+        if why:
+            text = f'Invalid value: ["{asked}"]: failed to allocate IP {asked}: {why}'
+            raise _invalid(service, "spec.clusterIPs", text)
 
     def _give_ports(self, service: Object, spec: Object, before: Object) -> None:
         kind = spec.get("type")
@@ -152,7 +162,10 @@ def _name(port: Object) -> tuple[object, object, object]:
 
 
 def _invalid(service: Object, field: str, text: str) -> Invalid:
-    name = service["metadata"].get("name")
-    details = {"name": name, "kind": "Service"}
-    cause = Cause("FieldValueInvalid", text, field)
-    return Invalid(f'Service "{name}" is invalid: {field}: {text}', causes=[cause], details=details)
+    return _refused(service, [Cause("FieldValueInvalid", text, field)])
+
+
+def _refused(service: Object, causes: list[Cause]) -> Invalid:
+    name, texts = service["metadata"].get("name"), [f"{cause.field}: {cause.message}" for cause in causes]
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    return Invalid(f'Service "{name}" is invalid: {text}', causes=causes, details={"name": name, "kind": "Service"})

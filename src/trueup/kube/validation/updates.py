@@ -7,6 +7,7 @@ from typing import Any
 
 from trueup.kube.names import Kind, Object
 from trueup.kube.quantity import parse
+from trueup.kube.validation import service_addresses
 from trueup.kube.validation.causes import Causes, forbidden, invalid, unchanged
 from trueup.kube.validation.pods import pod_update
 
@@ -151,6 +152,7 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("", "PersistentVolumeClaim"): _claim,
     ("", "Pod"): pod_update,
     ("", "Secret"): _secret,
+    ("", "Service"): service_addresses.kept,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _fixed(
         "spec.group", "spec.scope", "spec.names.kind", "spec.names.plural"
     ),
