@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trueup.families.builtin import cronjobs, job_policies, jobs, rollout
+from trueup.families.builtin import cronjobs, job_policies, jobs, pods, rollout
 from trueup.families.builtin.simulate import node as nodes
 from trueup.families.builtin.simulate.steering import course
 from trueup.kube.names import Object
@@ -52,6 +52,61 @@ def test_recreate_waits_for_the_last_old_pod() -> None:
     gone = _replica_set("old", 0, 0)
     assert rollout.recreate(deployment, new, [gone], 1) == {}
     assert rollout.recreate(deployment, new, [gone], 0) == {"new": 2}
+
+
+def _sized(name: str, replicas: int, before: int, surge: int = 3) -> Object:
+    """A ReplicaSet that was told how large its Deployment was."""
+    made = _replica_set(name, replicas, replicas)
+    notes = {rollout.DESIRED: str(before), rollout.MOST: str(before + surge)}
+    return {**made, "metadata": {**made["metadata"], "annotations": notes}}
+
+
+def test_a_deployment_that_is_scaled_amid_a_rollout_grows_in_proportion() -> None:
+    """From 10 (and 3 more) to 15: the example of Kubernetes' documentation, "Proportional scaling"."""
+    new, old = _sized("new", 5, 10), _sized("old", 8, 10)
+    deployment = _deployment(15, 3, 2)
+    assert rollout.was_scaled(deployment, [old, new])
+    assert rollout.scaled(deployment, new, [old]) == {"old": 11, "new": 7}
+    assert not rollout.was_scaled(_deployment(10, 3, 2), [old, new])
+
+
+def test_a_deployment_that_shrinks_amid_a_rollout_shrinks_in_proportion() -> None:
+    """And to nothing, when it is to have none."""
+    new, old = _sized("new", 5, 10), _sized("old", 8, 10)
+    assert rollout.scaled(_deployment(4, 3, 2), new, [old]) == {"old": 4, "new": 3}
+    assert rollout.scaled(_deployment(0, 3, 2), new, [old]) == {"old": 0, "new": 0}
+
+
+def test_a_lone_replica_set_takes_the_whole_size() -> None:
+    """Also while the Deployment is paused; of none that is active, the newest."""
+    assert rollout.scaled(_deployment(7, 3, 2), _sized("new", 5, 5), [_sized("old", 0, 5)]) == {"new": 7}
+    assert rollout.scaled(_deployment(7, 3, 2), None, [_sized("a", 0, 5), _sized("b", 0, 5)]) == {"b": 7}
+
+
+def _running(name: str, **status: Any) -> Object:
+    about = {"name": name, "uid": name, "creationTimestamp": "2023-11-14T20:00:00Z", **status.pop("metadata", {})}
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": status.pop("ready", "2023-11-14T20:00:05Z")}
+    return {
+        "metadata": about,
+        "spec": {"nodeName": status.pop("on", "n")},
+        "status": {"phase": "Running", "conditions": [ready], **status},
+    }
+
+
+def test_which_pods_go_first() -> None:
+    """Cheap ones, those that are many on a node, the lately ready, the often restarted; a pending one before all."""
+    cost = {"annotations": {"controller.kubernetes.io/pod-deletion-cost": "-5"}}
+    found = [
+        _running("old"),
+        _running("restarted", containerStatuses=[{"restartCount": 3}]),
+        _running("lately", ready="2023-11-14T22:13:10Z"),
+        _running("crowded", on="full"),
+        _running("cheap", metadata=cost),
+        {"metadata": {"name": "pending"}, "spec": {"nodeName": "n"}, "status": {"phase": "Pending"}},
+    ]
+    ordered = pods.deletion_order(found, NOW, {"n": 1, "full": 2})
+    expected = ["pending", "cheap", "crowded", "lately", "restarted", "old"]
+    assert expected == [pod["metadata"]["name"] for pod in ordered]
 
 
 def _job(status: Object | None = None, **spec: Any) -> Object:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from trueup.families.builtin import pods, rollout, rollout_status
 from trueup.families.builtin.kinds import DEPLOYMENT, POD, REPLICA_SET
-from trueup.families.builtin.rollout import HASH_LABEL, REVISION
+from trueup.families.builtin.rollout import DESIRED, HASH_LABEL, MOST, REVISION
 from trueup.families.builtin.tools import (
     OWNED,
     adopt,
@@ -23,15 +23,13 @@ from trueup.kube.objects import annotations, controller_of, labels, meta, uid
 from trueup.kube.problems import AlreadyExists
 from trueup.kube.selectors import label_selector
 
-_DESIRED = "deployment.kubernetes.io/desired-replicas"
-_MAX = "deployment.kubernetes.io/max-replicas"
 _NOT_COPIED = frozenset(
     {
         "kubectl.kubernetes.io/last-applied-configuration",
         REVISION,
         "deployment.kubernetes.io/revision-history",
-        _DESIRED,
-        _MAX,
+        DESIRED,
+        MOST,
     }
 )
 
@@ -112,8 +110,8 @@ async def _new_replica_set(tools: Tools, deployment: Object, old: Sequence[Objec
 async def _step(tools: Tools, deployment: Object, new: Object | None, owned: Sequence[Object]) -> list[Object]:
     """Size the ReplicaSets as far as may be now; answers them as they are then."""
     old = [one for one in owned if new is None or uid(one) != uid(new)]
-    if deployment["spec"].get("paused") or new is None:
-        sizes = rollout.scaled(deployment, owned)
+    if deployment["spec"].get("paused") or new is None or rollout.was_scaled(deployment, owned):
+        sizes = rollout.scaled(deployment, new, old)
     elif (deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
         sizes = rollout.recreate(deployment, new, old, _pods_left(tools, old))
     else:
@@ -121,10 +119,12 @@ async def _step(tools: Tools, deployment: Object, new: Object | None, owned: Seq
     out = []
     for one in owned:
         patch: Object = {}
-        if uid(one) in sizes:
+        if sizes.get(uid(one), rollout.size(one)) != rollout.size(one):
             patch["spec"] = {"replicas": sizes[uid(one)]}
         wanted = _annotations(deployment, _revision(one) if one is not new else _next_revision(old, one))
-        if one is new and any(annotations(one).get(name) != value for name, value in wanted.items()):
+        if one is not new:  # it learns what the sizes are measured by, whenever it is sized
+            wanted = {name: wanted[name] for name in (DESIRED, MOST)} if uid(one) in sizes else {}
+        if any(annotations(one).get(name) != value for name, value in wanted.items()):
             patch["metadata"] = {"annotations": wanted}
         changed = await change(tools, one, patch) if patch else one
         if changed is not None:
@@ -177,7 +177,7 @@ def _annotations(deployment: Object, revision: int) -> dict[str, str]:
     surge, _ = rollout.bounds(deployment)
     wanted = deployment["spec"].get("replicas", 1)
     copied = {name: value for name, value in annotations(deployment).items() if name not in _NOT_COPIED}
-    return {**copied, REVISION: str(revision), _DESIRED: str(wanted), _MAX: str(wanted + surge)}
+    return {**copied, REVISION: str(revision), DESIRED: str(wanted), MOST: str(wanted + surge)}
 
 
 def _grandparent(pod: Object) -> list[Key]:

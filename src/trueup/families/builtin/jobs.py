@@ -176,7 +176,7 @@ def _pods_wanted(
         wanted = min(parallelism, len(active))
     if len(active) > wanted:
         going = [pod for pod in active if not meta(pod).get("deletionTimestamp")]
-        decision.delete = sorted(going, key=pods.deletion_rank)[: len(active) - wanted]
+        decision.delete = pods.deletion_order(going, moment)[: len(active) - wanted]
         return
     missing = wanted - len(active)
     if missing <= 0:

@@ -1,9 +1,8 @@
 """The load that a HorizontalPodAutoscaler sees in a simulated cluster, and what follows from it. Pure.
 
-Called by `autoscaling.py`. Unless an annotation tells it, the load is at its target, whatever the metric: nothing scales by itself,
-and what a real
-autoscaler would stumble over (a container without a request) is stumbled over here. Source: ``pkg/controller/podautoscaler``
-(``horizontal.go``, ``replica_calculator.go``) for the arithmetic and the words.
+Called by `autoscaling.py`. Unless an annotation tells it, the load is at its target, whatever the metric: nothing scales by
+itself, and what a real autoscaler would stumble over (a container without a request) is stumbled over here. Source:
+``pkg/controller/podautoscaler`` (``horizontal.go``, ``replica_calculator.go``) for the arithmetic and the words.
 """
 
 from __future__ import annotations

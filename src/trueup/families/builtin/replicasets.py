@@ -25,7 +25,7 @@ from trueup.families.builtin.tools import (
 )
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Kind, Object
-from trueup.kube.objects import labels, meta
+from trueup.kube.objects import controller_of, labels, meta, uid
 from trueup.kube.problems import ApiProblem, Forbidden, Invalid
 from trueup.kube.selectors import LabelSelector, label_selector, set_selector
 
@@ -91,7 +91,7 @@ async def _scale(tools: Tools, owner: Object, active: list[Object]) -> tuple[lis
     spec = owner["spec"]
     wanted = spec.get("replicas", 1)
     if len(active) > wanted:
-        ordered = sorted(active, key=pods.deletion_rank)
+        ordered = pods.deletion_order(active, tools.clock.now(), _crowd(tools, owner, active))
         for pod in ordered[: len(active) - wanted]:
             await remove(tools, pod)
             tools.events.record(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {meta(pod)['name']}")
@@ -106,6 +106,18 @@ async def _scale(tools: Tools, owner: Object, active: list[Object]) -> tuple[lis
         tools.events.record(owner, "Normal", "SuccessfulCreate", f"Created pod: {meta(pod)['name']}")
         active.append(pod)
     return active, None
+
+
+def _crowd(tools: Tools, owner: Object, active: Sequence[Object]) -> dict[str, int]:
+    """How many pods of the same Deployment (or of this owner) are on each node."""
+    above = controller_of(owner)
+    others = tools.cache(REPLICA_SET).by_index("owner", above["uid"]) if above else ()
+    own = [pod for one in others if uid(one) != uid(owner) for pod in controlled(tools, one, POD) if pods.active(pod)]
+    out: dict[str, int] = {}
+    for pod in (*active, *own):
+        node = str(pod["spec"].get("nodeName") or "")
+        out[node] = out.get(node, 0) + 1
+    return out
 
 
 def _controller(name: str, kind: Kind) -> Controller:

@@ -3,17 +3,16 @@
 Source: kube-controller-manager ``pkg/controller/deployment`` (``rolling.go``, ``recreate.go``, ``util/deployment_util.go``).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trueup.kube.names import Object
-from trueup.kube.objects import uid
+from trueup.kube.objects import annotations, uid
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
+DESIRED, MOST = "deployment.kubernetes.io/desired-replicas", "deployment.kubernetes.io/max-replicas"
 
 
 def portion(value: object, of: int, *, up: bool) -> int:
@@ -96,15 +95,64 @@ def first_size(deployment: Object, old: Sequence[Object]) -> int:
     return max(0, min(wanted + surge - sum(map(size, old)), wanted))
 
 
-def scaled(deployment: Object, replica_sets: Sequence[Object]) -> dict[str, int]:
-    """Sizes while paused: the newest active ReplicaSet takes the difference."""
-    active = [one for one in replica_sets if size(one)] or list(replica_sets[-1:])
-    if not active:
-        return {}
+def was_scaled(deployment: Object, replica_sets: Iterable[Object]) -> bool:
+    """Whether somebody has changed its size since its ReplicaSets were told of it. Source: ``isScalingEvent``."""
+    wanted = str(deployment["spec"].get("replicas", 1))
+    told = (annotations(one).get(DESIRED) for one in replica_sets if size(one))
+    return any(one is not None and one.isdigit() and one != wanted for one in told)
+
+
+def scaled(deployment: Object, new: Object | None, old: Sequence[Object]) -> dict[str, int]:
+    """Sizes while paused, or right after somebody changed the Deployment's size: all ReplicaSets in proportion.
+
+    Source: ``pkg/controller/deployment/sync.go`` (``scale``).
+    """
     wanted = int(deployment["spec"].get("replicas", 1))
-    last = active[-1]
-    target = max(0, wanted - sum(size(one) for one in active[:-1]))
-    return {uid(last): target} if len(active) == 1 and target != size(last) else {}
+    every = [*old, *([new] if new is not None else [])]
+    active = [one for one in every if size(one)]
+    if len(active) < 2:
+        chosen = active or ([new] if new is not None else list(old[-1:]))
+        return {uid(one): wanted for one in chosen}
+    done = new is not None and size(new) == wanted == counted([new], "availableReplicas")
+    if new is not None and done and annotations(new).get(DESIRED) == str(wanted):
+        return {uid(one): 0 for one in active if one is not new}
+    if (deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
+        return {}
+    return _proportional(deployment, wanted, active)
+
+
+def _proportional(deployment: Object, wanted: int, active: Sequence[Object]) -> dict[str, int]:
+    """What is to be added or taken is shared by size, the largest first; the largest takes what is left over."""
+    surge, _ = bounds(deployment)
+    allowed = wanted + surge if wanted else 0
+    change = allowed - sum(map(size, active))
+    # Of the same size the newer grow first and the older shrink first.
+    ages = range(len(active)) if change < 0 else range(len(active), 0, -1)
+    ordered = [
+        one for *_, one in sorted(zip((-size(one) for one in active), ages, active, strict=True), key=lambda t: t[:2])
+    ]
+    sizes = {uid(one): size(one) for one in ordered}
+    done = 0
+    for one in ordered if change else ():
+        share = _share(deployment, one, wanted, allowed)
+        part = min(share, change - done) if change > 0 else max(share, change - done)
+        sizes[uid(one)] += part
+        done += part
+    if change and ordered:
+        first = uid(ordered[0])
+        sizes[first] = max(0, sizes[first] + change - done)
+    return sizes
+
+
+def _share(deployment: Object, one: Object, wanted: int, allowed: int) -> int:
+    if not wanted:
+        return -size(one)
+    text = annotations(one).get(MOST) or ""
+    before = int(text) if text.isdigit() else 0
+    before = before or int((deployment.get("status") or {}).get("replicas") or 0)
+    if not before:
+        return 0
+    return math.floor(size(one) * allowed / before + 0.5) - size(one)
 
 
 def _grown(wanted: int, surge: int, new: Object, old: Sequence[Object]) -> int:
