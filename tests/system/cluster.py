@@ -14,13 +14,14 @@ import pytest
 
 from trueup.apiserver import kubeconfig, pki
 from trueup.apiserver.asgi import Application
-from trueup.apiserver.auth import Authenticator, Tokens
+from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.discovery import Discovery
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.openapi import OpenApi
 from trueup.apiserver.opening import open_hub
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.server import Server, serve
+from trueup.apiserver.tokens import Tokens
 from trueup.apiserver.users import ADMIN
 from trueup.kube.types import load
 from trueup.store.log import MemoryLog
@@ -105,7 +106,7 @@ async def started(folder: Path) -> AsyncIterator[Served]:
     clock = WallClock()
     hub = await open_hub(Store(MemoryLog()), load(), clock)
     keys = pki.prepare(folder / "pki", ["localhost", "127.0.0.1"], clock.now())
-    hub.tokens = Tokens(keys.token_key, hub.store.bucket("serviceaccounts"))
+    hub.tokens = Tokens(keys.token_key, hub.store)
     hub.authenticator = Authenticator({keys.admin_token: ADMIN}, hub.tokens, clock.now)
     application = Application(hub, hub.authenticator, Authorizer(hub.store))
     Discovery(hub).add_to(application)

@@ -155,7 +155,7 @@ def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return out
 
 
-_API = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/metrics", "/.well-known")
+_API = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/metrics", "/.well-known", "/openid")
 
 
 def _is_api(path: str) -> bool:

@@ -11,11 +11,12 @@ from typing import Protocol
 
 from trueup.apiserver import crds
 from trueup.apiserver.admission.plugin import Admission, Settling
-from trueup.apiserver.auth import Authenticator, Tokens
+from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.registry import Registry, Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.strategy import Moment
+from trueup.apiserver.tokens import Tokens
 from trueup.apiserver.versions import convert
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import NotFound, Unavailable

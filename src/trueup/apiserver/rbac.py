@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trueup.apiserver.auth import service_account_user
 from trueup.apiserver.policy import AUTHENTICATED, GROUP, MASTERS
-from trueup.apiserver.users import User
+from trueup.apiserver.users import User, service_account_user
 from trueup.kube import selectors
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Forbidden

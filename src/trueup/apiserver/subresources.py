@@ -219,4 +219,4 @@ async def _token(hub: Hub, served: Served, request: Request, target: Target) -> 
     if hub.tokens is None:
         raise Unavailable("this cluster has no key to sign tokens with")
     wanted = wire.read_object(request.body, wire.media_type(request.headers)) if request.body else {}
-    return hub.tokens.request(account, wanted, hub.clock.now()), 201, _JSON
+    return hub.tokens.request(account, wanted, hub.clock.now(), request.annotations), 201, _JSON

@@ -18,3 +18,11 @@ class User:
 
 ADMIN = User("system:admin", ("system:masters", "system:authenticated"))
 """Whoever owns the state folder, and the controllers in the same process."""
+
+
+def service_account_user(
+    namespace: str, name: str, uid: str = "", extra: Mapping[str, Sequence[str]] | None = None
+) -> User:
+    """The user that a service account is."""
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+    return User(f"system:serviceaccount:{namespace}:{name}", groups, uid, extra or {})

@@ -8,10 +8,11 @@ from __future__ import annotations
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.rbac import Attributes, Authorizer
 from trueup.apiserver.registry import Served
+from trueup.apiserver.tokens import TokenProblem
 from trueup.apiserver.users import User
 from trueup.apiserver.verbs.prepare import invalid
 from trueup.kube.names import Object
-from trueup.kube.problems import Cause, MethodNotAllowed
+from trueup.kube.problems import BadRequest, Cause, MethodNotAllowed
 
 _GROUPS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
 
@@ -49,14 +50,16 @@ async def create(hub: Hub, authorizer: Authorizer, served: Served, namespace: st
 
 def _token(hub: Hub, spec: Object) -> Object:
     text, audiences = str(spec.get("token") or ""), list(spec.get("audiences") or ())
-    found = hub.authenticator.review(text, audiences) if hub.authenticator is not None else None
-    if found is None:
-        return {
-            "user": {},
-            "authenticated": False,
-            "error": "[invalid bearer token, token is for nobody that is known]",
-        }
-    return {"authenticated": True, "user": _info(found[0]), "audiences": found[1]}
+    if not text:
+        raise BadRequest("token is required for TokenReview in authentication")
+    try:
+        if hub.authenticator is None:
+            raise TokenProblem
+        user, meant = hub.authenticator.review(text, audiences)
+    except TokenProblem as problem:
+        why = f"[invalid bearer token, {problem}]" if str(problem) else "invalid bearer token"
+        return {"user": {}, "error": why}
+    return {"authenticated": True, "user": _info(user), "audiences": meant}
 
 
 def _check_subject(served: Served, spec: Object, namespace: str) -> None:

@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from trueup.apiserver import itself, kubeconfig, pki
+from trueup.apiserver import itself, kubeconfig, openid, pki
+from trueup.apiserver.account_secrets import AccountSecrets
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.audit.log import MEGABYTE, AuditLog
 from trueup.apiserver.audit.policy import METADATA, PolicyProblem, parse_policy
 from trueup.apiserver.audit.recorder import Audit
-from trueup.apiserver.auth import Authenticator, Tokens
+from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.discovery import Discovery
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
@@ -24,6 +25,7 @@ from trueup.apiserver.openapi import OpenApi
 from trueup.apiserver.opening import open_hub
 from trueup.apiserver.server import Server, serve
 from trueup.apiserver.signing import Signing
+from trueup.apiserver.tokens import Tokens
 from trueup.apiserver.users import ADMIN
 from trueup.kube import documents
 from trueup.kube.types import load
@@ -71,7 +73,7 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
         {"127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc", settings.host, *_own_names(settings)}
     )
     keys = pki.prepare(folder / "pki", hosts, clock.now())
-    hub.tokens = Tokens(keys.token_key, hub.store.bucket("serviceaccounts"))
+    hub.tokens = Tokens(keys.token_key, hub.store)
     hub.authenticator = Authenticator({keys.admin_token: ADMIN}, hub.tokens, clock.now)
     application = Application(hub, hub.authenticator, hub.authorizer)
     application.audit = _audit(settings.audit, hub) if settings.audit is not None else None
@@ -82,6 +84,9 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
         hub.beside.append(
             asyncio.create_task(Signing(hub, keys.ca.read_bytes(), keys.ca_key).run(), name="signing certificates")
         )
+        openid.add_to(application, hub.tokens, server.url)
+        account_secrets = AccountSecrets(hub, hub.tokens, keys.ca.read_bytes())
+        hub.beside.append(asyncio.create_task(account_secrets.run(), name="filling token secrets"))
         await itself.publish(hub, settings.host, server.port, keys.ca.read_text())
         kubeconfig.write(path, url=server.url, ca=keys.ca.read_bytes(), token=keys.admin_token)
         yield Embedded(hub, application, server, InProcessClient(hub), folder, path)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.rooms.apiserver.asking import Asking
 from tests.rooms.apiserver.opened import NOW, opened
-from trueup.apiserver.auth import ISSUER, Tokens
+from tests.rooms.apiserver.web import until
+from trueup.apiserver import openid
+from trueup.apiserver.account_secrets import AccountSecrets
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.rbac import known_as
+from trueup.apiserver.tokens import ISSUER, SECRET_TYPE, Tokens
 from trueup.kube.names import Kind, Object, Ref
 
 ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/robot"
@@ -24,7 +30,7 @@ ROBOT = "system:serviceaccount:default:robot"
 async def hub() -> AsyncIterator[Hub]:
     """A cluster that signs tokens, with a service account."""
     async with opened() as made:
-        made.tokens = Tokens(ec.generate_private_key(ec.SECP256R1()), made.store.bucket("serviceaccounts"))
+        made.tokens = Tokens(ec.generate_private_key(ec.SECP256R1()), made.store)
         account: Object = {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
@@ -82,7 +88,7 @@ async def test_token_goes_with_its_account(hub: Hub, asking: Asking) -> None:
 async def test_token_of_another_cluster_is_nobodys(hub: Hub, asking: Asking) -> None:
     """A signature by another key does not count, nor a token that was changed."""
     made = await token(asking)
-    foreign = Tokens(ec.generate_private_key(ec.SECP256R1()), hub.store.bucket("serviceaccounts"))
+    foreign = Tokens(ec.generate_private_key(ec.SECP256R1()), hub.store)
     assert foreign.user(made, NOW) is None
     head, claims, signature = made.split(".")
     changed = f"{head}.{claims[:-2]}AA.{signature}"
@@ -96,7 +102,7 @@ async def test_token_for_others_opens_nothing_here(asking: Asking) -> None:
     for audiences, expected in ((["vault"], True), (["other"], False), ([], False)):
         review = {"spec": {"token": made, **({"audiences": audiences} if audiences else {})}}
         answer = await asking.send("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)
-        assert expected == answer.json["status"]["authenticated"], audiences
+        assert expected == answer.json["status"].get("authenticated", False), audiences
 
 
 async def test_token_lasts_ten_minutes_at_least(asking: Asking) -> None:
@@ -115,7 +121,7 @@ async def test_token_review(asking: Asking) -> None:
     good = (await asking.send("POST", path, {"spec": {"token": await token(asking)}})).json["status"]
     bad = (await asking.send("POST", path, {"spec": {"token": "nonsense"}})).json["status"]
     assert (good["authenticated"], good["user"]["username"], good["audiences"]) == (True, ROBOT, [ISSUER])
-    assert bad["authenticated"] is False
+    assert bad == {"user": {}, "error": "invalid bearer token"}
 
 
 REVIEWS = "/apis/authorization.k8s.io/v1"
@@ -167,9 +173,100 @@ async def test_reviews_name_what_is_missing(asking: Asking) -> None:
     assert "exactly one of nonResourceAttributes or resourceAttributes" in answer.json["message"]
 
 
-async def test_token_that_ends_with_a_pod_is_refused(asking: Asking) -> None:
-    """It would outlive the pod, so it is not issued."""
-    bound = {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "p"}}
-    answer = await asking.send("POST", f"{ACCOUNT}/token", {"spec": bound})
-    assert answer.status == 422
-    assert "spec.boundObjectRef" in answer.json["message"]
+SECRET: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "held", "namespace": "default"}}
+NODE: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "one"}}
+POD: Object = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "held", "namespace": "default"},
+    "spec": {"serviceAccountName": "robot", "nodeName": "one", "containers": [{"name": "c", "image": "i"}]},
+}
+
+
+@pytest.mark.parametrize("bound", [SECRET, NODE, POD], ids=lambda obj: str(obj["kind"]))
+async def test_token_ends_with_what_it_is_bound_to(hub: Hub, asking: Asking, bound: Object) -> None:
+    """And with that very object: one made anew under its name does not count."""
+    client = InProcessClient(hub)
+    made = await client.create(bound)
+    ref = {"kind": bound["kind"], "apiVersion": "v1", "name": bound["metadata"]["name"]}
+    text = await token(asking, boundObjectRef=ref)
+    assert (await asking.send("GET", "/api", token=text)).status == 200
+    await client.delete(Ref.of(made), grace=0)
+    assert (await asking.send("GET", "/api", token=text)).status == 401
+    await client.create(bound)
+    review = {"spec": {"token": text}}
+    answer = await asking.send("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)
+    assert "UID (" in answer.json["status"]["error"]
+
+
+async def test_token_of_a_pod_says_where_it_runs(hub: Hub, asking: Asking) -> None:
+    """Its user has the pod, the pod's node and the token's own identity among its extras."""
+    client = InProcessClient(hub)
+    await client.create(NODE)
+    pod = await client.create(POD)
+    text = await token(asking, boundObjectRef={"kind": "Pod", "apiVersion": "v1", "name": "held"})
+    answer = await asking.send("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, token=text)
+    extra = answer.json["status"]["userInfo"]["extra"]
+    lead = "authentication.kubernetes.io/"
+    assert sorted(extra) == [lead + x for x in ("credential-id", "node-name", "node-uid", "pod-name", "pod-uid")]
+    assert extra[lead + "pod-uid"] == [pod["metadata"]["uid"]]
+
+
+@pytest.mark.parametrize(
+    ("ref", "code", "words"),
+    [
+        ({"kind": "Pod", "apiVersion": "v1", "name": "no"}, 404, 'pods "no" not found'),
+        ({"kind": "Pod", "apiVersion": "v1"}, 400, "Name parameter required."),
+        (
+            {"kind": "ConfigMap", "apiVersion": "v1", "name": "a"},
+            400,
+            "cannot bind token to object of type /v1, Kind=Config",
+        ),
+        ({"kind": "Secret", "apiVersion": "v1", "name": "held", "uid": "x"}, 409, "does not match the UID in record"),
+    ],
+)
+async def test_tokens_bind_to_what_is_there(hub: Hub, asking: Asking, ref: Object, code: int, words: str) -> None:
+    """A pod, a node or a Secret that exists."""
+    await InProcessClient(hub).create(SECRET)
+    answer = await asking.send("POST", f"{ACCOUNT}/token", {"spec": {"boundObjectRef": ref}})
+    assert answer.status == code
+    assert words in answer.json["message"]
+
+
+async def test_secrets_of_the_old_type_are_filled(hub: Hub, asking: Asking) -> None:
+    """Their token is good as long as the Secret holds it; they go with their account."""
+    assert hub.tokens is not None
+    filling = asyncio.create_task(AccountSecrets(hub, hub.tokens, b"authority").run())
+    client, secrets = InProcessClient(hub), hub.store.bucket("secrets")
+    kind = {"apiVersion": "v1", "kind": "Secret", "type": SECRET_TYPE}
+    named = {"kubernetes.io/service-account.name": "robot"}
+    await client.create({**kind, "metadata": {"name": "old", "namespace": "default", "annotations": named}})
+
+    def data() -> Any:
+        entry = secrets.get("default", "old")
+        return entry.obj.get("data") or {} if entry is not None else None
+
+    await until(lambda: bool(data()))
+    assert sorted(data()) == ["ca.crt", "namespace", "token"]
+    text = base64.b64decode(data()["token"]).decode()
+    me = await asking.send("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, token=text)
+    assert me.json["status"]["userInfo"]["username"] == ROBOT
+    ref = Ref(Kind("", "v1", "Secret"), "default", "old")
+    await client.patch(ref, {"data": {"token": "bm90aGluZw=="}}, "merge")
+    assert (await asking.send("GET", "/api", token=text)).status == 401
+    await client.delete(Ref(Kind("", "v1", "ServiceAccount"), "default", "robot"))
+    await until(lambda: data() is None)
+    filling.cancel()
+
+
+async def test_keys_are_published(hub: Hub, asking: Asking) -> None:
+    """Whoever checks tokens elsewhere finds the issuer, the key by its name, and a signature that fits."""
+    assert hub.tokens is not None
+    openid.add_to(asking.application, hub.tokens, "https://here:1")
+    about = (await asking.get("/.well-known/openid-configuration")).json
+    assert (about["issuer"], about["jwks_uri"]) == (ISSUER, "https://here:1/openid/v1/jwks")
+    answer = await asking.get("/openid/v1/jwks")
+    (key,) = answer.json["keys"]
+    head = (await token(asking)).partition(".")[0]
+    assert orjson.loads(base64.urlsafe_b64decode(head + "==")) == {"alg": "ES256", "kid": key["kid"]}
+    assert answer.headers["content-type"] == "application/jwk-set+json"
