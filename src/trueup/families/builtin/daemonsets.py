@@ -1,15 +1,18 @@
-"""DaemonSets: one pod on every node that takes it. Source: ``pkg/controller/daemon``."""
+"""DaemonSets: one pod on every node that takes it. Source: ``pkg/controller/daemon``. What to do next stands in
+`daemon_rules.py`."""
 
 from collections.abc import Sequence
 
-from trueup.families.builtin import pods, rollout
+from trueup.families.builtin import daemon_rules as rules
+from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import DAEMON_SET, NODE, POD, REVISION
 from trueup.families.builtin.revisions import HASH, revision_of
-from trueup.families.builtin.simulate.node import misfit
 from trueup.families.builtin.tools import (
+    OFFERED,
     OWNED,
     REFUSED_AGAIN,
-    controlled,
+    SELECTING,
+    claim,
     make_pod,
     owner_keys,
     remove,
@@ -17,24 +20,20 @@ from trueup.families.builtin.tools import (
 )
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
-from trueup.kube.objects import labels, meta
+from trueup.kube.objects import annotations, labels, meta
+from trueup.kube.selectors import label_selector
 
 _ALL = "all"
-_TOLERATED = (
-    ("node.kubernetes.io/not-ready", "NoExecute"),
-    ("node.kubernetes.io/unreachable", "NoExecute"),
-    ("node.kubernetes.io/disk-pressure", "NoSchedule"),
-    ("node.kubernetes.io/memory-pressure", "NoSchedule"),
-    ("node.kubernetes.io/pid-pressure", "NoSchedule"),
-    ("node.kubernetes.io/unschedulable", "NoSchedule"),
-)
 
 
 def new_pod(daemon_set: Object, node: str, revision: str) -> Object:
     """The pod for a node: bound to it by affinity, tolerating what passes."""
-    pod = pods.from_template(
-        daemon_set, daemon_set["spec"]["template"], generateName=f"{meta(daemon_set)['name']}-", labels={HASH: revision}
-    )
+    marks = {HASH: revision}
+    generation = annotations(daemon_set).get("deprecated.daemonset.template.generation")
+    if generation:
+        marks["pod-template-generation"] = generation
+    name = f"{meta(daemon_set)['name']}-"
+    pod = pods.from_template(daemon_set, daemon_set["spec"]["template"], generateName=name, labels=marks)
     spec = dict(pod["spec"])
     term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
     affinity = dict(spec.get("affinity") or {})
@@ -42,55 +41,17 @@ def new_pod(daemon_set: Object, node: str, revision: str) -> Object:
         **(affinity.get("nodeAffinity") or {}),
         "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]},
     }
-    more = [{"key": key, "operator": "Exists", "effect": effect} for key, effect in _TOLERATED]
-    spec |= {"affinity": affinity, "tolerations": [*(spec.get("tolerations") or ()), *more]}
+    spec |= {"affinity": affinity, "tolerations": rules.tolerations(spec)}
     return {**pod, "spec": spec}
-
-
-def target(pod: Object) -> str:
-    """The node that a DaemonSet's pod is made for."""
-    wanted = ((pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}).get(
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    ) or {}
-    for term in wanted.get("nodeSelectorTerms") or ():
-        for one in term.get("matchFields") or ():
-            return str(one["values"][0])
-    return str(pod["spec"].get("nodeName") or "")
-
-
-def wanted_on(daemon_set: Object, nodes: Sequence[Object]) -> list[str]:
-    """The names of the nodes that take its pods; being unschedulable does not keep them off."""
-    template = daemon_set["spec"]["template"]
-    tolerations = [{"key": key, "operator": "Exists", "effect": effect} for key, effect in _TOLERATED]
-    spec = {**(template.get("spec") or {})}
-    spec["tolerations"] = [*(spec.get("tolerations") or ()), *tolerations]
-    out = []
-    for node in nodes:
-        open_node = {**node, "spec": {**(node.get("spec") or {}), "unschedulable": False}}
-        if not misfit({"spec": spec}, open_node):
-            out.append(str(meta(node)["name"]))
-    return out
-
-
-def outdated(daemon_set: Object, owned: Sequence[Object], revision: str, count: int) -> list[Object]:
-    """Pods of an older template that may go now."""
-    strategy = daemon_set["spec"].get("updateStrategy") or {}
-    if strategy.get("type") == "OnDelete":
-        return []
-    limit = max(1, rollout.portion((strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1), count, up=True))
-    old = [pod for pod in owned if labels(pod).get(HASH) != revision]
-    away = count - sum(map(pods.ready, owned))
-    unready = [pod for pod in old if not pods.ready(pod)]
-    return [*unready, *[pod for pod in old if pods.ready(pod)][: max(0, limit - away)]]
 
 
 def status(daemon_set: Object, owned: Sequence[Object], nodes: Sequence[str], revision: str, moment: float) -> Object:
     """The counts over nodes."""
     min_ready = float(daemon_set["spec"].get("minReadySeconds") or 0)
-    on = [pod for pod in owned if target(pod) in nodes]
+    on = [pod for pod in owned if rules.target(pod) in nodes]
     available = sum(pods.available_in(pod, min_ready, moment) == 0 for pod in on)
     out: Object = {
-        "currentNumberScheduled": len({target(pod) for pod in on}),
+        "currentNumberScheduled": len({rules.target(pod) for pod in on}),
         "desiredNumberScheduled": len(nodes),
         "numberMisscheduled": len(owned) - len(on),
         "numberReady": sum(map(pods.ready, on)),
@@ -110,25 +71,25 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     if daemon_set is None or meta(daemon_set).get("deletionTimestamp"):
         return Result()
     update = await revision_of(tools, daemon_set)
-    revision = labels(update)[HASH]
-    nodes = wanted_on(daemon_set, tools.cache(NODE).list())
-    every = controlled(tools, daemon_set, POD)
-    owned = [pod for pod in every if not meta(pod).get("deletionTimestamp")]
-    ended = [pod for pod in owned if not pods.active(pod) or target(pod) not in nodes]
-    for pod in ended or outdated(daemon_set, owned, revision, len(nodes)):
+    revision, moment = labels(update)[HASH], tools.clock.now()
+    places = {str(meta(node)["name"]): rules.place(daemon_set, node) for node in tools.cache(NODE).list()}
+    nodes = [name for name, place in places.items() if place.run]
+    owned = await claim(tools, daemon_set, POD, label_selector(daemon_set["spec"].get("selector")))
+    step = rules.step(daemon_set, places, rules.by_node(owned), revision, moment)
+    for about, reason, text in step.events:
+        tools.events.record(daemon_set, about, reason, text)
+    for pod in step.delete:
         await remove(tools, pod)
+        tools.events.record(daemon_set, "Normal", "SuccessfulDelete", f"Deleted pod: {meta(pod)['name']}")
         owned = [one for one in owned if one is not pod]
-    taken = {target(pod) for pod in every}
     refused = False
-    for node in nodes:
-        if node not in taken:
-            made = await make_pod(tools, daemon_set, new_pod(daemon_set, node, revision))
-            owned += [made] if made is not None else []
-            refused |= made is None
-    await write_status(tools, daemon_set, status(daemon_set, owned, nodes, revision, tools.clock.now()))
-    waits = (
-        pods.available_in(p, float(daemon_set["spec"].get("minReadySeconds") or 0), tools.clock.now()) for p in owned
-    )
+    for node in step.create:
+        made = await make_pod(tools, daemon_set, new_pod(daemon_set, node, revision))
+        owned += [made] if made is not None else []
+        refused |= made is None
+    alive = [pod for pod in owned if not meta(pod).get("deletionTimestamp")]
+    await write_status(tools, daemon_set, status(daemon_set, alive, nodes, revision, moment))
+    waits = (pods.available_in(pod, float(daemon_set["spec"].get("minReadySeconds") or 0), moment) for pod in alive)
     return Result(after=REFUSED_AGAIN if refused else min((wait for wait in waits if wait), default=None))
 
 
@@ -140,9 +101,9 @@ CONTROLLER = Controller(
     "daemonset",
     DAEMON_SET,
     reconcile,
-    index={_ALL: _every},
+    index={_ALL: _every, **SELECTING},
     watches=(
-        Watch(POD, keys=owner_keys(DAEMON_SET), index=OWNED),
+        Watch(POD, keys=owner_keys(DAEMON_SET), by=OFFERED, index=OWNED),
         Watch(REVISION, index=OWNED),
         Watch(NODE, by={_ALL: _every}),
     ),
