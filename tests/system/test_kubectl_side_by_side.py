@@ -48,6 +48,8 @@ SAME: tuple[tuple[str, str], ...] = (
     (r"-(?=\w*\d)[0-9a-z]{5}\b|-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-<drawn>"),
     (r" {2,}", "  "),
     (r"-{3,}", "---"),
+    (r"(?s)(previously negative\)\n).*?(?=<ended)", r"\1"),
+    (r"(Created on:).*", r"\1 <time>"),
     (r"\s+\n", "\n"),
 )
 """What no two runs have alike, and what stands for it."""

@@ -28,6 +28,22 @@ _REMEMBERED = 4096
 _PENDING = 1000
 _LONGEST = 1024  # the API refuses longer messages
 
+_SPEAKERS = {
+    "CronJob": "cronjob-controller",
+    "DaemonSet": "daemonset-controller",
+    "Deployment": "deployment-controller",
+    "HorizontalPodAutoscaler": "horizontal-pod-autoscaler",
+    "Job": "job-controller",
+    "PersistentVolume": "persistentvolume-controller",
+    "PersistentVolumeClaim": "persistentvolume-controller",
+    "PodDisruptionBudget": "controllermanager",
+    "ReplicaSet": "replicaset-controller",
+    "ReplicationController": "replication-controller",
+    "StatefulSet": "statefulset-controller",
+}
+"""Who tells of built-in kinds in every Kubernetes: people and dashboards select events by it."""
+
+_THEIRS = ("apps/v1", "autoscaling/v2", "batch/v1", "policy/v1", "v1")
 _Same = tuple[str, str, str, str, str]
 
 
@@ -85,7 +101,17 @@ class Recorder:
         entry = self._known.get(same)
         if entry is None:
             entry = self._known[same] = _Entry(
-                about, type, reason, message, now, now, 1, None, annotations, component, field_path
+                about,
+                type,
+                reason,
+                message,
+                now,
+                now,
+                1,
+                None,
+                annotations,
+                component or self._speaker(about),
+                field_path,
             )
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
@@ -95,6 +121,10 @@ class Recorder:
             entry.last, entry.about = now, about
         self._pending[same] = entry
         self._something.set()
+
+    def _speaker(self, about: Object) -> str:
+        kind = str(about.get("kind"))
+        return _SPEAKERS.get(kind, "") if str(about.get("apiVersion")) in _THEIRS else ""
 
     async def run(self) -> None:
         """Writes what is said until cancelled."""

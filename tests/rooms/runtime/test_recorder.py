@@ -33,6 +33,18 @@ async def test_an_event_is_written_as_client_go_writes_it() -> None:
     assert event["firstTimestamp"] == "1970-01-12T13:46:40Z"
 
 
+async def test_built_in_kinds_have_their_own_speakers() -> None:
+    """Kubernetes' controllers by their names, unless somebody else says who it is."""
+    cluster, _, recorder, _ = setting()
+    web: Object = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"}}
+    recorder.record(web, "Normal", "ScalingReplicaSet", "up")
+    recorder.record(web, "Normal", "Seen", "by another", component="me")
+    recorder.record({**web, "apiVersion": "example.com/v1"}, "Normal", "Other", "of another group")
+    await recorder.flush()
+    said = [event["source"]["component"] for event in cluster.objects.values()]
+    assert said == ["deployment-controller", "me", "test"]
+
+
 async def test_repeats_are_counted() -> None:
     """The same words about the same object are one Event; many repeats are one call."""
     cluster, clock, recorder, about = setting()

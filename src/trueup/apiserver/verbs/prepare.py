@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -134,6 +135,8 @@ def check(served: Served, obj: Object, old: Object | None, write: Write) -> None
         if found and old is not None and served.version_spec is not None:
             schema = (served.version_spec.get("schema") or {}).get("openAPIV3Schema") or {}
             found = still_wrong(found, obj, old, schema)
+            if write.subresource == "status":
+                found = list(map(_of_status, found))
         causes += found
     if old is not None and served.validate_update is not None and write.subresource != "binding":
         causes += served.validate_update(obj, old)
@@ -145,6 +148,12 @@ def check(served: Served, obj: Object, old: Object | None, write: Write) -> None
         causes += _by_rules(served.rules, obj, old, write, causes)
     if causes:
         raise invalid(served, str(obj["metadata"].get("name") or ""), causes)
+
+
+def _of_status(cause: Cause) -> Cause:
+    """A status is checked by itself: messages name its fields from there. Source: apiextensions ``ValidateStatusUpdate``."""
+    bare = cause.field.removeprefix("status.")
+    return replace(cause, message=cause.message.replace(f"{cause.field} in body", f"{bare} in body"))
 
 
 _BLOCKING = frozenset(

@@ -140,12 +140,12 @@ async def make_pod(tools: Tools, owner: Object, pod: Object) -> Object | None:
     except (Forbidden, Invalid) as refused:
         text = f"Error creating: {refused}"
         if kind == "StatefulSet":
-            text = f"create Pod {named} in StatefulSet {meta(owner)['name']} failed error: {refused}"
+            text = f"Create Pod {named} in StatefulSet {meta(owner)['name']} failed error: {refused}"
         tools.events.record(owner, "Warning", "FailedCreate", text)
         return None
     text = f"Created pod: {meta(made)['name']}"
     if kind == "StatefulSet":
-        text = f"create Pod {named} in StatefulSet {meta(owner)['name']} successful"
+        text = f"Create Pod {named} in StatefulSet {meta(owner)['name']} successful"
     tools.events.record(owner, "Normal", "SuccessfulCreate", text)
     return made
 
