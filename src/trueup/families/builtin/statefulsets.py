@@ -1,14 +1,19 @@
 """StatefulSets: pods with a name and a volume of their own, in order. Source: ``pkg/controller/statefulset``."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import CLAIM, POD, REVISION, STATEFUL_SET
 from trueup.families.builtin.revisions import HASH, revision_of
 from trueup.families.builtin.tools import (
+    OFFERED,
     OWNED,
     REFUSED_AGAIN,
+    SELECTING,
+    change,
+    claim,
     controlled,
     create,
     make_pod,
@@ -19,8 +24,9 @@ from trueup.families.builtin.tools import (
 )
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
-from trueup.kube.objects import labels, meta
+from trueup.kube.objects import labels, meta, uid
 from trueup.kube.problems import AlreadyExists
+from trueup.kube.selectors import label_selector
 
 _NAME = "statefulset.kubernetes.io/pod-name"
 _INDEX = "apps.kubernetes.io/pod-index"
@@ -75,6 +81,12 @@ def decide(stateful_set: Object, owned: Sequence[Object], update: str, moment: f
     return step
 
 
+def _partition(spec: Object) -> int:
+    """The first ordinal that follows the template."""
+    rolling = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
+    return int((spec.get("ordinals") or {}).get("start") or 0) + int(rolling.get("partition") or 0)
+
+
 def _settled(spec: Object, pod: Object, moment: float, step: Step) -> bool:
     wait = pods.available_in(pod, float(spec.get("minReadySeconds") or 0), moment)
     if wait:
@@ -87,7 +99,7 @@ def _outdated(spec: Object, step: Step, numbered: Sequence[tuple[int, Object]], 
     strategy = spec.get("updateStrategy") or {}
     if strategy.get("type") == "OnDelete":
         return
-    partition = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
+    partition = _partition(spec)
     for number, pod in numbered:
         if number < partition:
             return
@@ -170,19 +182,22 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     update = await revision_of(tools, stateful_set)
     name = meta(update)["name"]
     moment = tools.clock.now()
-    owned = [pod for pod in controlled(tools, stateful_set, POD) if ordinal(stateful_set, pod) >= 0]
+    selector = label_selector(stateful_set["spec"].get("selector"))
+    every = await claim(tools, stateful_set, POD, selector, lambda pod: ordinal(stateful_set, pod) >= 0)
+    owned = [pod for pod in every if ordinal(stateful_set, pod) >= 0]
+    for pod in owned:
+        await _retain(tools, stateful_set, pod)
     step = decide(stateful_set, owned, name, moment)
     after = step.after
     for pod in step.delete:
         await remove(tools, pod)
+        text = f"delete Pod {meta(pod)['name']} in StatefulSet {key.name} successful"
+        tools.events.record(stateful_set, "Normal", "SuccessfulDelete", text)
     for number in step.create:
         revision, template = _template_for(tools, stateful_set, update, number)
-        for claim in claims(stateful_set, number):
-            if tools.cache(CLAIM).get(Key.of(claim)) is None:
-                try:
-                    await create(tools, claim)
-                except AlreadyExists:
-                    continue
+        if not await _claims(tools, stateful_set, number):
+            after = 1.0  # one of its name is on its way out: the pod must not find that
+            break
         made = await make_pod(tools, stateful_set, new_pod(stateful_set, template, number, revision))
         if made is None:
             after = REFUSED_AGAIN
@@ -192,11 +207,56 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     return Result(after=after)
 
 
+async def _claims(tools: Tools, stateful_set: Object, number: int) -> bool:
+    """Make the claims of one pod that are missing; whether all are there to be used."""
+    name = meta(stateful_set)["name"]
+    for wanted in claims(stateful_set, number):
+        known = tools.cache(CLAIM).get(Key.of(wanted))
+        if known is not None:
+            if meta(known).get("deletionTimestamp"):
+                return False
+            continue
+        with suppress(AlreadyExists):
+            await create(tools, wanted)
+            text = f"create Claim {meta(wanted)['name']} Pod {name}-{number} in StatefulSet {name} success"
+            tools.events.record(stateful_set, "Normal", "SuccessfulCreate", text)
+    return True
+
+
+async def _retain(tools: Tools, stateful_set: Object, pod: Object) -> None:
+    """Whose end is a claim's end, as the retention policy says."""
+    number = ordinal(stateful_set, pod)
+    for wanted in claims(stateful_set, number):
+        known = tools.cache(CLAIM).get(Key.of(wanted))
+        if known is None or meta(known).get("deletionTimestamp"):
+            continue
+        have = meta(known).get("ownerReferences") or []
+        owners = retained(stateful_set, pod, have)
+        if owners != have:
+            about = {"ownerReferences": owners or None, "uid": uid(known)}
+            await change(tools, known, {"metadata": about})
+
+
+def retained(stateful_set: Object, pod: Object, owners: Sequence[Object]) -> list[Object]:
+    """The owners that a claim is to have. Source: ``updateClaimOwnerRefForSetAndPod``."""
+    spec = stateful_set["spec"]
+    policy = spec.get("persistentVolumeClaimRetentionPolicy") or {}
+    out = [one for one in owners if one.get("uid") not in (uid(stateful_set), uid(pod))]
+    if any(one.get("controller") for one in out):
+        return out
+    first = int((spec.get("ordinals") or {}).get("start") or 0)
+    surplus = not first <= ordinal(stateful_set, pod) < first + spec.get("replicas", 1)
+    if policy.get("whenScaled") == "Delete" and surplus:
+        out.append(owner_reference(pod))
+    elif policy.get("whenDeleted") == "Delete":
+        out.append(owner_reference(stateful_set))
+    return out
+
+
 def _template_for(tools: Tools, stateful_set: Object, update: Object, number: int) -> tuple[str, Object]:
     """Below the partition a pod comes back as it was."""
-    rolling = (stateful_set["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
     current = (stateful_set.get("status") or {}).get("currentRevision")
-    if current and number < int(rolling.get("partition") or 0):
+    if current and number < _partition(stateful_set["spec"]):
         for one in controlled(tools, stateful_set, REVISION):
             if meta(one)["name"] == current:
                 return current, one["data"]["spec"]["template"]
@@ -207,8 +267,9 @@ CONTROLLER = Controller(
     "statefulset",
     STATEFUL_SET,
     reconcile,
+    index=SELECTING,
     watches=(
-        Watch(POD, keys=owner_keys(STATEFUL_SET), index=OWNED),
+        Watch(POD, keys=owner_keys(STATEFUL_SET), by=OFFERED, index=OWNED),
         Watch(REVISION, index=OWNED),
         Watch(CLAIM),
     ),

@@ -7,7 +7,7 @@ once, so that the next run of a controller sees its own work and does it no seco
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -95,11 +95,15 @@ def controlled(tools: Tools, owner: Object, kind: Kind) -> list[Object]:
     return sorted(found, key=lambda obj: (str(meta(obj).get("creationTimestamp")), str(meta(obj).get("name"))))
 
 
-async def adopt(tools: Tools, owner: Object, kind: Kind, selector: LabelSelector) -> list[Object]:
-    """Take over matching objects that nobody controls; answers those taken."""
+async def adopt(
+    tools: Tools, owner: Object, kind: Kind, selector: LabelSelector, fits: Callable[[Object], bool] | None = None
+) -> list[Object]:
+    """Take over matching objects that nobody controls; answers those taken. ``fits``: what else they must be."""
     taken = []
     for obj in tools.cache(kind).by_index(_ORPHANS, meta(owner)["namespace"]):
         if meta(obj).get("deletionTimestamp") or not selector.matches(labels(obj)):
+            continue
+        if fits is not None and not fits(obj):
             continue
         if kind == POD and (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             continue
@@ -110,7 +114,9 @@ async def adopt(tools: Tools, owner: Object, kind: Kind, selector: LabelSelector
     return taken
 
 
-async def claim(tools: Tools, owner: Object, kind: Kind, selector: LabelSelector) -> list[Object]:
+async def claim(
+    tools: Tools, owner: Object, kind: Kind, selector: LabelSelector, fits: Callable[[Object], bool] | None = None
+) -> list[Object]:
     """What ``owner`` controls after letting go what it selects no more and taking what nobody controls, oldest first.
 
     Source: ``pkg/controller/controller_ref_manager.go``.
@@ -122,7 +128,7 @@ async def claim(tools: Tools, owner: Object, kind: Kind, selector: LabelSelector
         elif not meta(obj).get("deletionTimestamp"):
             owners = [one for one in meta(obj).get("ownerReferences") or () if one.get("uid") != uid(owner)]
             await change(tools, obj, {"metadata": {"uid": uid(obj), "ownerReferences": owners}})
-    return kept + await adopt(tools, owner, kind, selector)
+    return kept + await adopt(tools, owner, kind, selector, fits)
 
 
 async def create(tools: Tools, obj: Object) -> Object:
