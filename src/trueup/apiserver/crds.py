@@ -1,7 +1,6 @@
 """CustomResourceDefinitions become served resources. Called by the hub whenever a definition changes.
 
-Source: apiextensions-apiserver; Kubernetes documentation, "Custom Resources". Webhook conversion is not
-carried out yet: a definition that asks for it says so in its conditions.
+Source: apiextensions-apiserver; Kubernetes documentation, "Custom Resources".
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import orjson
 from trueup.apiserver.crd_rules import Run, compile_rules, has_rules
 from trueup.apiserver.registry import Registry, Rules, Served
 from trueup.kube.names import Kind, Object, Resource
-from trueup.kube.problems import Cause, InternalError, MethodNotAllowed
+from trueup.kube.problems import Cause, MethodNotAllowed
 from trueup.kube.schema import fill_defaults, validate
 from trueup.kube.shape_of import shape_of_schema
 from trueup.kube.shapes import SCALAR, Shape
@@ -30,36 +29,45 @@ _UPDATES = frozenset({"get", "patch", "update"})
 
 def served_by(definition: Object, types: Types, revision: int = 0) -> Iterator[Served]:
     """One entry for each served version; ``revision``: from where on it is served so."""
+    for version in definition["spec"].get("versions") or ():
+        if version.get("served"):
+            yield _of_version(definition, version, types, revision)
+
+
+def of_version(definition: Object, name: str, types: Types) -> Served:
+    """A version of a definition, served or not."""
+    return _of_version(definition, next(v for v in definition["spec"]["versions"] if v["name"] == name), types, 0)
+
+
+def _of_version(definition: Object, version: Object, types: Types, revision: int) -> Served:
     spec = definition["spec"]
     names, group = spec["names"], spec["group"]
-    for version in spec.get("versions") or ():
-        if not version.get("served"):
-            continue
-        kind = Kind(group, version["name"], names["kind"])
-        schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
-        warning = ""
-        if version.get("deprecated"):
-            warning = version.get("deprecationWarning") or f"{kind.api_version} {kind.kind} is deprecated"
-        yield Served(
-            resource=Resource(group, version["name"], names["plural"]),
-            kind=kind,
-            list_kind=names.get("listKind") or f"{names['kind']}List",
-            namespaced=spec.get("scope") == "Namespaced",
-            verbs=VERBS,
-            shape=custom_shape(schema, types),
-            storage=f"{names['plural']}.{group}",
-            singular=names.get("singular") or names["kind"].lower(),
-            short_names=tuple(names.get("shortNames") or ()),
-            categories=tuple(names.get("categories") or ()),
-            subresources=_subresources(version, kind),
-            validate=_validator(schema),
-            rules=_rules(schema),
-            warning=warning,
-            crd=definition,
-            version_spec=version,
-            defaults_from=revision if _has_defaults(schema) else 0,
-            columns=tuple(version.get("additionalPrinterColumns") or ()),
-        )
+    kind = Kind(group, version["name"], names["kind"])
+    schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    warning = ""
+    if version.get("deprecated"):
+        warning = version.get("deprecationWarning") or f"{kind.api_version} {kind.kind} is deprecated"
+    return Served(
+        resource=Resource(group, version["name"], names["plural"]),
+        kind=kind,
+        list_kind=names.get("listKind") or f"{names['kind']}List",
+        namespaced=spec.get("scope") == "Namespaced",
+        verbs=VERBS,
+        shape=custom_shape(schema, types),
+        storage=f"{names['plural']}.{group}",
+        singular=names.get("singular") or names["kind"].lower(),
+        short_names=tuple(names.get("shortNames") or ()),
+        categories=tuple(names.get("categories") or ()),
+        subresources=_subresources(version, kind),
+        validate=_validator(schema),
+        rules=_rules(schema),
+        warning=warning,
+        crd=definition,
+        version_spec=version,
+        defaults_from=revision if _has_defaults(schema) else 0,
+        converts=_by_webhook(spec),
+        columns=tuple(version.get("additionalPrinterColumns") or ()),
+    )
 
 
 def custom_shape(schema: Mapping[str, Any], types: Types) -> Shape:
@@ -82,6 +90,10 @@ def with_defaults(served: Served, obj: Object) -> Object:
     filled: Object = orjson.loads(orjson.dumps(obj))
     fill_defaults(filled, schema)
     return filled if filled != obj else obj
+
+
+def _by_webhook(spec: Mapping[str, Any]) -> bool:
+    return (spec.get("conversion") or {}).get("strategy") == "Webhook"
 
 
 def _has_defaults(schema: Any) -> bool:
@@ -245,19 +257,7 @@ def check_creation(definition: Object) -> None:
         raise MethodNotAllowed("create not allowed while custom resource definition is terminating")
 
 
-def check_conversion(definition: Object, stored: str, asked: str) -> None:
-    """Versions that differ in more than their name are not served as one another. Raises ``InternalError``."""
-    if (definition["spec"].get("conversion") or {}).get("strategy") == "Webhook":
-        name = definition["metadata"]["name"]
-        raise InternalError(
-            f"conversion from {stored} to {asked} needs the webhook that {name} names; trueup does not call it yet: "
-            f"ask for {stored}"
-        )
-
-
 def not_carried_out(spec: Mapping[str, Any]) -> str:
     """What a definition asks for that is not carried out; empty when it is all."""
-    found = []
-    if (spec.get("conversion") or {}).get("strategy") == "Webhook":
-        found.append("conversion by webhook")
+    found: list[str] = []
     return f"not carried out by this version of trueup: {', '.join(found)}" if found else ""

@@ -6,12 +6,13 @@ Put together by `opening`; everything that a verb needs besides its own request 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
 from trueup.apiserver import crds
 from trueup.apiserver.admission.plugin import Admission, Settling
 from trueup.apiserver.auth import Authenticator
+from trueup.apiserver.converting import Conversions
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.registry import Registry, Served
 from trueup.apiserver.request import Write
@@ -48,6 +49,8 @@ class Hub:
     def __init__(self, store: Store, types: Types, clock: Clock) -> None:
         self.store, self.types, self.clock = store, types, clock
         self.registry = Registry()
+        self.conversions = Conversions(self.registry)
+        self.registry.changed.append(self.conversions.forget)
         self.mutating: list[Admission] = []
         self.allocating: list[Admission] = []
         """What is given to objects once they have their names: addresses, ports."""
@@ -83,20 +86,49 @@ class Hub:
         return served
 
     def as_version(self, served: Served, obj: Object) -> Object:
-        """The object as this version shows it; stored versions differ in name alone, but where a kind says more."""
+        """The object as this version shows it; stored versions differ in name alone, but where a kind says more.
+
+        Where a webhook says how, stored objects have to be made ready before: ``prepare``.
+        """
+        if served.converts and obj.get("apiVersion") != served.kind.api_version:
+            return self.conversions.known(served, obj)
         stored_at = obj["metadata"].get("resourceVersion")  # a dry run stores nothing
         if served.defaults_from and stored_at is not None and int(stored_at) < served.defaults_from:
             obj = crds.with_defaults(served, obj)
         if obj.get("apiVersion") == served.kind.api_version:
             return obj
         if served.crd is not None:
-            crds.check_conversion(served.crd, str(obj.get("apiVersion")), served.kind.api_version)
             return {**obj, "apiVersion": served.kind.api_version}
         return convert(obj, served.kind.api_version)
 
     async def converted(self, served: Served, obj: Object) -> Object:
-        """The object as this version shows it, by whoever knows how."""
+        """The object, stored or not, as this version shows it, by whoever knows how."""
+        if served.converts and obj.get("apiVersion") != served.kind.api_version:
+            return (await self.conversions.convert(served, [obj]))[0]
         return self.as_version(served, obj)
+
+    async def to_store(self, served: Served, obj: Object) -> Object:
+        """The object as it is stored."""
+        storage = served if not served.converts else self._storage(served)
+        return obj if storage is served else await self.converted(storage, obj)
+
+    def is_stored_so(self, served: Served, obj: Object) -> bool:
+        """Whether a stored object is of the version that is stored now."""
+        return bool(obj.get("apiVersion") == self._storage(served).kind.api_version)
+
+    def _storage(self, served: Served) -> Served:
+        """The version that is stored."""
+        assert served.crd is not None
+        name = next(each["name"] for each in served.crd["spec"]["versions"] if each.get("storage"))
+        if name == served.kind.version:
+            return served
+        kind = Kind(served.kind.group, name, served.kind.kind)
+        return self.registry.of_kind(kind) or crds.of_version(served.crd, name, self.types)
+
+    async def prepare(self, served: Served, stored: Iterable[Object]) -> None:
+        """Let ``as_version`` show stored objects, until the caller waits for something else. Raises ``ApiProblem``."""
+        if served.converts:
+            await self.conversions.prepare(served, stored)
 
     async def mutate(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """What may change a write before its kind's strategy sees it; in place."""

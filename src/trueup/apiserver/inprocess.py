@@ -56,13 +56,13 @@ class InProcessClient:
 
     async def get(self, ref: Ref) -> Object:
         served = self._served("get", ref.kind, ref.namespace, ref.name)
-        return read.get(self._hub, served, _space(served, ref.namespace), ref.name)
+        return await read.get(self._hub, served, _space(served, ref.namespace), ref.name)
 
     async def list(
         self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", limit: int = 0, page: str = ""
     ) -> Listing:
         served = self._served("list", kind, namespace)
-        return read.listing(
+        return await read.listing(
             self._hub, served, _space(served, namespace), labels=labels, fields=fields, limit=limit, page=page
         )
 
@@ -71,6 +71,7 @@ class InProcessClient:
     ) -> AsyncIterator[WatchEvent]:
         served = self._served("watch", kind, namespace)
         with Watcher(self._hub, served, _space(served, namespace), labels=labels, fields=fields) as watcher:
+            await watcher.prime(revision)
             for change in watcher.past(revision):
                 yield self._event(served, change)
             async with aclosing(watcher.changes(BOOKMARK_EVERY)) as changes:

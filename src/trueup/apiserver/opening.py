@@ -31,6 +31,7 @@ from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
 from trueup.apiserver.webhooks.caller import Caller
+from trueup.apiserver.webhooks.conversion import WebhookConverter
 from trueup.apiserver.webhooks.mutating import MutatingWebhooks
 from trueup.apiserver.webhooks.validating import ValidatingWebhooks
 from trueup.kube.names import Kind, Object
@@ -78,7 +79,9 @@ def _admission(hub: Hub) -> None:
     mutating, validating = MutatingWebhooks(hub, caller, hub.mutating), ValidatingWebhooks(hub, caller)
     hub.mutating += [mutating.admit]
     hub.hooked = lambda: mutating.there or validating.there
-    hub.closing += [caller.close]
+    converting = Caller(store, "kube-apiserver")
+    hub.conversions.converter = WebhookConverter(hub, converting)
+    hub.closing += [caller.close, converting.close]
     hub.allocating += [addresses.admit]
     hub.validating += [
         namespaces.keep,

@@ -49,6 +49,8 @@ class Served:
     """The version's part of the definition."""
     defaults_from: int = 0
     """Custom objects last written before this revision may lack defaults that the schema has; 0: it has none."""
+    converts: bool = False
+    """Its versions become one another by a webhook, which has to be asked before an object is shown."""
     columns: Sequence[Column] = ()
     """A custom resource's printer columns."""
 

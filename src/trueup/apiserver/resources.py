@@ -72,9 +72,9 @@ async def _answer(
     if verb not in served.verbs:
         raise _not_allowed(served)
     if verb == "watch":
-        return watching.answer(hub, served, request, target)
+        return await watching.answer(hub, served, request, target)
     if verb == "list":
-        return _many(hub, served, request, target)
+        return await _many(hub, served, request, target)
     return await _one(hub, served, request, target, verb, write)
 
 
@@ -101,7 +101,7 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
     if name or verb == "create":
         answers.check_single(served.kind, form, served.custom)
     if verb == "get":
-        obj = read.get(hub, served, namespace, name, request.query.get("resourceVersion", "0"))
+        obj = await read.get(hub, served, namespace, name, request.query.get("resourceVersion", "0"))
     elif verb == "create":
         obj, status = await create(hub, served, namespace, _object(request, write), write), 201
     elif verb == "update":
@@ -124,7 +124,7 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
 async def _delete_collection(
     hub: Hub, served: Served, request: Request, target: Target, write: Write, form: Form
 ) -> Response:
-    found = _find(hub, served, request.query, target)
+    found = await _find(hub, served, request.query, target)
     meant, write = options.deletion(request, write)
 
     async def one(meta: Object) -> Object | None:
@@ -160,11 +160,11 @@ def _nameless(served: Served) -> Callable[[bytes], bytes]:
     return bare
 
 
-def _find(hub: Hub, served: Served, query: Mapping[str, str], target: Target) -> read.Found:
+async def _find(hub: Hub, served: Served, query: Mapping[str, str], target: Target) -> read.Found:
     fields = query.get("fieldSelector", "")
     if target.name:
         fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")
-    return read.find(
+    return await read.found(
         hub,
         served,
         target.namespace,
@@ -177,11 +177,11 @@ def _find(hub: Hub, served: Served, query: Mapping[str, str], target: Target) ->
     )
 
 
-def _many(hub: Hub, served: Served, request: Request, target: Target) -> Response:
+async def _many(hub: Hub, served: Served, request: Request, target: Target) -> Response:
     form = _form(served, request, target)
     answers.check_list(Kind(served.kind.group, served.kind.version, served.list_kind), form, served.custom)
     warnings = (served.warning,) if served.warning else ()
-    found = _find(hub, served, request.query, target)
+    found = await _find(hub, served, request.query, target)
     if form.media == negotiation.JSON and not form.shape and not form.pretty:  # JSON is there already
         items = [_raw(hub, served, entry) for entry in found.entries]
         if not served.custom:

@@ -54,12 +54,12 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
     if name == "token":
         return await _token(hub, served, request, target)
     if name in ("exec", "attach", "portforward", "proxy"):
-        obj = read.get(hub, served, target.namespace, target.name)
+        obj = await read.get(hub, served, target.namespace, target.name)
         if served.kind.kind == "Pod" and name != "proxy" and not obj["spec"].get("nodeName"):
             raise BadRequest(f"pod {target.name} does not have a host assigned")
         raise NotImplementedHere(f"{name} needs a container that runs; workloads in this cluster are simulated")
     if verb == "get":
-        return read.get(hub, served, target.namespace, target.name), 200, _JSON
+        return await read.get(hub, served, target.namespace, target.name), 200, _JSON
     if verb == "update":
         obj = wire.read_object(request.body, wire.media_type(request.headers))
         if name == "finalize":
@@ -81,7 +81,7 @@ async def _finalize(hub: Hub, served: Served, target: Target, obj: Object, write
 
 async def _scale(hub: Hub, served: Served, request: Request, target: Target, verb: str, write: Write) -> Answer:
     if verb == "get":
-        return scale_of(read.get(hub, served, target.namespace, target.name), scale_paths(served)), 200, _JSON
+        return scale_of(await read.get(hub, served, target.namespace, target.name), scale_paths(served)), 200, _JSON
     media = wire.media_type(request.headers)
     if verb == "update":
         body, how = wire.read_object(request.body, media), _WHOLE
@@ -187,7 +187,7 @@ def _at(obj: Any, path: list[str]) -> Any:
 
 
 async def _log(hub: Hub, served: Served, request: Request, target: Target) -> Answer:
-    pod = read.get(hub, served, target.namespace, target.name)
+    pod = await read.get(hub, served, target.namespace, target.name)
     if hub.pod_logs is None:
         raise Unavailable("nothing runs pods in this cluster, so there are no logs: start it with simulated workloads")
     return hub.pod_logs(pod, request.query), 200, "text/plain"
@@ -215,7 +215,7 @@ async def _bind(hub: Hub, served: Served, request: Request, target: Target, writ
 
 
 async def _token(hub: Hub, served: Served, request: Request, target: Target) -> Answer:
-    account = read.get(hub, served, target.namespace, target.name)
+    account = await read.get(hub, served, target.namespace, target.name)
     if hub.tokens is None:
         raise Unavailable("this cluster has no key to sign tokens with")
     wanted = wire.read_object(request.body, wire.media_type(request.headers)) if request.body else {}

@@ -21,7 +21,7 @@ from trueup.apiserver.tables import table
 from trueup.apiserver.verbs.watch import BOOKMARK_EVERY, Change, Watcher, bookmark, check_initial
 from trueup.kube import protobuf
 from trueup.kube.names import Object
-from trueup.kube.problems import Expired
+from trueup.kube.problems import ApiProblem, Expired
 from trueup.kube.query import flag
 
 _LONGEST = 3600
@@ -32,7 +32,7 @@ _BLANK = b" "
 """White space before an event's JSON says nothing to whoever reads JSON, by lines or by values."""
 
 
-def answer(hub: Hub, served: Served, request: Request, target: Target) -> Response:
+async def answer(hub: Hub, served: Served, request: Request, target: Target) -> Response:
     """The stream of one watch; what is wrong with the request is said before it starts."""
     query = request.query
     fields = query.get("fieldSelector", "")
@@ -42,6 +42,7 @@ def answer(hub: Hub, served: Served, request: Request, target: Target) -> Respon
     seconds = wire.number(query, "timeoutSeconds") or _LONGEST
     form = negotiation.streamed(request.headers, negotiation.CUSTOM if served.custom else negotiation.LISTS)
     watcher = Watcher(hub, served, target.namespace, query.get("labelSelector", ""), fields)
+    await watcher.prime(query.get("resourceVersion", ""), initial=flag(query, "sendInitialEvents"))
     stream = _Stream(hub, served, request, form, watcher, seconds)
     warnings = (served.warning,) if served.warning else ()
     if form.media == negotiation.PROTOBUF:
@@ -84,7 +85,7 @@ class _Stream:
     async def _expired(self, problem: Expired) -> AsyncGenerator[bytes]:
         yield self._refused(problem)
 
-    def _refused(self, problem: Expired) -> bytes:
+    def _refused(self, problem: ApiProblem) -> bytes:
         return self._event("ERROR", problem.as_status())
 
     def _event(self, type_: str, obj: Object) -> bytes:
@@ -108,9 +109,12 @@ class _Stream:
             yield piece
         if self._initial:
             yield self._bookmark(self._started, initial_end=True)
-        async with aclosing(self._live(seconds, flag(self._query, "allowWatchBookmarks"))) as live:
-            async for line in live:
-                yield line
+        try:
+            async with aclosing(self._live(seconds, flag(self._query, "allowWatchBookmarks"))) as live:
+                async for line in live:
+                    yield line
+        except ApiProblem as problem:  # a webhook that does not say how objects look
+            yield self._refused(problem)
 
     async def _live(self, seconds: int, marks: bool) -> AsyncGenerator[bytes]:
         now = asyncio.get_running_loop().time

@@ -11,7 +11,7 @@ from tests.rooms.runtime.waiting import until
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.kube.names import Kind, Object, Ref
-from trueup.kube.problems import ApiProblem, Invalid, MethodNotAllowed, NotFound
+from trueup.kube.problems import Invalid, MethodNotAllowed, NotFound
 
 CRD = Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
 TAB = Kind("stable.example.com", "v1", "CronTab")
@@ -139,20 +139,6 @@ async def test_versions_differ_in_name_alone(client: InProcessClient) -> None:
     await client.create(custom())
     read = await client.get(Ref(Kind("stable.example.com", "v2", "CronTab"), "default", "one"))
     assert read["apiVersion"] == "stable.example.com/v2"
-
-
-async def test_webhook_conversion_is_not_pretended(client: InProcessClient) -> None:
-    """Objects are served in the version they were written in; another one would need the webhook, and says so."""
-    made = definition()
-    made["spec"]["versions"].append({**made["spec"]["versions"][0], "name": "v2", "storage": False})
-    made["spec"]["conversion"] = {
-        "strategy": "Webhook",
-        "webhook": {"clientConfig": {"url": "https://example.com"}, "conversionReviewVersions": ["v1"]},
-    }
-    await client.create(made)
-    await client.create(custom())
-    with pytest.raises(ApiProblem, match=r"needs the webhook that crontabs.stable.example.com names"):
-        await client.get(Ref(Kind("stable.example.com", "v2", "CronTab"), "default", "one"))
 
 
 async def test_update_keeps_what_the_status_said(client: InProcessClient) -> None:

@@ -246,7 +246,7 @@ async def test_a_watcher_keeps_back_no_more_than_is_remembered(
     target = parse(MAPS)
     assert target is not None
     request = Request("GET", MAPS, {"resourceVersion": await revision(client)}, {}, b"", ADMIN)
-    stream = answer(hub, hub.serves(MAP), request, target).body
+    stream = (await answer(hub, hub.serves(MAP), request, target)).body
     assert not isinstance(stream, bytes)
     lines = aiter(stream)
 

@@ -67,12 +67,15 @@ def _identify(hub: Hub, meta: Object) -> bool:
 async def _store(hub: Hub, served: Served, obj: Object, write: Write, *, generated: bool) -> Object:
     bucket, meta = hub.store.bucket(served.storage), obj["metadata"]
     space, name = meta.get("namespace") or "", meta["name"]
+    if served.converts:
+        obj = await hub.to_store(served, obj)
     if write.dry_run:
         if bucket.newest(space, name) is not None:
             raise already_exists(served, name)
-        return obj
+        return await hub.converted(served, obj)
     try:
-        return (await hub.put(bucket, obj, 0)).obj
+        stored = (await hub.put(bucket, obj, 0)).obj
+        return await hub.converted(served, stored) if served.converts else stored
     except Stale:
         if generated:
             why = "the server was not able to generate a unique name"

@@ -39,20 +39,22 @@ async def delete(
         stored = entry.obj
         _check_preconditions(served, stored, options)
         new = _marked(hub, served, stored, options)
+        shown = await hub.converted(served, stored)
+        seen = new if shown is stored else _marked(hub, served, shown, options)
         if hub.hooked():
-            await hub.mutate(served, "DELETE", new, stored, write)
-        await hub.admit(served, "DELETE", new, stored, write)
+            await hub.mutate(served, "DELETE", seen, shown, write)
+        await hub.admit(served, "DELETE", seen, shown, write)
         if write.dry_run:
-            return hub.as_version(served, stored), True
+            return shown, True
         try:
             if _may_go(served, new):
                 gone = await hub.remove(bucket, new, entry.revision)
                 hub.settle(served, stored)
-                return hub.as_version(served, gone.obj), True
+                return await hub.converted(served, gone.obj), True
             if new["metadata"] == stored["metadata"] and new.get("status") == stored.get("status"):
-                return hub.as_version(served, stored), False
+                return shown, False
             kept = await hub.put(bucket, new, entry.revision)
-            return hub.as_version(served, kept.obj), False
+            return await hub.converted(served, kept.obj), False
         except Stale:
             continue
     raise conflict(served, name)

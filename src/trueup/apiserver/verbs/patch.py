@@ -104,6 +104,8 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     if not write.subresource and served.has_status:
         applied.pop("status", None)
     bucket = hub.store.bucket(served.storage)
+    memory = hub.conversions.memory(served) if served.converts else None
+    versions = None if memory is None else memory.versions()
 
     def applied_to(stored: Object) -> tuple[Object, bool]:
         if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
@@ -117,12 +119,13 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             subresource=write.subresource,
             now=hub.now(),
             reset=_reset(served, write),
+            versions=versions,
         )
         return prepare.copy(merged), True
 
     for _ in range(3):
         if bucket.newest(namespace, name) is not None:
-            return await change(hub, served, namespace, name, applied_to, write)
+            return await change(hub, served, namespace, name, applied_to, write, memory=memory)
         if write.subresource:
             raise not_found(served.resource.group_resource, name)
         new = owners.apply(

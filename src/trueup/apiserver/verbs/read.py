@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -49,14 +50,25 @@ class Found:
     remaining: int = 0
 
 
-def get(hub: Hub, served: Served, namespace: str, name: str, revision: str = "") -> Object:
+async def get(hub: Hub, served: Served, namespace: str, name: str, revision: str = "") -> Object:
     """One object, shared; not older than a revision."""
     if revision:
         not_newer(hub, revision)
     entry = hub.store.bucket(served.storage).get(namespace, name)
     if entry is None:
         raise not_found(served.resource.group_resource, name)
-    return hub.as_version(served, entry.obj)
+    return await hub.converted(served, entry.obj)
+
+
+async def found(hub: Hub, served: Served, namespace: str, **how: Any) -> Found:
+    """What ``find`` finds, ready to be shown."""
+    if not served.converts:
+        return find(hub, served, namespace, **how)
+    if how.get("labels") or how.get("fields"):  # they select by what is shown
+        await hub.prepare(served, (entry.obj for *_, entry in hub.store.bucket(served.storage).scan(namespace)))
+    made = find(hub, served, namespace, **how)
+    await hub.prepare(served, (entry.obj for entry in made.entries))
+    return made
 
 
 def find(
@@ -85,10 +97,12 @@ def find(
     out: list[Entry] = []
     last = ("", "")
     for space, name, entry in _candidates(bucket, namespace, by_field, after, at):
-        if by_label is not None and not by_label.matches(entry.obj["metadata"].get("labels")):
-            continue
-        if by_field is not None and not by_field.matches(selected_form(served, entry.obj)):
-            continue
+        if by_label is not None or by_field is not None:
+            obj = hub.as_version(served, entry.obj) if served.converts else entry.obj
+            if by_label is not None and not by_label.matches(obj["metadata"].get("labels")):
+                continue
+            if by_field is not None and not by_field.matches(selected_form(served, obj)):
+                continue
         if limit and len(out) == limit:
             selected = by_label is not None or by_field is not None
             remaining = 0 if selected else max(1, _remaining(bucket, namespace, last))
@@ -156,12 +170,12 @@ def not_newer(hub: Hub, revision: str) -> int:
     return int(revision)
 
 
-def listing(
+async def listing(
     hub: Hub, served: Served, namespace: str, *, labels: str = "", fields: str = "", limit: int = 0, page: str = ""
 ) -> Listing:
     """A list for a client in process; objects are shared."""
-    found = find(hub, served, namespace, labels=labels, fields=fields, limit=limit, page=page)
-    return Listing([hub.as_version(served, entry.obj) for entry in found.entries], found.revision, found.token)
+    made = await found(hub, served, namespace, labels=labels, fields=fields, limit=limit, page=page)
+    return Listing([hub.as_version(served, entry.obj) for entry in made.entries], made.revision, made.token)
 
 
 def check_fields(served: Served, selector: selectors.FieldSelector) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from trueup.apiserver.converting import Memory
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
@@ -42,23 +44,24 @@ async def update(hub: Hub, served: Served, namespace: str, name: str, obj: Objec
 
 
 async def change(
-    hub: Hub, served: Served, namespace: str, name: str, make: Change, write: Write, *, retry: bool = True
-) -> Object:
-    """Read, change, check, store; again when somebody else was quicker."""
+    hub: Hub, served: Served, namespace: str, name: str, make: Change, write: Write, *, retry: bool = True,
+    memory: Memory | None = None,
+) -> Object:  # fmt: skip
+    """Read, change, check, store; again when somebody else was quicker. ``memory``: knows what ``make`` asks for."""
     bucket = hub.store.bucket(served.storage)
     for _ in range(ATTEMPTS if retry else 1):
         entry = bucket.newest(namespace, name)
         if entry is None:
             raise not_found(served.resource.group_resource, name)
-        stored = hub.as_version(served, entry.obj)
-        new, settled = make(stored)
+        stored = await hub.converted(served, entry.obj)
+        new, settled = make(stored) if memory is None else await memory.settle(partial(make, stored))
         try:
             new = await _prepared(hub, served, stored, new, write, settled=settled)
-            if prepare.same_but_bookkeeping(new, stored):
+            if prepare.same_but_bookkeeping(new, stored) and not _elsewhere(hub, served, entry):
                 return stored
             if write.dry_run:
-                return new
-            return hub.as_version(served, (await _store(hub, served, entry, new)).obj)
+                return await hub.converted(served, await hub.to_store(served, new)) if served.converts else new
+            return await hub.converted(served, (await _store(hub, served, entry, new)).obj)
         except Stale as stale:
             if stale.current is None:
                 raise not_found(served.resource.group_resource, name) from None
@@ -67,8 +70,15 @@ async def change(
     raise conflict(served, name)
 
 
+def _elsewhere(hub: Hub, served: Served, entry: Entry) -> bool:
+    """Whether an object is stored in another version than new ones are: writing it as it is brings it there."""
+    return served.converts and not hub.is_stored_so(served, entry.obj)
+
+
 async def _store(hub: Hub, served: Served, entry: Entry, new: Object) -> Entry:
     """Write it, or let it go when its deletion only waited for its last finalizer."""
+    if served.converts:
+        new = await hub.to_store(served, new)
     meta, bucket = new["metadata"], hub.store.bucket(served.storage)
     held = served.strategy.held
     if meta.get("deletionTimestamp") and not meta.get("finalizers") and not (held is not None and held(new)):
@@ -84,7 +94,7 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
     if not settled and not hooked and _says_nothing_new(new, stored):
         return stored
     if not settled:  # what admission adds is nobody's
-        new = _tracked(hub, served, stored, new, write)
+        new = await _tracked(hub, served, stored, new, write)
     await hub.mutate(served, "UPDATE", new, stored, write)
     if hooked:
         new = _kept(served, stored, new, write)
@@ -131,18 +141,21 @@ def _kept(served: Served, stored: Object, new: Object, write: Write) -> Object:
     return new
 
 
-def _tracked(hub: Hub, served: Served, stored: Object, new: Object, write: Write) -> Object:
+async def _tracked(hub: Hub, served: Served, stored: Object, new: Object, write: Write) -> Object:
     """The wanted object with managed fields that say who wants it so."""
-    reset = () if write.subresource == "status" or not served.has_status else (_STATUS,)
-    return owners.track_update(
+    memory = hub.conversions.memory(served) if served.converts else None
+    track = partial(
+        owners.track_update,
         stored,
         new,
         served.shape,
         manager=write.manager,
         subresource=write.subresource,
         now=hub.now(),
-        reset=reset,
+        reset=() if write.subresource == "status" or not served.has_status else (_STATUS,),
+        versions=None if memory is None else memory.versions(),
     )
+    return track() if memory is None else await memory.settle(track)
 
 
 def _says_nothing_new(new: Object, stored: Object) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from trueup.apiserver.hub import Hub
@@ -84,11 +85,21 @@ class Watcher:
             self._over = True
             self._wake.set()
 
+    async def prime(self, revision: str, *, initial: bool = False) -> None:
+        """Make ready what ``past`` will look at, where a webhook has to be asked how it looks."""
+        if not self.served.converts:
+            return
+        stored = [entry.obj for *_, entry in self.bucket.scan(self.namespace)]
+        if not initial and revision.isdigit() and int(revision):
+            with suppress(Gone):
+                stored += _objects(self.bucket.since(int(revision)))
+        await self.hub.prepare(self.served, stored)
+
     def past(self, revision: str, *, initial: bool = False) -> list[Change]:
         """What comes before the first live change. Raises ``Expired`` when the revision is forgotten."""
         if initial or revision in ("", "0"):
             found = find(self.hub, self.served, self.namespace, labels=self.label_text, fields=self.field_text)
-            return [Change("ADDED", entry) for entry in found.entries]
+            return [Change("ADDED", self._shown(entry)) for entry in found.entries]
         if not revision.isdigit():
             raise BadRequest(f'invalid resource version "{revision}"')
         if int(revision) > self.hub.store.revision:  # of another life of this cluster: the client has to list again
@@ -102,12 +113,16 @@ class Watcher:
 
     async def changes(self, idle: float | None = None) -> AsyncGenerator[Change | None]:
         """Live changes; None every ``idle`` seconds (time for a bookmark)."""
-        loop = asyncio.get_running_loop()
+        loop, converts = asyncio.get_running_loop(), self.served.converts
         bell = loop.call_later(idle, self._ring) if idle is not None else None
         try:
             while True:
+                if converts:
+                    await self._ready()
                 while (change := self.next()) is not None:
                     yield change
+                    if converts:
+                        await self._ready()
                 if self._over:
                     return
                 if self._rang and idle is not None:
@@ -119,6 +134,18 @@ class Watcher:
         finally:
             if bell is not None:
                 bell.cancel()
+
+    async def _ready(self) -> None:
+        """The same for what has come since."""
+        if self._queue:
+            await self.hub.prepare(self.served, _objects(self._queue))
+
+    def _shown(self, entry: Entry) -> Entry:
+        """An entry as this watch shows it, where that takes more than a name."""
+        if not self.served.converts:
+            return entry
+        obj = self.hub.as_version(self.served, entry.obj)
+        return entry if obj is entry.obj else Entry(entry.revision, None, obj)
 
     def next(self) -> Change | None:
         """The next live change, when there is one already."""
@@ -135,19 +162,24 @@ class Watcher:
         self._wake.set()
 
     def _seen(self, event: Event) -> Change | None:
+        if self.served.converts:
+            return self._changed(event, self._shown(event.entry), event.before and self._shown(event.before))
         if self.labels is None and self.fields is None:
             return Change(event.type, event.entry, event)
-        now = event.type != "DELETED" and self._selects(event.entry.obj)
-        before = event.before is not None and self._selects(event.before.obj)
+        return self._changed(event, event.entry, event.before)
+
+    def _changed(self, event: Event, entry: Entry, last: Entry | None) -> Change | None:
+        """What an event, of an object as this watch shows it, is to its selection."""
+        same = event if entry is event.entry else None
+        now = event.type != "DELETED" and self._selects(entry.obj)
+        before = last is not None and self._selects(last.obj)
         if now and before:
-            return Change("MODIFIED", event.entry, event if event.type == "MODIFIED" else None)
+            return Change("MODIFIED", entry, same if event.type == "MODIFIED" else None)
         if now:
-            return Change("ADDED", event.entry, event if event.type == "ADDED" else None)
+            return Change("ADDED", entry, same if event.type == "ADDED" else None)
         if before and event.type == "DELETED":
-            return Change("DELETED", event.entry, event)
-        if before:
-            return Change("DELETED", _left(event))
-        return None
+            return Change("DELETED", entry, same)
+        return Change("DELETED", _left(event, last)) if before and last is not None else None
 
     def _selects(self, obj: Object) -> bool:
         if self.labels is not None and not self.labels.matches(obj["metadata"].get("labels")):
@@ -155,13 +187,15 @@ class Watcher:
         return self.fields is None or self.fields.matches(selected_form(self.served, obj))
 
 
-def _left(event: Event) -> Entry:
+def _left(event: Event, last: Entry) -> Entry:
     """An object that left a selection, as it last was in it, at the revision of its leaving."""
-    assert event.before is not None
-    last = event.before.obj
-    return Entry(
-        event.revision, None, {**last, "metadata": {**last["metadata"], "resourceVersion": str(event.revision)}}
-    )
+    meta = {**last.obj["metadata"], "resourceVersion": str(event.revision)}
+    return Entry(event.revision, None, {**last.obj, "metadata": meta})
+
+
+def _objects(events: Iterable[Event]) -> list[Object]:
+    """All that some events are about."""
+    return [entry.obj for event in events for entry in (event.entry, event.before) if entry is not None]
 
 
 def bookmark(served: Served, revision: int, *, initial_end: bool = False) -> Object:
