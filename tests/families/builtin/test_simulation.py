@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.families.builtin.stage import Stage, conditions, deployment, template
-from trueup.families.builtin.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NODE, POD
+from trueup.families.builtin.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, EVENT, NODE, POD
 from trueup.families.builtin.load import Seen, measured
 from trueup.families.builtin.logs import pod_logs
-from trueup.kube.names import Object
+from trueup.kube.names import Object, Ref
 from trueup.kube.problems import BadRequest
 
 
@@ -153,3 +153,27 @@ async def test_a_rollout_that_never_gets_ready_misses_its_deadline() -> None:
         found = await stage.until(DEPLOYMENT, "web", lambda one: conditions(one).get("Progressing") == "False")
         (reason,) = [c["reason"] for c in found["status"]["conditions"] if c["type"] == "Progressing"]
     assert reason == "ProgressDeadlineExceeded"
+
+
+async def test_a_pods_life_is_told_in_events() -> None:
+    """By the scheduler and the kubelet, as its description shows it; of a crowd that starts at once not of each."""
+    async with Stage() as stage:
+        await stage.create(_pod({}))
+        await stage.until(POD, "p", lambda one: conditions(one).get("Ready") == "True")
+        await stage.client.delete(Ref(POD, "default", "p"))
+        await stage.until(POD, "p", lambda one: one is None)
+        said = [one for one in await stage.list(EVENT) if one["involvedObject"]["kind"] == "Pod"]
+        await stage.create(deployment(replicas=100))
+        await stage.until(DEPLOYMENT, "web", lambda one: (one.get("status") or {}).get("availableReplicas") == 100)
+        await stage.pause(1)
+        crowd = [one for one in await stage.list(EVENT) if one["reason"] == "Started"]
+
+    assert [(one["source"]["component"], one["reason"], one["message"]) for one in said] == [
+        ("default-scheduler", "Scheduled", "Successfully assigned default/p to simulated-0"),
+        ("kubelet", "Pulled", 'Container image "web:1" already present on machine and can be accessed by the pod'),
+        ("kubelet", "Created", "Container created"),
+        ("kubelet", "Started", "Container started"),
+        ("kubelet", "Killing", "Stopping container main"),
+    ]
+    assert said[1]["involvedObject"]["fieldPath"] == "spec.containers{main}"
+    assert 40 < len(crowd) < 80

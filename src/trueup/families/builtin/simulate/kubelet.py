@@ -15,8 +15,9 @@ from trueup.families.builtin.simulate.steering import course
 from trueup.families.builtin.tools import condition, remove, seconds, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
-from trueup.kube.objects import meta
+from trueup.kube.objects import meta, uid
 
+_NAME = "kubelet"
 _STOP = 1.2
 """Seconds that containers take to end once they are told to."""
 
@@ -29,6 +30,7 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     if meta(pod).get("deletionTimestamp"):
         left = _stops_in(pod, tools.clock.now())
         if left > 0:
+            _stopping(tools, pod)
             return Result(after=left)
         if meta(pod).get("deletionGracePeriodSeconds") or not meta(pod).get("finalizers"):
             await remove(tools, pod, propagation=None, grace=0)
@@ -51,6 +53,7 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     if status is not None:
         await write_status(tools, pod, status, manager="kubelet")
         _tell(tools, pod, status)
+        _started(tools, pod, status)
     return Result(after=after)
 
 
@@ -79,14 +82,43 @@ def _bound_at(pod: Object) -> float:
     return seconds(waited.get("lastTransitionTime")) or seconds(meta(pod).get("creationTimestamp"))
 
 
+def _stopping(tools: Tools, pod: Object) -> None:
+    news = scheduler(tools).news
+    if news.tells(uid(pod), tools.clock.now()) and news.first(uid(pod)):
+        for one in pod["spec"]["containers"]:
+            path = f"spec.containers{{{one['name']}}}"
+            text = f"Stopping container {one['name']}"
+            tools.events.record(pod, "Normal", "Killing", text, component=_NAME, field_path=path)
+
+
+def _started(tools: Tools, pod: Object, status: Object) -> None:
+    """What a pod's description shows of containers that begin to run. Source: kubelet ``kuberuntime_container.go``."""
+    if not scheduler(tools).news.tells(uid(pod), tools.clock.now()):
+        return
+    for field, where in (("initContainerStatuses", "initContainers"), ("containerStatuses", "containers")):
+        before = {one["name"]: one.get("containerID") for one in (pod.get("status") or {}).get(field) or ()}
+        for one in status.get(field) or ():
+            ran = (one.get("state") or {}).keys() & {"running", "terminated"}
+            if not ran or not one.get("containerID") or before.get(one["name"]) == one["containerID"]:
+                continue
+            path = f"spec.{where}{{{one['name']}}}"
+            pulled = f'Container image "{one["image"]}" already present on machine and can be accessed by the pod'
+            for reason, text in (
+                ("Pulled", pulled),
+                ("Created", "Container created"),
+                ("Started", "Container started"),
+            ):
+                tools.events.record(pod, "Normal", reason, text, component=_NAME, field_path=path)
+
+
 def _tell(tools: Tools, pod: Object, status: Object) -> None:
     """Events for what goes wrong; a thousand pods that start well are no news."""
     for one in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         waiting = (one.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") == "CrashLoopBackOff":
-            tools.events.record(pod, "Warning", "BackOff", str(waiting.get("message")))
+            tools.events.record(pod, "Warning", "BackOff", str(waiting.get("message")), component=_NAME)
         elif waiting.get("reason") == "ImagePullBackOff":
-            tools.events.record(pod, "Warning", "Failed", str(waiting.get("message")))
+            tools.events.record(pod, "Warning", "Failed", str(waiting.get("message")), component=_NAME)
 
 
 CONTROLLER = Controller("simulated-kubelet", POD, reconcile, watches=(Watch(NODE),), workers=16)

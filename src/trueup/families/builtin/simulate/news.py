@@ -18,6 +18,7 @@ class News:
     def __init__(self) -> None:
         self._tokens, self._since = _BURST, 0.0
         self._told: OrderedDict[str, bool] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
     def tells(self, uid: str, moment: float) -> bool:
         """The same answer for one pod for as long as it matters."""
@@ -30,3 +31,12 @@ class News:
             if len(self._told) > _REMEMBERED:
                 self._told.popitem(last=False)
         return known
+
+    def first(self, uid: str) -> bool:
+        """Whether it is the first time that a pod's end is to be told."""
+        if uid in self._ended:
+            return False
+        self._ended[uid] = None
+        if len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
+        return True
