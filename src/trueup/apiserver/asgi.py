@@ -69,7 +69,7 @@ class Application:
         if record is not None:
             response = record.answered(response)
         if isinstance(response.body, bytes):
-            await _send(response, response.body, headers, send)
+            await _send(response, response.body, headers, send, bare=scope["method"] == "HEAD")
             return
         try:
             await self._long(_stream(response, response.body, _opening(scope, response), receive, send))
@@ -198,14 +198,15 @@ def _own_headers(response: Response) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-async def _send(response: Response, body: bytes, asked: Mapping[str, str], send: Send) -> None:
+async def _send(response: Response, body: bytes, asked: Mapping[str, str], send: Send, *, bare: bool) -> None:
+    """``bare``: the headers alone are wanted; HTTP/2 breaks off an answer to HEAD that has a body."""
     headers = _own_headers(response)
     if len(body) >= _GZIP_FROM and "gzip" in asked.get("accept-encoding", ""):
         body = await asyncio.to_thread(gzip.compress, body, 1)
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"" if bare else body})
 
 
 def _opening(scope: Mapping[str, Any], response: Response) -> bytes:

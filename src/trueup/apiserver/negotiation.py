@@ -86,7 +86,7 @@ def _negotiated(accept: str, offer: Offer) -> Form:
     if offer.routes and not _routed(accept, offer.routes):
         produced = ", ".join(offer.routes)
         raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {produced}", details={})
-    for clause in _clauses(accept):
+    for clause in clauses(accept):
         for known in MEDIA:
             if clause.media in (known, "application/*", "*/*"):
                 form = _met(known, clause.parameters, offer)
@@ -120,7 +120,7 @@ def _met(media: str, parameters: Mapping[str, str], offer: Offer) -> Form | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Clause:
+class Clause:
     """A media range with its parameters."""
 
     type: str
@@ -132,16 +132,16 @@ class _Clause:
     def media(self) -> str:
         return f"{self.type}/{self.below}"
 
-    def before(self, other: _Clause) -> bool:
+    def before(self, other: Clause) -> bool:
         """Whether it is wanted more. No order: of two, each may come before the other."""
         if self.quality > other.quality:
             return True
         return (self.type != "*" and other.type == "*") or (self.below != "*" and other.below == "*")
 
 
-def _clauses(accept: str) -> list[_Clause]:
+def clauses(accept: str) -> list[Clause]:
     """The clauses, the most wanted first, as goautoneg's sorting of a few puts them."""
-    out: list[_Clause] = []
+    out: list[Clause] = []
     for part in accept.split(","):
         clause = _clause(part.strip(" "))
         if clause is None:
@@ -153,7 +153,7 @@ def _clauses(accept: str) -> list[_Clause]:
     return out
 
 
-def _clause(text: str) -> _Clause | None:
+def _clause(text: str) -> Clause | None:
     head, *rest = text.split(";")
     type_, _, below = head.partition("/")
     type_, below = type_.strip(" "), below.strip(" ")
@@ -169,4 +169,4 @@ def _clause(text: str) -> _Clause | None:
         quality = float(parameters.pop("q", "1"))
     except ValueError:
         quality = 0.0
-    return _Clause(type_, below, quality, parameters)
+    return Clause(type_, below, quality, parameters)

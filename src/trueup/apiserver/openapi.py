@@ -11,13 +11,14 @@ from typing import Any
 
 import orjson
 
-from trueup.apiserver import openapi_protobuf
+from trueup.apiserver import openapi_protobuf, openapi_protobuf_v3
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.hub import Hub
+from trueup.apiserver.negotiation import JSON, clauses
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Request, Response
 from trueup.kube.names import Object
-from trueup.kube.problems import NotAcceptable, NotFound
+from trueup.kube.problems import NotFound
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _LIKE = "io.k8s.api.core.v1.ConfigMap"
@@ -32,6 +33,7 @@ _ALTERNATIVES = {
 """Scalars of more than one type; OpenAPI v3 can say so."""
 
 
+_UNACCEPTABLE = Response(406, b"", "text/plain; charset=utf-8", headers={"vary": "Accept"})
 _OPTIONS = ("DeleteOptions", "Status", "Patch", "WatchEvent")
 _DISCOVERY = ("APIGroup", "APIGroupList", "APIResourceList", "APIVersions")
 
@@ -59,19 +61,27 @@ class OpenApi:
             return Response(200, orjson.dumps({"paths": paths}))
         if rest not in groups:
             raise NotFound("the server could not find the requested resource")
-        accept = request.headers.get("accept", "")
-        if "protobuf" in accept and "json" not in accept:
-            raise NotAcceptable("only application/json is published")
+        media = _first(request, openapi_protobuf_v3.MEDIA_TYPE)
+        if not media:
+            return _UNACCEPTABLE
         etag = self._hash(rest, groups[rest])
         headers = {"etag": f'"{etag}"', "vary": "Accept"}
         if etag in request.headers.get("if-none-match", ""):
             return Response(304, b"", headers=headers)
+        if media != JSON:
+            body = self._cached(
+                f"{rest} protobuf", etag, lambda: openapi_protobuf_v3.document(self._v3(rest, groups[rest]))
+            )
+            return Response(200, body, media, headers=headers)
         body = self._cached(rest, etag, lambda: orjson.dumps(self._v3(rest, groups[rest])))
         return Response(200, body, headers=headers)
 
     async def v2(self, request: Request) -> Response:
         """JSON, or the protobuf that kubectl and Argo CD ask for."""
-        if "proto-openapi.spec.v2" in request.headers.get("accept", "").partition(",")[0]:
+        media = _first(request, openapi_protobuf.MEDIA_TYPE)
+        if not media:
+            return _UNACCEPTABLE
+        if media != JSON:
             body = self._cached("v2 protobuf", self._generation, lambda: openapi_protobuf.document(self._v2()))
             return Response(200, body, openapi_protobuf.MEDIA_TYPE)
         return Response(200, self._cached("v2", self._generation, lambda: orjson.dumps(self._v2())))
@@ -226,6 +236,22 @@ class OpenApi:
             rest = {k: v for k, v in value.items() if k != "$ref"}
             return {**rest, **_reference(lead, name)}
         return {key: self._moved(item, schemas, lead) for key, item in value.items()}
+
+
+def _first(request: Request, protobuf: str) -> str:
+    """JSON or protobuf, whichever the client names first; empty when neither is accepted.
+
+    Source: kube-openapi ``handler`` and ``handler3``; the protobuf's name with an ``@`` is its older one.
+    """
+    accept = request.headers.get("accept", "")
+    if not accept:
+        return JSON
+    for clause in clauses(accept):
+        if clause.media in (JSON, "application/*", "*/*"):
+            return JSON
+        if clause.media in (protobuf, protobuf.replace(".v1.0", "@v1.0")):
+            return protobuf
+    return ""
 
 
 def _reference(lead: str, name: str) -> Object:

@@ -143,3 +143,36 @@ async def test_v2_as_protobuf_says_what_its_json_says(hub: Hub) -> None:
     extensions = [dict(fields(content)) for number, content in fields(config) if number == 31]
     kinds = next(each[2] for each in extensions if each[1] == b"x-kubernetes-group-version-kind")
     assert dict(fields(kinds))[2] == b'[{"group":"","kind":"ConfigMap","version":"v1"}]\n'
+
+
+async def test_v3_as_protobuf_says_what_its_json_says(hub: Hub) -> None:
+    """Each schema under its name, with its properties in their order."""
+    asking = Asking(hub)
+    media = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf"
+    packed, plain = [await asking.get("/openapi/v3/apis/apps/v1", accept=a) for a in (media, "application/json")]
+
+    def named(data: bytes) -> dict[str, bytes]:
+        """The entries of a map of schemas."""
+        pairs = (dict(fields(entry)) for number, entry in fields(data) if number == 1)
+        return {pair[1].decode(): pair[2] for pair in pairs}
+
+    assert packed.headers["content-type"] == media
+    assert (packed.headers["etag"], packed.headers["vary"]) == (plain.headers["etag"], "Accept")
+    components = dict(fields(dict(fields(packed.body))[5]))
+    found = named(components[1])
+    wanted = plain.json["components"]["schemas"]
+    assert list(found) == list(wanted)
+    spec = dict(fields(dict(fields(found["io.k8s.api.apps.v1.DeploymentSpec"]))[1]))
+    assert list(named(spec[31])) == list(wanted["io.k8s.api.apps.v1.DeploymentSpec"]["properties"])
+
+
+@pytest.mark.parametrize("path", ["/openapi/v2", "/openapi/v3/apis/apps/v1"])
+async def test_documents_come_as_json_or_protobuf_alone(hub: Hub, path: str) -> None:
+    """Whoever reads neither gets nothing."""
+    assert (await Asking(hub).get(path, accept="text/html")).status == 406
+
+
+async def test_the_head_of_a_document_is_sent_without_it(hub: Hub) -> None:
+    """Its size is told."""
+    answer = await Asking(hub).send("HEAD", "/openapi/v3/apis/apps/v1")
+    assert (answer.status, answer.body, int(answer.headers["content-length"]) > 1000) == (200, b"", True)
