@@ -113,6 +113,24 @@ async def test_a_kubelet_says_which_generation_it_acts_on() -> None:
     assert {one["observedGeneration"] for one in second["status"]["conditions"]} == {2}
 
 
+async def test_an_ephemeral_container_joins_a_running_pod() -> None:
+    """It runs until the pod goes, or ends as its command tells; the others are not restarted."""
+    async with Stage() as stage:
+        await stage.create(_pod())
+        first = await stage.until(POD, "p", lambda one: one["status"].get("phase") == "Running")
+        debuggers = [
+            {"name": name, "image": "busybox", "command": command, "terminationMessagePolicy": "File"}
+            for name, command in (("shell", ["sh"]), ("check", ["false"]))
+        ]
+        changed = {**first, "spec": {**first["spec"], "ephemeralContainers": debuggers}}
+        await stage.client.update(changed, subresource="ephemeralcontainers")
+        found = await stage.until(POD, "p", lambda one: one["status"].get("ephemeralContainerStatuses"))
+    shell, check = found["status"]["ephemeralContainerStatuses"]
+    assert "running" in shell["state"]
+    assert check["state"]["terminated"]["exitCode"] == 1
+    assert found["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
 def _ports() -> list[Object]:
     return [{**_container("serve"), "ports": [{"containerPort": 80, "hostPort": 8080}]}]
 

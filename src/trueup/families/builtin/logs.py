@@ -12,7 +12,11 @@ from trueup.kube.problems import BadRequest
 from trueup.kube.query import flag
 from trueup.timing.rfc3339 import parse_time
 
-_KINDS = (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses"))
+_KINDS = (
+    ("initContainers", "initContainerStatuses"),
+    ("containers", "containerStatuses"),
+    ("ephemeralContainers", "ephemeralContainerStatuses"),
+)
 
 
 def log_lines(spec: Mapping[str, Any], state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from trueup.families.builtin.simulate.script import outcome
 from trueup.families.builtin.simulate.steering import Course, course
 from trueup.families.builtin.tools import condition, seconds, with_condition
 from trueup.kube.names import Object
@@ -97,9 +98,11 @@ def _next(pod: Object, bound: float, moment: float) -> tuple[Object | None, floa
 
 
 def _changed(pod: Object, moment: float) -> Object | None:
-    """Its spec is another one: the kubelet has seen that, and containers of another image start anew."""
+    """Its spec is another one: the kubelet has seen that, containers of another image start anew, debuggers join them."""
     status, generation = pod.get("status") or {}, meta(pod).get("generation")
-    if not generation or status.get("observedGeneration") == generation or not status.get("containerStatuses"):
+    new = _debuggers(pod, moment)
+    seen = not generation or status.get("observedGeneration") == generation
+    if (seen and not new) or not status.get("containerStatuses"):
         return None
     images = {spec["name"]: spec.get("image") for spec in pod["spec"]["containers"]}
     containers = []
@@ -113,8 +116,29 @@ def _changed(pod: Object, moment: float) -> Object | None:
         more = {"ready": one.get("ready"), "started": True, "restartCount": int(one.get("restartCount") or 0) + 1}
         state = {"running": {"startedAt": format_time(moment)}}
         containers.append(_container({**one, "image": wanted}, state, pod, lastState=last, **more))
-    conditions = [{**one, "observedGeneration": generation} for one in status.get("conditions") or ()]
-    return {**status, "containerStatuses": containers, "conditions": conditions}
+    out = {**status, "containerStatuses": containers}
+    if new:
+        out["ephemeralContainerStatuses"] = [*(status.get("ephemeralContainerStatuses") or ()), *new]
+    if generation:
+        out["conditions"] = [{**one, "observedGeneration": generation} for one in status.get("conditions") or ()]
+    return out
+
+
+def _debuggers(pod: Object, moment: float) -> list[Object]:
+    """Ephemeral containers that nobody has started yet: they run until the pod goes, or end as their command tells."""
+    known = {one["name"] for one in (pod.get("status") or {}).get("ephemeralContainerStatuses") or ()}
+    out, stamp = [], format_time(moment)
+    for spec in pod["spec"].get("ephemeralContainers") or ():
+        if spec["name"] not in known:
+            end = outcome(spec, pod)
+            over = end is not None and not end.after
+            state = (
+                {"terminated": _terminated(end.code, stamp, stamp)}
+                if end and over
+                else {"running": {"startedAt": stamp}}
+            )
+            out.append(_container(spec, state, pod, started=not over))
+    return out
 
 
 def _look(how: Course, moment: float, bound: float, is_ready: bool) -> float | None:
