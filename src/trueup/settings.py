@@ -54,6 +54,8 @@ class Settings:
     metrics: tuple[str, int] | None = None
     """Where metrics and probes answer; None: nowhere."""
     audit: AuditSettings | None = None
+    client_ca: Path | None = None
+    """Whose client certificates the API server believes, in PEM; None: those that the cluster itself signed."""
 
 
 def parse_listen(text: str) -> tuple[str, int]:

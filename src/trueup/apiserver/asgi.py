@@ -13,6 +13,7 @@ from trueup.apiserver import answers, resources
 from trueup.apiserver.attributes import attributes_of
 from trueup.apiserver.audit.recorder import Audit, Record
 from trueup.apiserver.auth import Authenticator
+from trueup.apiserver.client_certificates import Bearer
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.path import Target, parse
 from trueup.apiserver.rbac import Attributes, Authorizer
@@ -108,11 +109,12 @@ class Application:
     ) -> Response:
         query = _query(scope)
         target = parse(path)
+        bearer = scope.get("bearer")
         if record is None:
-            real = self.authenticator.authenticate(headers)
+            real = self.authenticator.authenticate(headers, bearer)
         else:
             wanted = attributes_of(scope["method"], path, query, target)
-            real = self._told(record, headers, wanted, target)
+            real = self._told(record, headers, bearer, wanted, target)
         user = self.authorizer.impersonated(real, headers)
         if isinstance(body, TooLarge):
             raise body
@@ -127,10 +129,17 @@ class Application:
             return NOWHERE
         return await route(request)
 
-    def _told(self, record: Record, headers: Mapping[str, str], wanted: Attributes, target: Target | None) -> User:
+    def _told(
+        self,
+        record: Record,
+        headers: Mapping[str, str],
+        bearer: Bearer | None,
+        wanted: Attributes,
+        target: Target | None,
+    ) -> User:
         """Who asks, which the audit log hears of either way."""
         try:
-            user = self.authenticator.authenticate(headers)
+            user = self.authenticator.authenticate(headers, bearer)
         except Unauthorized:
             record.received(None, wanted, target)
             raise

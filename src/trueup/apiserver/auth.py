@@ -1,4 +1,5 @@
-"""Who is it: bearer tokens and service-account tokens. Nobody is anonymous. Called by `asgi` on every request.
+"""Who is it: client certificates, bearer tokens and service-account tokens. Nobody is anonymous. Called by `asgi` on every
+request.
 
 Source: Kubernetes documentation, "Authenticating"; TokenRequest (authentication.k8s.io/v1).
 """
@@ -6,22 +7,31 @@ Source: Kubernetes documentation, "Authenticating"; TokenRequest (authentication
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trueup.apiserver.client_certificates import Bearer
 from trueup.apiserver.tokens import AUDIENCES, ISSUER, TokenProblem, Tokens
 from trueup.apiserver.users import User
 from trueup.kube.problems import Unauthorized
 
+_log = logging.getLogger("trueup.apiserver")
+
 
 class Authenticator:
-    """Bearer tokens: those of the state folder, then service accounts'."""
+    """A connection's certificate, then bearer tokens: those of the state folder, then service accounts'."""
 
     def __init__(self, static: Mapping[str, User], tokens: Tokens | None, now: Any) -> None:
         self._static, self._tokens, self._now = dict(static), tokens, now
 
-    def authenticate(self, headers: Mapping[str, str]) -> User:
-        """The user of a request. Raises ``Unauthorized``."""
+    def authenticate(self, headers: Mapping[str, str], bearer: Bearer | None = None) -> User:
+        """The user of a request. Raises ``Unauthorized``; why a certificate proves nothing is for the log alone."""
+        if bearer is not None:
+            problem = bearer.wrong(self._now())
+            if bearer.user is not None and not problem:
+                return bearer.user
+            _log.info("a client certificate proves nothing: %s", problem)
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
             user = self.user(token.strip())

@@ -79,7 +79,11 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
     application.audit = _audit(settings.audit, hub) if settings.audit is not None else None
     Discovery(hub).add_to(application)
     OpenApi(hub).add_to(application)
-    server = await serve(application, settings.host, settings.port, keys.certificate, keys.key)
+    trusted = (settings.client_ca or keys.ca).read_bytes()
+    try:
+        server = await serve(application, settings.host, settings.port, keys.certificate, keys.key, trusted)
+    except ValueError as problem:
+        raise OSError(f"{settings.client_ca or keys.ca} holds no certificates: {problem}") from None
     try:
         hub.beside.append(
             asyncio.create_task(Signing(hub, keys.ca.read_bytes(), keys.ca_key).run(), name="signing certificates")

@@ -17,6 +17,15 @@ from trueup.cli.output import LogFormat, log_format, paint
 from trueup.cli.wait import wait_for_all
 from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, AuditSettings, Settings, parse_listen, parse_mapping
 
+client_ca_option = click.option(
+    "--client-ca-file",
+    "client_ca",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+    default=None,
+    metavar="FILE",
+    help="Whose client certificates are believed; those that the cluster signed itself when not given.",
+)
+
 
 @click.command()
 @click.argument("source", required=False, default="")
@@ -51,13 +60,14 @@ from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, AuditSettings, Settin
 @click.option("--timeout", type=float, default=300, show_default=True, help="Seconds that --wait may take.")
 @click.option("--detach", is_flag=True, help="Go on in the background; `trueup down` stops it.")
 @click.option("--memory", is_flag=True, help="Keep nothing on disk.")
+@client_ca_option
 @audit_options
 @log_format
 @click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
 def up(
     source: str, path: str, mapping: tuple[str, ...], state: Path, listen: str, kubernetes_version: str,
-    wait: bool, timeout: float, detach: bool, memory: bool, audit: AuditSettings | None, log_format: LogFormat,
-    verbose: bool,
+    wait: bool, timeout: float, detach: bool, memory: bool, client_ca: Path | None, audit: AuditSettings | None,
+    log_format: LogFormat, verbose: bool,
 ) -> None:  # fmt: skip
     """Start a cluster of its own and keep it true to SOURCE.
 
@@ -66,7 +76,7 @@ def up(
     if detach and memory:
         raise click.UsageError("--detach keeps its state on disk: leave out --memory")
     settings = read_settings(source, path, mapping, None if memory else state, listen, kubernetes_version)
-    settings = replace(settings, audit=audit)
+    settings = replace(settings, audit=audit, client_ca=client_ca)
     code = _detached(state, wait, timeout) if detach else asyncio.run(_up(settings, wait, timeout, log_format, verbose))
     if code:
         raise click.exceptions.Exit(code)
