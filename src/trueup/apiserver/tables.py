@@ -32,6 +32,10 @@ def table(
     """A ``meta.k8s.io/v1`` Table. ``columns``: other ones than the kind's, for what is a part of it."""
     columns = columns_of(served) if columns is None else columns
     rows = []
+    if (
+        served.storage == "flowschemas.flowcontrol.apiserver.k8s.io"
+    ):  # the one kind that is printed in an order of its own
+        objects = sorted(objects, key=lambda obj: (obj["spec"].get("matchingPrecedence") or 0, obj["metadata"]["name"]))
     for obj in objects:
         row: Object = {"cells": [column.cell(obj, now) for column in columns]}
         if include == "Metadata":

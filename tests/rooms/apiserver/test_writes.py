@@ -1,6 +1,7 @@
 """Create, update, patch and apply: what is filled in, kept, counted, refused and owned."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.kube.names import Object
 from trueup.kube.problems import AlreadyExists, BadRequest, Conflict, Forbidden, Invalid, NotFound
+from trueup.ports import PatchType
 
 
 def owners(obj: Object) -> list[tuple[str, str, str]]:
@@ -496,3 +498,37 @@ async def test_a_map_kept_by_nobody_is_not_found(client: InProcessClient) -> Non
         await client.get(ref("a", MAP))
 
     assert refused.value.details == {"name": "a", "kind": "configmaps"}
+
+
+TYPED = [
+    ({"spec": {"replicas": "x"}}, "map[spec:map[replicas:x]]", "unrecognized type: int32"),
+    ({"spec": {"replicas": 1.5}}, "map[spec:map[replicas:1.5]]", "cannot convert float64 to int32"),
+    ({"metadata": {"labels": {"a": 1}}}, "map[metadata:map[labels:map[a:1]]]", "cannot convert int64 to string"),
+    ({"metadata": {"labels": "x"}}, "map[metadata:map[labels:x]]", "cannot restore map from string"),
+    ({"spec": {"template": "x"}}, "map[spec:map[template:x]]", "cannot restore struct from: string"),
+]
+
+
+@pytest.mark.parametrize(("patch", "shown", "text"), TYPED)
+async def test_strategic_patches_of_wrong_types(client: InProcessClient, patch: Object, shown: str, text: str) -> None:
+    """The patch is shown as Go prints it, and what Go could not convert is said in its words."""
+    await client.create(deployment("web"))
+
+    with pytest.raises(Invalid, match=re.escape(f'patch: Invalid value: "{shown}": {text}')):
+        await client.patch(ref("web", DEPLOYMENT), patch, "strategic")
+
+
+@pytest.mark.parametrize(
+    ("body", "how", "text"),
+    [
+        ({"op": "add"}, "json", "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"),
+        ("text", "strategic", "json: cannot unmarshal string into Go value of type map[string]interface {}"),
+        ([], "strategic", "json: cannot unmarshal array into Go value of type map[string]interface {}"),
+    ],
+)  # fmt: skip
+async def test_patches_of_no_such_form(client: InProcessClient, body: Any, how: PatchType, text: str) -> None:
+    """What is no patch of its type is told from what does not fit."""
+    await client.create(deployment("web"))
+
+    with pytest.raises(BadRequest, match=f"^{re.escape(text)}$"):
+        await client.patch(ref("web", DEPLOYMENT), body, how)

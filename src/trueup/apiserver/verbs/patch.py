@@ -35,6 +35,8 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
         )
 
+    _check_form(body, how)
+
     def patched(stored: Object) -> tuple[Object, bool]:
         try:
             if how == "json":
@@ -54,10 +56,23 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         try:
             prepare.decode(served, new, write)
         except prepare.Unreadable as problem:
-            raise _unreadable(go_text(body) if how == "strategic" else _sorted(whole), problem.text) from None
+            if how == "strategic":
+                raise _unreadable(go_text(body), problem.converted) from None
+            raise _unreadable(_sorted(whole), problem.text) from None
         return new, False
 
     return await change(hub, served, namespace, name, patched, write, retry=True)
+
+
+def _check_form(body: Any, how: PatchType) -> None:
+    """Patches are read into Go types first, whose words these are."""
+    got = {str: "string", bool: "bool", list: "array", dict: "object"}.get(type(body), "number")
+    if how == "json" and not isinstance(body, list) and body is not None:
+        raise BadRequest(
+            f"error decoding patch: json: cannot unmarshal {got} into Go value of type []handlers.jsonPatchOp"
+        )
+    if how == "strategic" and not isinstance(body, dict) and body is not None:
+        raise BadRequest(f"json: cannot unmarshal {got} into Go value of type map[string]interface {{}}")
 
 
 def _unreadable(value: str, text: str) -> Invalid:

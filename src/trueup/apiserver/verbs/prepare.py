@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from trueup.apiserver.request import Write
 from trueup.kube import validation
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Invalid
-from trueup.kube.reading import Struct, WrongType, metadata_struct
+from trueup.kube.reading import Fraction, Struct, WrongType, metadata_struct
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
 
 
@@ -66,15 +67,35 @@ def identify(served: Served, obj: Object, namespace: str, name: str = "") -> Non
 
 
 class Unreadable(BadRequest):
-    """Strictly read, the body has fields that it may not have. ``text`` says which.
+    """The body has fields that it may not have, or of another type. ``text`` says which, ``converted`` so of a value in memory.
 
     Source: apiserver ``transformDecodeError``.
     """
 
-    def __init__(self, served: Served, text: str) -> None:
+    def __init__(self, served: Served, text: str, converted: str = "") -> None:
         kind = served.kind
         super().__init__(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {text}')
-        self.text = text
+        self.text, self.converted = text, converted or text
+
+
+_WRONG = re.compile(r"json: cannot unmarshal (\w+).* into Go .* of type (\S+)")
+_KINDS = {"array": "slice", "number": "int64", "object": "map"}
+
+
+def converting(wrong: WrongType) -> str:
+    """How Go says of a wrong type where the object is read already. Source: apimachinery ``runtime/converter.go``."""
+    if isinstance(wrong, Fraction):
+        return wrong.converting
+    found = _WRONG.fullmatch(str(wrong))
+    if found is None:
+        return str(wrong)
+    got, wanted = _KINDS.get(found[1], found[1]), found[2]
+    for start, name in (("[]", "slice"), ("map[", "map")):
+        if wanted.startswith(start):
+            return f"cannot restore {name} from {got}"
+    if "." in wanted:
+        return f"cannot restore struct from: {got}"
+    return f"cannot convert {got} to string" if (got, wanted) == ("int64", "string") else f"unrecognized type: {wanted}"
 
 
 def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False) -> None:
@@ -107,10 +128,7 @@ def _read(served: Served, struct: Struct, obj: Object) -> list[str]:
     try:
         struct.check(obj, lambda holder, name, path: found.append((holder, name, path)))
     except WrongType as wrong:
-        kind = served.kind
-        raise BadRequest(
-            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {wrong}'
-        ) from None
+        raise Unreadable(served, str(wrong), converting(wrong)) from None
     for holder, name, _ in found:
         del holder[name]
     return [path for _, _, path in found]
