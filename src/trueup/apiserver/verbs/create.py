@@ -33,7 +33,13 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
     prepare.default(served, obj)
     if own:  # what admission adds is nobody's
         obj = owners.track_update(
-            None, obj, served.shape, manager=write.manager, now=hub.now(), subresource=write.subresource
+            None,
+            obj,
+            served.shape,
+            manager=write.manager,
+            now=hub.now(),
+            subresource=write.subresource,
+            reset=(prepare.STATUS,) if served.has_status else (),
         )
     try:
         await hub.mutate(served, "CREATE", obj, None, write)

@@ -11,6 +11,7 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
+from trueup.apiserver.verbs.prepare import STATUS
 from trueup.apiserver.verbs.update import change, conflict
 from trueup.kube.names import Object
 from trueup.kube.problems import AlreadyExists, ApiProblem, BadRequest, Cause, Invalid, UnsupportedMediaType, not_found
@@ -21,8 +22,6 @@ from trueup.merge.jsonpatch import PatchProblem, json_patch, merge_patch
 from trueup.merge.strategic import go_text, strategic_merge
 from trueup.merge.typed import first_problem, title
 from trueup.ports import PatchType
-
-_STATUS: FieldSet = {"f:status": {}}
 
 
 async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, how: PatchType, write: Write) -> Object:
@@ -183,4 +182,4 @@ def _decode(served: Served, applied: Object, write: Write) -> None:
 def _reset(served: Served, write: Write) -> tuple[FieldSet, ...]:
     if write.subresource == "status":
         return ()
-    return (_STATUS,) if served.has_status else ()
+    return (STATUS,) if served.has_status else ()

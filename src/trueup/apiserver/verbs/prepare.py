@@ -17,6 +17,10 @@ from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Invalid
 from trueup.kube.reading import Fraction, Struct, WrongType, metadata_struct
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
+from trueup.merge.fields import FieldSet
+
+STATUS: FieldSet = {"f:status": {}}
+"""What nobody owns who writes to an object itself and not to its status, where that is written by itself."""
 
 
 def copy(value: Any) -> Any:

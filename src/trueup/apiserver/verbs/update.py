@@ -10,14 +10,13 @@ from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
+from trueup.apiserver.verbs.prepare import STATUS
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause, Conflict, NotFound, not_found
 from trueup.merge import owners
-from trueup.merge.fields import FieldSet
 from trueup.store.state import Entry, Stale
 
 ATTEMPTS = 8
-_STATUS: FieldSet = {"f:status": {}}
 _KEPT = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 """Metadata that only the server writes."""
 
@@ -152,7 +151,7 @@ async def _tracked(hub: Hub, served: Served, stored: Object, new: Object, write:
         manager=write.manager,
         subresource=write.subresource,
         now=hub.now(),
-        reset=() if write.subresource == "status" or not served.has_status else (_STATUS,),
+        reset=() if write.subresource == "status" or not served.has_status else (STATUS,),
         versions=None if memory is None else memory.versions(),
     )
     return track() if memory is None else await memory.settle(track)
