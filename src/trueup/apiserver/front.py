@@ -25,8 +25,6 @@ FLUSH = 30.0
 """Seconds that what is left to send may take once one side has ended."""
 _PIECE = 1 << 16
 _RECORD = 1 << 14
-_BUFFER = memoryview(bytearray(_PIECE))
-"""What was read last, by whichever connection: it is dealt with before anything else is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +76,8 @@ class Front:
         self.peers: dict[str, Peer] = {}
         """By the port that their connection inside comes from, as the engine writes it."""
         self.open: set[Outside] = set()
+        self.buffer = memoryview(bytearray(_PIECE))
+        """What was read last, by whichever connection: it is dealt with before anything else is read."""
 
     def connection(self) -> Outside:
         """One from outside."""
@@ -92,11 +92,12 @@ class Front:
 class Outside(asyncio.BufferedProtocol):
     """A client's connection."""
 
-    __slots__ = ("_bearer", "_begun", "_front", "_inside", "_late", "_out", "_shaken", "_tls", "_waiting")
+    __slots__ = ("_bearer", "_begun", "_buffer", "_front", "_inside", "_late", "_out", "_shaken", "_tls", "_waiting")
     _out: asyncio.Transport
 
     def __init__(self, front: Front) -> None:
         self._front = front
+        self._buffer = front.buffer
         self._tls = SSL.Connection(front.tls, None)
         self._tls.set_accept_state()
         self._shaken = self._begun = False
@@ -117,11 +118,11 @@ class Outside(asyncio.BufferedProtocol):
         self._late = asyncio.get_running_loop().call_later(HANDSHAKE, transport.abort)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return _BUFFER
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         try:
-            self._tls.bio_write(_BUFFER[:nbytes])
+            self._tls.bio_write(self._buffer[:nbytes])
             if not self._shaken:
                 self._tls.do_handshake()
                 self._shaken = True
@@ -176,7 +177,7 @@ class Outside(asyncio.BufferedProtocol):
     async def _connect(self) -> None:
         address = self._out.get_extra_info("peername") or ("", 0)
         peer = Peer((address[0], address[1]), self._bearer)
-        inside = Inside(self, self._front.peers, peer)
+        inside = Inside(self, self._buffer, self._front.peers, peer)
         try:
             await asyncio.get_running_loop().create_connection(lambda: inside, LOOPBACK, self._front.port)
         except OSError:  # no port or no file is left
@@ -265,10 +266,10 @@ class Inside(asyncio.BufferedProtocol):
     has gone the engine is told, and ends the connection itself.
     """
 
-    __slots__ = ("_in", "_late", "_left", "_outside", "_peer", "_peers", "_port")
+    __slots__ = ("_buffer", "_in", "_late", "_left", "_outside", "_peer", "_peers", "_port")
 
-    def __init__(self, outside: Outside, peers: dict[str, Peer], peer: Peer) -> None:
-        self._outside, self._peers, self._peer = outside, peers, peer
+    def __init__(self, outside: Outside, buffer: memoryview, peers: dict[str, Peer], peer: Peer) -> None:
+        self._outside, self._buffer, self._peers, self._peer = outside, buffer, peers, peer
         self._in: asyncio.Transport | None = None
         self._port, self._left = "", False
         self._late: asyncio.TimerHandle | None = None
@@ -294,10 +295,10 @@ class Inside(asyncio.BufferedProtocol):
         self._late = asyncio.get_running_loop().call_later(FLUSH, self._in.abort)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return _BUFFER
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._outside.write(_BUFFER[:nbytes])
+        self._outside.write(self._buffer[:nbytes])
 
     def eof_received(self) -> bool:
         return False

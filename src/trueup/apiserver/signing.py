@@ -113,8 +113,9 @@ def sign(spec: Object, ca: x509.Certificate, key: ec.EllipticCurvePrivateKey, no
         .not_valid_before(moment - datetime.timedelta(minutes=5))
         .not_valid_after(min(moment + datetime.timedelta(seconds=lasts), ca.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(usages), critical=True)
     )
+    if usages & _KEY:  # an empty one makes a certificate that OpenSSL refuses
+        builder = builder.add_extension(_key_usage(usages), critical=True)
     extended = [oid for name, oid in _USAGES.items() if name in usages]
     if extended:
         builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=False)
