@@ -160,7 +160,8 @@ def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     out: dict[str, str] = {}
     for key, value in raw:
         name, text = key.decode("latin-1").lower(), value.decode("latin-1")
-        out[name] = f"{out[name]}, {text}" if name in out else text
+        between = "\n" if name.startswith("impersonate-") else ", "  # a group's name may hold a comma
+        out[name] = f"{out[name]}{between}{text}" if name in out else text
     return out
 
 

@@ -9,6 +9,7 @@ import asyncio
 
 from trueup.apiserver.admission import definitions, tolerations
 from trueup.apiserver.admission.addresses import Addresses
+from trueup.apiserver.admission.certificates import Certificates
 from trueup.apiserver.admission.escalation import Escalation
 from trueup.apiserver.admission.limits import LimitRanger
 from trueup.apiserver.admission.namespaces import NamespaceLifecycle
@@ -86,6 +87,7 @@ def _admission(hub: Hub) -> None:
     hub.validating += [
         namespaces.keep,
         Escalation(hub.authorizer).admit,
+        Certificates(hub.authorizer).admit,
         limits.check,
         PodSecurity(store).admit,
         priority.check,

@@ -7,4 +7,5 @@ from __future__ import annotations
 
 GROUP = "rbac.authorization.k8s.io"
 AUTHENTICATED, UNAUTHENTICATED, MASTERS = "system:authenticated", "system:unauthenticated", "system:masters"
+ANONYMOUS = "system:anonymous"
 AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"

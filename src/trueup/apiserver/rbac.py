@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
-from trueup.apiserver.policy import AUTHENTICATED, GROUP, MASTERS
+from trueup.apiserver.policy import ANONYMOUS, AUTHENTICATED, GROUP, MASTERS, UNAUTHENTICATED
 from trueup.apiserver.users import User, service_account_user
 from trueup.kube import selectors
 from trueup.kube.names import Object
@@ -109,22 +110,24 @@ class Authorizer:
     def _find(self, user: User, namespace: str) -> Iterator[Grant]:
         for binding in self._all(f"clusterrolebindings.{GROUP}", ""):
             if (subject := _bound(binding, user, "")) is not None:
-                yield from ((rule, binding, subject) for rule in self.role(binding.get("roleRef") or {}, ""))
+                yield from ((rule, binding, subject) for rule in self.role(binding.get("roleRef") or {}, "") or ())
         if namespace:
             for binding in self._all(f"rolebindings.{GROUP}", namespace):
                 if (subject := _bound(binding, user, namespace)) is not None:
-                    yield from ((rule, binding, subject) for rule in self.role(binding.get("roleRef") or {}, namespace))
+                    yield from (
+                        (rule, binding, subject) for rule in self.role(binding.get("roleRef") or {}, namespace) or ()
+                    )
 
     def _all(self, bucket: str, namespace: str) -> Iterator[Object]:
         for _, _, entry in self._store.bucket(bucket).scan(namespace):
             yield entry.obj
 
-    def role(self, ref: Mapping[str, Any], namespace: str) -> Sequence[Rule]:
-        """The rules of a role, those that it gathers from other roles included; none when there is no such role."""
+    def role(self, ref: Mapping[str, Any], namespace: str) -> Sequence[Rule] | None:
+        """The rules of a role, those that it gathers from other roles included; None when there is no such role."""
         kind, space = ("roles", namespace) if ref.get("kind") == "Role" else ("clusterroles", "")
         entry = self._store.bucket(f"{kind}.{GROUP}").get(space, str(ref.get("name") or ""))
         if entry is None:
-            return ()
+            return None
         rules: list[Rule] = list(entry.obj.get("rules") or ())
         for selector in (entry.obj.get("aggregationRule") or {}).get("clusterRoleSelectors") or ():
             wanted = selectors.label_selector(selector)
@@ -139,24 +142,44 @@ class Authorizer:
         if not asked:
             return user
         name = asked.pop("impersonate-user", "")
-        if not name:
-            raise BadRequest("requested impersonation without impersonating a user")
         groups = _words(asked.pop("impersonate-group", ""))
         uid = asked.pop("impersonate-uid", "")
-        extra = {key.removeprefix("impersonate-extra-"): _words(value) for key, value in asked.items()}
+        lead = "impersonate-extra-"
+        extra = {unquote(key.removeprefix(lead)): _words(value) for key, value in asked.items() if key.startswith(lead)}
+        if not name:
+            raise _without_name(groups, uid, extra)
         for wanted in to_impersonate(name, groups, uid, extra):
             self.authorize(user, wanted)
-        target = known_as(name, groups)
-        return replace(target, uid=uid, extra=extra)
+        return replace(known_as(name, groups), uid=uid, extra=extra)
+
+
+def _without_name(groups: Sequence[str], uid: str, extra: Mapping[str, Sequence[str]]) -> BadRequest:
+    """Kubernetes prints the value that it has made so far."""
+    shown = "nil" if not groups else "{" + ", ".join(f'"{group}"' for group in groups) + "}"
+    listed = "nil" if not extra else "{" + ", ".join(f'"{key}":{list(values)}' for key, values in extra.items()) + "}"
+    return BadRequest(
+        f'requested &user.DefaultInfo{{Name:"", UID:"{uid}", Groups:[]string{_value(shown)}, '
+        f"Extra:map[string][]string{_value(listed)}}} without impersonating a user name"
+    )
+
+
+def _value(shown: str) -> str:
+    return "(nil)" if shown == "nil" else shown
 
 
 def known_as(name: str, groups: Sequence[str] = ()) -> User:
-    """A user by name, with the groups that the name itself brings."""
+    """A user by name, with the groups that the name itself brings.
+
+    Groups that are given are all there are, but for the one that says whether somebody is known.
+    """
     parts = name.split(":")
-    if name.startswith("system:serviceaccount:") and len(parts) == 4:
-        account = service_account_user(parts[2], parts[3])
-        return account if not groups else User(name, (*groups, AUTHENTICATED))
-    return User(name, tuple(dict.fromkeys((*groups, AUTHENTICATED))))
+    if name.startswith("system:serviceaccount:") and len(parts) == 4 and not groups:
+        return service_account_user(parts[2], parts[3])
+    if name == ANONYMOUS:
+        return User(name, tuple(dict.fromkeys((*groups, UNAUTHENTICATED))))
+    if AUTHENTICATED in groups or UNAUTHENTICATED in groups:
+        return User(name, tuple(groups))
+    return User(name, (*groups, AUTHENTICATED))
 
 
 def to_impersonate(
@@ -179,7 +202,7 @@ def to_impersonate(
 
 def _words(text: str) -> tuple[str, ...]:
     """The values of a header that came more than once."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+    return tuple(word.strip() for word in text.split("\n") if word.strip())
 
 
 def _bound(binding: Object, user: User, namespace: str) -> Mapping[str, Any] | None:

@@ -34,12 +34,12 @@ _AT_ONCE = 100
 
 async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Target) -> Response:
     """One request for a resource."""
+    attributes = attributes_of(request.method, request.path, request.query, target)
+    verb = attributes.verb
+    authorizer.authorize(request.user, attributes)  # first: who may not ask learns nothing of what there is
     if not hub.registry.serves_version(target.resource):
         return NOWHERE
     served = hub.serves_resource(target.resource)
-    attributes = attributes_of(request.method, request.path, request.query, target)
-    verb = attributes.verb
-    authorizer.authorize(request.user, attributes)
     if not verb:
         raise _not_allowed(served)
     warnings = [served.warning] if served.warning else []

@@ -10,9 +10,8 @@ from trueup.apiserver.rbac import Attributes, Authorizer
 from trueup.apiserver.registry import Served
 from trueup.apiserver.tokens import TokenProblem
 from trueup.apiserver.users import User
-from trueup.apiserver.verbs.prepare import invalid
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, Cause, MethodNotAllowed
+from trueup.kube.problems import BadRequest, Cause, Invalid, MethodNotAllowed
 
 _GROUPS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
 
@@ -31,13 +30,16 @@ async def create(hub: Hub, authorizer: Authorizer, served: Served, namespace: st
     spec = obj.get("spec") or {}
     match served.kind.kind:
         case "SelfSubjectAccessReview":
-            obj["status"] = _review(authorizer, user, spec, served)
+            _check(served.kind.kind, spec, namespace)
+            obj["status"] = _review(authorizer, user, spec)
         case "SubjectAccessReview" | "LocalSubjectAccessReview":
-            _check_subject(served, spec, namespace)
+            _check(served.kind.kind, spec, namespace)
             other = User(str(spec.get("user") or ""), tuple(spec.get("groups") or ()), str(spec.get("uid") or ""))
-            obj["status"] = _review(authorizer, other, spec, served)
+            obj["status"] = _review(authorizer, other, spec)
         case "SelfSubjectRulesReview":
-            obj["status"] = _rules(authorizer, user, str(spec.get("namespace") or ""))
+            if not spec.get("namespace"):
+                raise BadRequest("no namespace on request")
+            obj |= {"spec": {}, "status": _rules(authorizer, user, str(spec["namespace"]))}
         case "SelfSubjectReview":
             obj["status"] = {"userInfo": _info(user)}
             obj["metadata"] = {"creationTimestamp": hub.now()}
@@ -62,25 +64,45 @@ def _token(hub: Hub, spec: Object) -> Object:
     return {"authenticated": True, "user": _info(user), "audiences": meant}
 
 
-def _check_subject(served: Served, spec: Object, namespace: str) -> None:
-    """Whose rights are asked for, and that a local review stays in its namespace."""
-    if not spec.get("user") and not spec.get("groups"):
-        text = 'Invalid value: "": at least one of user or group must be specified'
-        raise invalid(served, "", [Cause("FieldValueInvalid", text, "spec.user")])
-    if served.kind.kind == "LocalSubjectAccessReview":
-        asked = str((spec.get("resourceAttributes") or {}).get("namespace") or "")
-        if asked != namespace:
-            text = f'Invalid value: "{asked}": must match metadata.namespace'
-            raise invalid(served, "", [Cause("FieldValueInvalid", text, "spec.resourceAttributes.namespace")])
-
-
-def _review(authorizer: Authorizer, user: User, spec: Object, served: Served) -> Object:
+def _check(kind: str, spec: Object, namespace: str) -> None:
+    """What may be asked, of whom, and where. Raises ``Invalid``. Source: ``pkg/apis/authorization/validation``."""
+    causes: list[Cause] = []
     resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if bool(resource) == bool(other):
-        text = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise invalid(served, "", [Cause("FieldValueInvalid", text, "spec.resourceAttributes")])
-    allowed = authorizer.allows(user, _wanted(resource) if resource else _wanted_path(other or {}))
-    return {"allowed": allowed, **({} if allowed else {"reason": ""})}
+    if resource is not None and other is not None:
+        causes.append(
+            _cause("nonResourceAttributes", _path(other), "cannot be specified in combination with resourceAttributes")
+        )
+    if resource is None and other is None:
+        text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        causes.append(_cause("resourceAttributes", "null", text))
+    if kind != "SelfSubjectAccessReview" and not spec.get("user") and not spec.get("groups"):
+        causes.append(_cause("user", '""', "at least one of user or group must be specified"))
+    if kind == "LocalSubjectAccessReview":
+        asked = str((resource or {}).get("namespace") or "")
+        if resource is not None and asked != namespace:
+            causes.append(_cause("resourceAttributes.namespace", f'"{asked}"', "must match metadata.namespace"))
+        if other is not None:
+            causes.append(_cause("nonResourceAttributes", _path(other), "disallowed on this kind of request"))
+    if causes:
+        texts = [f"{cause.field}: {cause.message}" for cause in causes]
+        text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+        group = "authorization.k8s.io"
+        raise Invalid(f'.{group} "" is invalid: {text}', causes=causes, details={"group": group})
+
+
+def _cause(field: str, value: str, text: str) -> Cause:
+    return Cause("FieldValueInvalid", f"Invalid value: {value}: {text}", f"spec.{field}")
+
+
+def _path(other: Object) -> str:
+    return f'{{"Path":"{other.get("path") or ""}","Verb":"{other.get("verb") or ""}"}}'
+
+
+def _review(authorizer: Authorizer, user: User, spec: Object) -> Object:
+    resource = spec.get("resourceAttributes")
+    wanted = _wanted(resource) if resource is not None else _wanted_path(spec.get("nonResourceAttributes") or {})
+    allowed, reason = authorizer.decide(user, wanted)
+    return {"allowed": allowed, **({"reason": reason} if reason else {})}
 
 
 def _wanted(resource: Object) -> Attributes:

@@ -13,7 +13,7 @@ from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.rbac import Attributes, known_as
 from trueup.apiserver.users import ADMIN, User
 from trueup.kube.names import Kind, Object, Ref
-from trueup.kube.problems import BadRequest, Forbidden
+from trueup.kube.problems import BadRequest, Forbidden, NotFound
 
 RBAC = "rbac.authorization.k8s.io"
 ANN = known_as("ann", ("devs",))
@@ -166,7 +166,7 @@ async def test_rights_one_lacks_cannot_be_granted(hub: Hub, admin: InProcessClie
 
 async def test_impersonation_needs_the_right_for_each_part(hub: Hub, admin: InProcessClient) -> None:
     """User, every group, uid and extra are asked for one by one."""
-    headers = {"impersonate-user": "bob", "impersonate-group": "devs, ops"}
+    headers = {"impersonate-user": "bob", "impersonate-group": "devs\nops"}
     await admin.create(role("i", rule("impersonate", "users", names="bob"), namespace=""))
     await admin.create(binding("i", group("devs"), namespace=""))
     with pytest.raises(Forbidden, match='groups "devs" is forbidden'):
@@ -174,3 +174,53 @@ async def test_impersonation_needs_the_right_for_each_part(hub: Hub, admin: InPr
     assert hub.authorizer.impersonated(ADMIN, headers) == User("bob", ("devs", "ops", "system:authenticated"))
     with pytest.raises(BadRequest, match="without impersonating a user"):
         hub.authorizer.impersonated(ADMIN, {"impersonate-group": "devs"})
+
+
+async def test_what_is_missing_is_told_a_line_a_resource(hub: Hub, admin: InProcessClient) -> None:
+    """The binding is named, and its role when there is none such; verbs stand together, as Kubernetes compacts them."""
+    everything = rule("create", "rolebindings", RBAC)
+    await admin.create(role("binder", everything, namespace=""))
+    await admin.create(binding("binder", group("devs"), namespace=""))
+    await admin.create(role("reader", rule("get list", "pods services"), namespace=""))
+    ann = InProcessClient(hub, known_as("ann", ["devs"]))
+    with pytest.raises(Forbidden) as caught:
+        await ann.create(binding("reader", group("devs"), kind="ClusterRole"))
+    assert caught.value.message == (
+        'rolebindings.rbac.authorization.k8s.io "reader" is forbidden: user "ann" (groups=["devs" "system:authenticated"]) is '
+        "attempting to grant RBAC permissions not currently held:\n"
+        '{APIGroups:[""], Resources:["pods"], Verbs:["get" "list"]}\n'
+        '{APIGroups:[""], Resources:["services"], Verbs:["get" "list"]}'
+    )
+    with pytest.raises(NotFound, match='"none" not found'):
+        await ann.create(binding("none", group("devs"), kind="ClusterRole"))
+
+
+async def test_reviews_say_why(hub: Hub, admin: InProcessClient) -> None:
+    """The binding that allows it; nothing more when it is not allowed."""
+    await admin.create(role("reader", rule("get", "pods"), namespace=""))
+    await admin.create(binding("reader", group("devs"), namespace=""))
+    review = Kind("authorization.k8s.io", "v1", "SubjectAccessReview")
+
+    async def asked(verb: str) -> Object:
+        spec = {"user": "bob", "groups": ["devs"], "resourceAttributes": {"verb": verb, "resource": "pods"}}
+        made = await admin.create({"apiVersion": review.api_version, "kind": review.kind, "spec": spec})
+        return dict(made["status"])
+
+    why = 'RBAC: allowed by ClusterRoleBinding "reader" of ClusterRole "reader" to Group "devs"'
+    assert await asked("get") == {"allowed": True, "reason": why}
+    assert await asked("delete") == {"allowed": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "groups", "expected"),
+    [
+        ("ann", (), ("system:authenticated",)),
+        ("ann", ("devs",), ("devs", "system:authenticated")),
+        ("ann", ("system:unauthenticated",), ("system:unauthenticated",)),
+        ("system:anonymous", (), ("system:unauthenticated",)),
+        ("system:serviceaccount:a:b", ("devs",), ("devs", "system:authenticated")),
+    ],
+)
+def test_groups_that_a_name_brings(name: str, groups: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    """Those given, and the one that says whether somebody is known."""
+    assert known_as(name, groups).groups == expected

@@ -16,9 +16,11 @@ from tests.rooms.apiserver.web import ref, until
 from trueup.apiserver import pki
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.rbac import known_as
 from trueup.apiserver.signing import Signing
 from trueup.apiserver.users import User
 from trueup.kube.names import Kind, Object
+from trueup.kube.problems import Forbidden
 
 KIND = Kind("certificates.k8s.io", "v1", "CertificateSigningRequest")
 
@@ -77,14 +79,30 @@ async def test_what_is_approved_is_signed(hub: Hub, client: InProcessClient, tmp
     assert status["conditions"][0]["lastUpdateTime"]
 
 
-async def test_nobody_is_made_a_master(hub: Hub, client: InProcessClient, tmp_path: Path) -> None:
-    """The signer says so and signs nothing."""
-    await client.create(request("system:masters"))
-    await approve(client)
-    status = await answered(hub, client, tmp_path)
+async def test_nobody_is_made_a_master(client: InProcessClient) -> None:
+    """Such a request is not even taken."""
+    with pytest.raises(Forbidden, match="signer with system:masters group is not allowed"):
+        await client.create(request("system:masters"))
 
-    assert "certificate" not in status
-    assert [one["type"] for one in status["conditions"]] == ["Approved", "Failed"]
+
+async def test_who_approves_needs_the_signers_leave(hub: Hub, client: InProcessClient) -> None:
+    """To change conditions is one right, to do so for a signer another: by its name or its whole domain."""
+    kind = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+    rules = [{"apiGroups": ["certificates.k8s.io"], "resources": ["*"], "verbs": ["get", "update", "patch"]}]
+    role = {**kind, "kind": "ClusterRole", "metadata": {"name": "approver"}, "rules": rules}
+    await client.create(role)
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "ann"}]
+    ref_ = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "approver"}
+    meta = {"metadata": {"name": "approver"}}
+    await client.create({**kind, "kind": "ClusterRoleBinding", **meta, "roleRef": ref_, "subjects": subjects})
+    await client.create(request())
+    ann = InProcessClient(hub, known_as("ann"))
+    with pytest.raises(Forbidden, match="not permitted to approve requests with signerName"):
+        await approve(ann)
+    leave = {"apiGroups": ["certificates.k8s.io"], "resources": ["signers"], "verbs": ["approve"]}
+    rules.append({**leave, "resourceNames": ["kubernetes.io/*"]})
+    await client.update({**role, "rules": rules})
+    await approve(ann)
 
 
 async def test_a_request_is_not_born_approved(client: InProcessClient) -> None:

@@ -330,7 +330,7 @@ BOUND = (
         (
             "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, roleRef: {kind: Role, name: a}}",
             {"roleRef__name": "b"},
-            'roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"b"}: cannot change roleRef',
+            'roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"Role","Name":"b"}: cannot change roleRef',
         ),
         (
             "{apiVersion: storage.k8s.io/v1, kind: StorageClass, provisioner: a}",

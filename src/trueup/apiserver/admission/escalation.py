@@ -15,7 +15,7 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.users import User
 from trueup.kube.names import Object
-from trueup.kube.problems import Forbidden
+from trueup.kube.problems import Forbidden, NotFound
 
 _ROLES, _BINDINGS = ("Role", "ClusterRole"), ("RoleBinding", "ClusterRoleBinding")
 
@@ -40,36 +40,34 @@ class Escalation:
         if served.kind.group != GROUP:
             return
         if served.kind.kind in _ROLES and (old is None or _grants(old) != _grants(obj)):
-            self._may_grant(served, user, "escalate", namespace, name, _role_rules(self._authorizer, obj))
+            resource = "roles" if served.kind.kind == "Role" else "clusterroles"
+            if not self._authorizer.allows(
+                user, Attributes("escalate", GROUP, resource, namespace=namespace, name=name)
+            ):
+                self._check_held(served, user, namespace, name, _role_rules(obj))
         elif served.kind.kind in _BINDINGS and (
             old is None or (old.get("roleRef"), old.get("subjects")) != (obj.get("roleRef"), obj.get("subjects"))
         ):
-            ref = obj.get("roleRef") or {}
-            bound = self._authorizer.role(ref, namespace)
-            self._may_grant(served, user, "bind", namespace, str(ref.get("name") or ""), bound, ref)
+            self._may_bind(served, user, namespace, name, obj.get("roleRef") or {})
 
-    def _may_grant(
-        self,
-        served: Served,
-        user: User,
-        verb: str,
-        namespace: str,
-        name: str,
-        rules: Sequence[Rule],
-        ref: Mapping[str, Any] | None = None,
-    ) -> None:
-        kind = str((ref or {}).get("kind") or served.kind.kind)
-        resource = "roles" if kind == "Role" else "clusterroles"
-        if self._authorizer.allows(user, Attributes(verb, GROUP, resource, namespace=namespace, name=name)):
+    def _may_bind(self, served: Served, user: User, namespace: str, name: str, ref: Mapping[str, Any]) -> None:
+        resource, role = "roles" if ref.get("kind") == "Role" else "clusterroles", str(ref.get("name") or "")
+        if self._authorizer.allows(user, Attributes("bind", GROUP, resource, namespace=namespace, name=role)):
             return
+        bound = self._authorizer.role(ref, namespace)
+        if bound is None:
+            group = served.resource.group
+            details = {"group": group, "kind": served.resource.name, "name": role}
+            raise NotFound(f'{served.resource.group_resource} "{role}" not found', details=details)
+        self._check_held(served, user, namespace, name, bound)
+
+    def _check_held(self, served: Served, user: User, namespace: str, name: str, rules: Sequence[Rule]) -> None:
         held = self._authorizer.rules(user, namespace)
         missing = [part for rule in rules for part in _parts(rule) if not any(_covers(own, part) for own in held)]
         if missing:
-            listed = "\n".join(dict.fromkeys(map(_shown, missing)))
-            group = served.resource.group_resource
             raise Forbidden(
-                f'{group} "{name}" is forbidden: user "{user.name}" (groups={list(user.groups)!r}) is attempting to grant '
-                f"RBAC permissions not currently held:\n{listed}".replace("'", '"'),
+                f'{served.resource.group_resource} "{name}" is forbidden: user "{user.name}" (groups={_quoted(user.groups)}) '
+                f"is attempting to grant RBAC permissions not currently held:\n{_compact(missing)}",
                 details={"group": served.resource.group, "kind": served.resource.name, "name": name},
             )
 
@@ -78,7 +76,7 @@ def _grants(role: Object) -> tuple[Any, Any]:
     return role.get("rules"), role.get("aggregationRule")
 
 
-def _role_rules(authorizer: Authorizer, role: Object) -> Sequence[Rule]:
+def _role_rules(role: Object) -> Sequence[Rule]:
     """What a role grants; one that gathers rules by labels may come to grant anything."""
     if role.get("aggregationRule"):
         return ({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}, {"verbs": ["*"], "nonResourceURLs": ["*"]})
@@ -123,9 +121,21 @@ def covered(rule: Rule, held: Sequence[Rule]) -> bool:
     return all(any(_covers(own, part) for own in held) for part in _parts(rule))
 
 
-def _shown(part: Part) -> str:
-    verb, group, resource, name, path = part
-    if path:
-        return f'{{NonResourceURLs:["{path}"], Verbs:["{verb}"]}}'
-    names = f', ResourceNames:["{name}"]' if name else ""
-    return f'{{APIGroups:["{group}"], Resources:["{resource}"]{names}, Verbs:["{verb}"]}}'
+def _compact(missing: Sequence[Part]) -> str:
+    """One line a resource, with all verbs that are missing on it; paths each for itself."""
+    verbs: dict[tuple[str, ...], list[str]] = {}
+    lines: set[str] = set()
+    for verb, group, resource, name, path in missing:
+        if path:
+            lines.add(f'{{NonResourceURLs:["{path}"], Verbs:["{verb}"]}}')
+        elif verb not in (known := verbs.setdefault((group, resource, name), [])):
+            known.append(verb)
+    for (group, resource, name), wanted in verbs.items():
+        names = f', ResourceNames:["{name}"]' if name else ""
+        lines.add(f'{{APIGroups:["{group}"], Resources:["{resource}"]{names}, Verbs:{_quoted(wanted)}}}')
+    return "\n".join(sorted(lines))
+
+
+def _quoted(words: Sequence[str]) -> str:
+    """As Go prints a list of strings by ``%q``."""
+    return "[" + " ".join(f'"{word}"' for word in words) + "]"

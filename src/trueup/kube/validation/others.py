@@ -6,6 +6,7 @@ Sources: Kubernetes ``pkg/apis/{networking,discovery,rbac,storage,scheduling,coo
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from trueup.kube.names import Object
@@ -276,13 +277,48 @@ def runtime_class(obj: Object) -> Causes:
     yield from each_invalid("handler", handler, formats.label(handler))
 
 
+_USAGES = (
+    "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only",
+    "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user",
+    "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing",
+    "timestamping",
+)  # fmt: skip
+_REQUEST = b"-----BEGIN CERTIFICATE REQUEST-----"
+
+
 def signing_request(obj: Object) -> Causes:
     """certificates CertificateSigningRequest."""
-    spec = obj.get("spec") or {}
-    if not spec.get("usages"):
+    spec, usages = obj.get("spec") or {}, (obj.get("spec") or {}).get("usages") or ()
+    if _REQUEST not in base64.b64decode(spec.get("request") or ""):
+        yield invalid("spec.request", spec.get("request") or "", "PEM block type must be CERTIFICATE REQUEST")
+    if not usages:
         yield required("spec.usages")
-    if not spec.get("signerName"):
+    for index, usage in enumerate(usages):
+        if usage not in _USAGES:
+            yield from one_of(f"spec.usages[{index}]", usage, _USAGES)
+        if usage in usages[:index]:
+            yield duplicate(f"spec.usages[{index}]", usage)
+    yield from _signer(spec.get("signerName") or "")
+    seconds = spec.get("expirationSeconds")
+    if seconds is not None and seconds < 600:
+        text = "may not specify a duration less than 600 seconds (10 minutes)"
+        yield invalid("spec.expirationSeconds", seconds, text)
+    certificate = (obj.get("status") or {}).get("certificate")
+    if certificate and b"-----BEGIN CERTIFICATE-----" not in base64.b64decode(certificate):
+        yield invalid("status.certificate", "<certificate data>", "must contain at least one CERTIFICATE PEM block")
+
+
+def _signer(name: str) -> Causes:
+    domain, slash, path = name.partition("/")
+    if not name:
         yield required("spec.signerName")
+    elif name == "kubernetes.io/legacy-unknown":
+        yield invalid("spec.signerName", name, "the legacy signerName is not allowed via this API version")
+    elif not slash or "/" in path:
+        text = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
+        yield invalid("spec.signerName", name, text)
+    elif "." not in domain:
+        yield invalid("spec.signerName", domain, "should be a domain with at least two segments separated by dots")
 
 
 def webhooks(obj: Object) -> Causes:

@@ -130,7 +130,9 @@ def _volume(new: Object, old: Object) -> Causes:
 
 def _binding(new: Object, old: Object) -> Causes:
     if new.get("roleRef") != old.get("roleRef"):
-        yield invalid("roleRef", new.get("roleRef"), "cannot change roleRef")
+        ref = new.get("roleRef") or {}
+        shown = {"APIGroup": ref.get("apiGroup", ""), "Kind": ref.get("kind", ""), "Name": ref.get("name", "")}
+        yield invalid("roleRef", shown, "cannot change roleRef")
 
 
 def _storage_class(new: Object, old: Object) -> Causes:
