@@ -131,3 +131,138 @@ def test_orphans_stay(kubectl: Kubectl) -> None:
     left = kubectl.get("replicasets", "-l", "app=parent")["items"]
     assert [each["metadata"].get("ownerReferences") for each in left] == [None]
     kubectl("delete", "replicasets", "-l", "app=parent")
+
+
+NODE = """
+apiVersion: v1
+kind: Node
+metadata: {name: %s, labels: {pool: drained}, annotations: {simulate.trueup.dev/simulated: "true"}}
+"""
+
+
+def _places(kubectl: Kubectl, name: str) -> set[str]:
+    """Where the pods of a deployment are that are not on their way out."""
+    found = kubectl.get("pods", "-l", f"app={name}")["items"]
+    return {one["spec"].get("nodeName", "") for one in found if not one["metadata"].get("deletionTimestamp")}
+
+
+def test_a_node_is_cordoned_drained_and_taken_back(kubectl: Kubectl) -> None:
+    """Its pods go elsewhere, one by one where a budget guards them; a DaemonSet's stay; then it takes pods again."""
+    for name in ("pool-1", "pool-2"):
+        kubectl("apply", "-f", "-", given=NODE % name)
+        kubectl("wait", f"node/{name}", "--for=condition=Ready", "--timeout=30s")
+    spread = {"topologyKey": "kubernetes.io/hostname", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
+    pod_spec = {
+        "nodeSelector": {"pool": "drained"},
+        "topologySpreadConstraints": [{**spread, "labelSelector": {"matchLabels": {"app": "move"}}}],
+    }
+    kubectl("create", "deployment", "move", "--image=nginx:1", "--replicas=4")
+    kubectl("patch", "deployment", "move", "-p", json.dumps({"spec": {"template": {"spec": pod_spec}}}))
+    kubectl("rollout", "status", "deployment/move", "--timeout=30s")
+    eventually(lambda: _places(kubectl, "move") == {"pool-1", "pool-2"})
+    kubectl("create", "poddisruptionbudget", "move", "--selector=app=move", "--min-available=3")
+    eventually(lambda: kubectl.get("pdb", "move").get("status", {}).get("disruptionsAllowed") == 1)
+
+    kubectl("cordon", "pool-1")
+    eventually(lambda: "unschedulable" in json.dumps(kubectl.get("node", "pool-1")["spec"].get("taints")))
+    assert "SchedulingDisabled" in kubectl("get", "node", "pool-1")
+    said = kubectl("drain", "pool-1", "--timeout=60s", "--ignore-daemonsets")
+    assert " evicted\n" in said
+    assert said.rstrip().endswith("node/pool-1 drained")
+    kubectl("rollout", "status", "deployment/move", "--timeout=30s")
+    assert _places(kubectl, "move") == {"pool-2"}
+
+    kubectl("uncordon", "pool-1")
+    eventually(lambda: not kubectl.get("node", "pool-1")["spec"].get("taints"))
+    kubectl("scale", "deployment/move", "--replicas=6")
+    kubectl("rollout", "status", "deployment/move", "--timeout=30s")
+    assert _places(kubectl, "move") == {"pool-1", "pool-2"}
+    kubectl("delete", "deployment/move", "pdb/move")
+    eventually(lambda: not kubectl.get("pods", "-l", "app=move")["items"])
+    kubectl("delete", "node/pool-1", "node/pool-2")
+
+
+def test_a_taint_drives_pods_away(kubectl: Kubectl) -> None:
+    """`kubectl taint` with NoExecute: who does not bear it goes, and waits for the right reason."""
+    kubectl("apply", "-f", "-", given=(NODE % "gpu-1").replace("drained", "gpu"))
+    kubectl("wait", "node/gpu-1", "--for=condition=Ready", "--timeout=30s")
+    override = {"spec": {"nodeSelector": {"pool": "gpu"}, "containers": [{"name": "main", "image": "nginx:1"}]}}
+    kubectl("run", "chased", "--image=nginx:1", "--overrides", json.dumps(override))
+    kubectl("wait", "pod/chased", "--for=condition=Ready", "--timeout=30s")
+    kubectl("taint", "node", "gpu-1", "busy=yes:NoExecute")
+    kubectl("wait", "pod/chased", "--for=delete", "--timeout=30s")
+    kubectl("run", "waits", "--image=nginx:1", "--overrides", json.dumps(override))
+    kubectl("wait", "pod/waits", "--for=condition=PodScheduled=False", "--timeout=30s")
+    eventually(lambda: "1 node(s) had untolerated taint(s)" in kubectl("describe", "pod", "waits"))
+    kubectl("taint", "node", "gpu-1", "busy-")
+    kubectl("wait", "pod/waits", "--for=condition=Ready", "--timeout=30s")
+    kubectl("delete", "pod/waits")
+    kubectl("delete", "node/gpu-1")
+
+
+@pytest.mark.parametrize("kind", ["daemonset", "statefulset"])
+def test_rollout_undo_of_a_set(kubectl: Kubectl, kind: str) -> None:
+    """`rollout history` lists its revisions, `rollout undo` takes up the one before."""
+    own = {"serviceName": "back"} if kind == "statefulset" else {}
+    kinds = {"daemonset": "DaemonSet", "statefulset": "StatefulSet"}
+    container = {"name": "main", "image": "nginx:1"}
+    spec = {
+        "selector": {"matchLabels": {"app": kind}},
+        "template": {"metadata": {"labels": {"app": kind}}, "spec": {"containers": [container]}},
+        **own,
+    }
+    made = {"apiVersion": "apps/v1", "kind": kinds[kind], "metadata": {"name": "back"}, "spec": spec}
+    kubectl("apply", "-f", "-", given=json.dumps(made))
+    kubectl("rollout", "status", f"{kind}/back", "--timeout=30s")
+    kubectl("set", "image", f"{kind}/back", "main=nginx:2")
+    kubectl("rollout", "status", f"{kind}/back", "--timeout=30s")
+    history = kubectl("rollout", "history", f"{kind}/back").splitlines()
+    assert [line.split()[0] for line in history[2:] if line] == ["1", "2"]
+    kubectl("rollout", "undo", f"{kind}/back")
+    kubectl("rollout", "status", f"{kind}/back", "--timeout=30s")
+    (pod,) = kubectl.get("pods", "-l", f"app={kind}")["items"]
+    assert pod["spec"]["containers"][0]["image"] == "nginx:1"
+    kubectl("delete", kind, "back")
+
+
+def test_autoscale_follows_a_simulated_load(kubectl: Kubectl) -> None:
+    """The load is told in an annotation; `get hpa` shows it, the deployment grows."""
+    kubectl("create", "deployment", "busy", "--image=nginx:1", "--replicas=1")
+    kubectl("set", "resources", "deployment/busy", "--requests=cpu=100m")
+    kubectl("rollout", "status", "deployment/busy", "--timeout=30s")
+    kubectl("annotate", "deployment", "busy", "simulate.trueup.dev/cpu=200m")
+    metric = {
+        "type": "Resource",
+        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}},
+    }
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "busy"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "busy"},
+            "minReplicas": 1,
+            "maxReplicas": 9,
+            "metrics": [metric],
+        },
+    }
+    kubectl("apply", "-f", "-", given=json.dumps(scaler))
+    kubectl("wait", "deployment/busy", "--for=jsonpath={.status.readyReplicas}=4", "--timeout=30s")
+    kubectl("wait", "hpa/busy", "--for=condition=AbleToScale", "--timeout=30s")
+    assert "SuccessfulRescale" in kubectl("describe", "hpa", "busy")
+    kubectl("delete", "hpa/busy", "deployment/busy")
+
+
+def test_a_description_tells_a_pods_life(kubectl: Kubectl) -> None:
+    """Scheduled, pulled, created and started, by scheduler and kubelet."""
+    kubectl("run", "told", "--image=nginx:1")
+    kubectl("wait", "pod/told", "--for=condition=Ready", "--timeout=30s")
+    eventually(lambda: "Container started" in kubectl("describe", "pod", "told"))
+    lines = [line.split() for line in kubectl("describe", "pod", "told").partition("Events:")[2].splitlines()[3:]]
+    assert [(line[1], line[3]) for line in lines if line] == [
+        ("Scheduled", "default-scheduler"),
+        ("Pulled", "kubelet"),
+        ("Created", "kubelet"),
+        ("Started", "kubelet"),
+    ]
+    kubectl("delete", "pod/told")

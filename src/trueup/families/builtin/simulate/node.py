@@ -13,7 +13,7 @@ from trueup.families.builtin.simulate.selection import UNSCHEDULABLE, selected, 
 from trueup.families.builtin.tools import change, create, seconds, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
-from trueup.kube.objects import meta, uid
+from trueup.kube.objects import labels, meta, uid
 from trueup.kube.problems import AlreadyExists, NotFound
 from trueup.timing.rfc3339 import format_micro, format_time
 
@@ -33,6 +33,11 @@ _CAPACITY = {
 }
 
 
+def _labels(name: str) -> dict[str, str]:
+    """What a kubelet says of its machine when it registers."""
+    return {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+
+
 def node() -> Object:
     """The Node as it is registered."""
     return {
@@ -41,9 +46,7 @@ def node() -> Object:
         "metadata": {
             "name": NAME,
             "labels": {
-                "kubernetes.io/hostname": NAME,
-                "kubernetes.io/os": "linux",
-                "kubernetes.io/arch": "amd64",
+                **_labels(NAME),
                 "node.kubernetes.io/instance-type": "simulated",
                 "topology.kubernetes.io/region": "simulated",
                 "topology.kubernetes.io/zone": "simulated-a",
@@ -122,6 +125,9 @@ async def reconcile(tools: Tools, key: Key) -> Result:
         status = node_status(await tools.client.version(), tools.clock.now(), key.name)
         given = found.get("status") or {}
         kept = {name: given[name] for name in ("capacity", "allocatable", "addresses") if given.get(name)}
+        missing = {label: value for label, value in _labels(key.name).items() if label not in labels(found)}
+        if missing:
+            found = await change(tools, found, {"metadata": {"labels": missing}}, manager="kubelet") or found
         await write_status(tools, found, {**given, **status, **kept}, manager="kubelet")
     await _renew(tools, found)
     return Result(after=_RENEW)
