@@ -521,11 +521,15 @@ async def test_strategic_patches_of_wrong_types(client: InProcessClient, patch: 
 @pytest.mark.parametrize(
     ("body", "how", "text"),
     [
-        ({"op": "add"}, "json", "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"),
+        (
+            {"op": "add"},
+            "json",
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
+        ),
         ("text", "strategic", "json: cannot unmarshal string into Go value of type map[string]interface {}"),
         ([], "strategic", "json: cannot unmarshal array into Go value of type map[string]interface {}"),
     ],
-)  # fmt: skip
+)
 async def test_patches_of_no_such_form(client: InProcessClient, body: Any, how: PatchType, text: str) -> None:
     """What is no patch of its type is told from what does not fit."""
     await client.create(deployment("web"))
