@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.rooms.apiserver.opened import opened
 from tests.rooms.runtime.waiting import until
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.request import Write
+from trueup.apiserver.verbs.create import create
 from trueup.kube.names import Kind, Object, Ref
 from trueup.kube.problems import Forbidden, Invalid
 
@@ -264,3 +267,29 @@ async def test_optional_steps_into_labels(client: InProcessClient) -> None:
         made["metadata"]["labels"] = labels
         found = await client.create(made, dry_run=True)
         assert found["metadata"]["labels"] == {"x": "made", **labels}
+
+
+async def test_what_the_audit_log_is_told(hub: Hub, client: InProcessClient) -> None:
+    """Annotations of a policy, and what a binding that audits would have denied, go to the audit log."""
+    spec = {
+        "validations": [{"expression": "true"}, {"expression": "has(object.data.z)", "message": "no z"}],
+        "auditAnnotations": [
+            {"key": "k", "valueExpression": "' data: ' + object.data.a + ' '"},
+            {"key": "n", "valueExpression": "null"},
+        ],
+    }
+    await put(client, "ValidatingAdmissionPolicy", spec, {"validationActions": ["Audit", "Warn"]})
+    write = Write()
+    await create(hub, hub.serves(Kind("", "v1", "ConfigMap")), "default", config(a="v"), write)
+    failure = {
+        "message": "no z",
+        "policy": "p",
+        "binding": "p",
+        "expressionIndex": 1,
+        "validationActions": ["Audit", "Warn"],
+    }
+    assert write.annotations.pop("p/k") == "data: v"
+    told = write.annotations.pop("validation.policy.admission.k8s.io/validation_failure")
+    assert orjson.loads(told) == [failure]
+    assert write.annotations == {}
+    assert write.warnings == ["Validation failed for ValidatingAdmissionPolicy 'p' with binding 'p': no z"]

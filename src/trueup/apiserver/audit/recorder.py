@@ -152,8 +152,14 @@ class Record:
         now = self._audit.now() if response is not None else self._received
         tail: Object = {"requestReceivedTimestamp": self._received, "stageTimestamp": now}
         if self._request is not None and self._request.annotations:
-            tail["annotations"] = dict(sorted(self._request.annotations.items()))
+            bodies = telling.level not in ("None", "Metadata")
+            found = sorted(self._request.annotations.items())
+            tail["annotations"] = {key: text for key, text in found if bodies or not key.startswith(_BODIES)}
         self._audit.log.put(partial(event.line, telling, head, self._sent, body, media, tail))
+
+
+_BODIES = "patch.webhook.admission.k8s.io/"
+"""Annotations that quote bodies, for whoever logs bodies. Source: apiserver ``AddAnnotationWithLevel``."""
 
 
 def _may_be_status(response: Response, body: bytes) -> bool:
