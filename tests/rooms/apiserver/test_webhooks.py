@@ -130,7 +130,7 @@ UNUSABLE: list[tuple[Any, str]] = [
         'failed to call webhook: an error on the server ("unknown") has prevented the request from succeeding',
     ),
     (
-        lambda review: (500, b'{"kind":"Status","apiVersion":"v1","message":"bad"}'),
+        lambda review: (500, b'{"kind":"Status","apiVersion":"v1","status":"Failure","message":"bad"}'),
         "failed to call webhook: bad",
     ),
     (

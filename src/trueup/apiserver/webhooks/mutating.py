@@ -144,6 +144,8 @@ class MutatingWebhooks:
             prepare.default(matched, new)
             if matched is not course.served:
                 new = prepare.copy(await self._hub.converted(course.served, new))
+        if (new["metadata"].get("namespace") or "") != course.space:
+            raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
         course.obj.clear()
         course.obj.update(new)
         return changed
@@ -194,8 +196,6 @@ def _settle(course: _Course) -> None:
         except BadRequest as problem:
             raise reviews.internal(problem.message) from None
     meta = obj["metadata"]
-    if (meta.get("namespace") or "") != course.space:
-        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
     if course.old is not None and meta.get("name") != course.old["metadata"]["name"]:
         cause = Cause("FieldValueInvalid", f'Invalid value: "{meta.get("name")}": field is immutable', "metadata.name")
         raise prepare.invalid(served, str(meta.get("name")), [cause])

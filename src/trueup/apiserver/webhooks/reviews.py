@@ -136,12 +136,15 @@ _BY_CODE: Mapping[int, str] = {
 
 
 def _status_in(body: bytes) -> str:
+    """The message of a Status; one that does not say that it is of a failure does not count."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
         return ""
-    status = isinstance(found, dict) and found.get("kind") == "Status" and found.get("apiVersion") == "v1"
-    return str(found.get("message") or "") if status else ""
+    if not isinstance(found, dict) or found.get("status") != "Failure":
+        return ""
+    kind = (found.get("kind") or "Status", found.get("apiVersion") or "v1")
+    return str(found.get("message") or "") if kind == ("Status", "v1") else ""
 
 
 def decoded(body: bytes, expected: Kind, known: Sequence[str]) -> Object:
