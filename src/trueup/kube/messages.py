@@ -89,6 +89,8 @@ class Message:
 
 def for_kind(kind: Kind) -> Message | None:
     """The message of a kind; None for what Kubernetes has no Go type of."""
+    if "." in kind.group and not kind.group.endswith(".k8s.io"):
+        return None
     package = _PACKAGES.get(kind.group) or f"k8s.io.api.{kind.group.partition('.')[0]}."
     for name in (f"{package}{kind.version}.{kind.kind}", META + kind.kind):
         if name in _table():

@@ -6,8 +6,8 @@ import pytest
 
 from tests.corpora import corpus
 from trueup.kube.documents import dump, parse_one
-from trueup.kube.messages import META, message
-from trueup.kube.names import Object
+from trueup.kube.messages import META, for_kind, message
+from trueup.kube.names import Kind, Object
 from trueup.kube.problems import ApiProblem, BadRequest, UnsupportedMediaType
 from trueup.kube.protobuf import decode, encode, envelope
 from trueup.kube.protobuf_writing import write
@@ -92,3 +92,9 @@ def test_broken_bodies_are_bad_requests(body: bytes) -> None:
     """A body that is cut off or no protobuf at all is refused, not half read."""
     with pytest.raises((BadRequest, UnsupportedMediaType)):
         decode(body)
+
+
+def test_a_custom_kind_of_a_name_that_kubernetes_has_is_none_of_its_own() -> None:
+    """Groups of others have no Go types, whatever their names begin with."""
+    assert for_kind(Kind("apps", "v1", "Deployment")) is not None
+    assert for_kind(Kind("apps.example.com", "v1", "Deployment")) is None
