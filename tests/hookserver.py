@@ -39,6 +39,12 @@ class Authority:
 
     def context(self, *hosts: str) -> ssl.SSLContext:
         """What a server of these names speaks TLS by."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.load_cert_chain(self.server(*hosts))
+        return made
+
+    def server(self, *hosts: str) -> Path:
+        """A file with a certificate for these names and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [_name(host) for host in hosts]
         builder = self._builder(x509.Name([]), key).add_extension(x509.SubjectAlternativeName(names), False)
@@ -46,11 +52,9 @@ class Authority:
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        path = self._folder / f"{abs(hash(hosts))}.pem"
+        path = self._folder / "server.pem"
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        made.load_cert_chain(path)
-        return made
+        return path
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)  # noqa: TID251 - TLS judges by the wall clock

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from kopf.testing import KopfRunner
 
+from tests.hookserver import Authority
 from tests.system.program import eventually
+from trueup.kube.problems import ApiProblem
 from trueup.testing import Cluster
 
 pytestmark = pytest.mark.system
 
 OPERATOR = Path(__file__).parent / "clients" / "operator_of_lamps.py"
+CHECKS = OPERATOR.with_name("operator_of_checks.py")
 DEFINITION = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -76,4 +79,35 @@ def test_an_operator_by_kopf(cluster: Cluster) -> None:
     assert runner.exit_code == 0
     assert "saw ADDED" in runner.output
     assert "burns no more" in runner.output
+    assert "Traceback" not in runner.output
+
+
+def test_admission_handlers_by_kopf(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kopf configures its own webhooks, which refuse and complete what is written."""
+    authority = Authority(tmp_path)
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    authority.server("127.0.0.1")
+    monkeypatch.setenv("HOOK_CERTIFICATES", str(tmp_path))
+    cluster.apply(DEFINITION)
+    cluster.wait("crd", "lamps.example.com")
+
+    def refusal(labels: dict[str, str] | None = None, **spec: Any) -> str:
+        made = lamp(**spec)
+        made["metadata"]["labels"] = labels or {}
+        try:
+            cluster.apply(made)
+        except ApiProblem as problem:
+            return f"{problem.code} {problem.message}"
+        return ""
+
+    with KopfRunner(["run", "--all-namespaces", "--standalone", "--verbose", str(CHECKS)]) as runner:
+        eventually(lambda: "555" in refusal(room="not-allowed"))
+        lead = 'admission webhook "lazy.spec.room.auto.example.com" denied the request'
+        assert refusal(room="not-allowed") == f"555 {lead}: I'm too lazy anyway. Go away!"
+        assert refusal(room="wrong").endswith("denied the request: Meh! I don't like it. Change the room.")
+        assert refusal({"complete": "please"}, room="study") == ""
+        assert cluster.get("lamp", "desk")["spec"] == {"room": "study", "watts": 123}
+
+    assert runner.exception is None
+    assert runner.exit_code == 0
     assert "Traceback" not in runner.output
