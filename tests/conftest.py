@@ -21,6 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """
     parser.addoption("--kubeconfig", default="", help="kubeconfig of a genuine Kubernetes to test against as well")
     parser.addoption("--corpora", action="store_true", help="run what tests against corpora alone, and show its counts")
+    parser.addoption("--sequences", default="60", help="how many random sequences of calls two servers are compared by")
+    parser.addoption("--seed", default="0", help="the first of them")
     parser.addoption("--matrix", action="store_true", help="also test what takes minutes of clients and repositories")
 
 

@@ -5,7 +5,7 @@ Source: apiextensions-apiserver; Kubernetes documentation, "Custom Resources".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,7 @@ import orjson
 
 from trueup.apiserver.crd_rules import Run, compile_rules, has_rules
 from trueup.apiserver.registry import Registry, Rules, Served
-from trueup.kube.names import Kind, Object, Resource
+from trueup.kube.names import Kind, Object, Resource, version_rank
 from trueup.kube.problems import Cause, MethodNotAllowed
 from trueup.kube.schema import fill_defaults, validate
 from trueup.kube.shape_of import shape_of_schema
@@ -68,6 +68,14 @@ def _of_version(definition: Object, version: Object, types: Types, revision: int
         converts=_by_webhook(spec),
         columns=tuple(version.get("additionalPrinterColumns") or ()),
     )
+
+
+def _deprecated(kind: Kind, versions: Sequence[Mapping[str, Any]]) -> str:
+    """Names the best version of those that one had better use. Source: apiextensions ``customresource_handler.go``."""
+    better = [version["name"] for version in versions if version.get("served") and not version.get("deprecated")]
+    better.sort(key=version_rank)
+    use = f"; use {kind.group}/{better[0]} {kind.kind}" if better else ""
+    return f"{kind.api_version} {kind.kind} is deprecated{use}"
 
 
 def custom_shape(schema: Mapping[str, Any], types: Types) -> Shape:

@@ -18,7 +18,7 @@ from trueup.apiserver.hub import Hub
 from trueup.apiserver.negotiation import JSON, PLAIN, Form, Offer, negotiate
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import NOWHERE, Request, Response
-from trueup.kube.names import Object
+from trueup.kube.names import Object, version_rank
 
 _PRIORITY = ("apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
              "autoscaling", "batch", "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io",
@@ -161,17 +161,6 @@ class Discovery:
                 paths += [f"/apis/{group}/{version}" for version in versions]
         paths += ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
         return Response(200, orjson.dumps({"paths": paths}))
-
-
-def version_rank(version: str) -> tuple[int, int, int, str]:
-    """v2 before v1 before v1beta1 before v1alpha1. Source: apimachinery ``version.CompareKubeAwareVersionStrings``."""
-    import re
-
-    found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
-    if found is None:
-        return (3, 0, 0, version)
-    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
-    return (stage, -int(found[1]), -int(found[3] or 0), version)
 
 
 def _aggregated(request: Request, form: Form, body: Object) -> Response:

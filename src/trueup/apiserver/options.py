@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from trueup.apiserver import wire
 from trueup.apiserver.path import Target
@@ -13,23 +12,42 @@ from trueup.apiserver.verbs.delete import DeleteOptions
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Invalid
 from trueup.kube.query import flag
+from trueup.kube.validation.causes import Causes, forbidden, invalid, not_supported, too_long
+from trueup.kube.validation.causes import required as needed
 
 _POLICIES = ("Foreground", "Background", "Orphan")
+_VALIDATIONS = frozenset({"", "Ignore", "Strict", "Warn"})
+_KINDS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
 _LONGEST_MANAGER = 128
 
 
 def write_of(request: Request, target: Target, warnings: list[str]) -> Write:
-    """Dry run, field validation, manager. Raises ``BadRequest`` and ``Invalid``."""
-    query = request.query
-    validation = query.get("fieldValidation") or "Warn"
-    if validation not in ("Strict", "Warn", "Ignore"):
-        raise _invalid("PatchOptions", "fieldValidation", validation, ("Ignore", "Warn", "Strict"))
+    """Dry run, field validation, manager. Raises ``Invalid`` with everything that is wrong of them.
+
+    Source: apimachinery ``metav1/validation``, ValidatePatchOptions and its siblings.
+    """
+    query, kind = request.query, _KINDS.get(request.method, "")
+    validation = query.get("fieldValidation", "")
+    force = flag(query, "force")
+    applies = wire.PATCHES.get(wire.media_type(request.headers)) == "apply" and kind == "PatchOptions"
+    manager = query.get("fieldManager", "")
+    dry_run = query.get("dryRun", "")
+    if kind and (validation not in _VALIDATIONS or manager or applies or dry_run or "force" in query):
+        causes = [] if kind == "DeleteOptions" else list(_manager_causes(manager, required=applies))
+        if kind == "PatchOptions" and not applies and "force" in query:
+            causes.insert(0, forbidden("force", "may not be specified for non-apply patch"))
+        if dry_run not in ("", "All"):
+            causes.append(not_supported("dryRun", [dry_run], ("All",)))
+        if kind != "DeleteOptions" and validation not in _VALIDATIONS:
+            causes.append(not_supported("fieldValidation", validation, sorted(_VALIDATIONS)))
+        if causes:
+            raise _invalid(kind, causes)
     return Write(
         user=request.user,
-        manager=_manager(request),
-        dry_run=_dry_run(query.get("dryRun", ""), "CreateOptions"),
-        validation=validation,
-        force=flag(query, "force"),
+        manager=manager if manager or applies else _program(request),
+        dry_run=dry_run == "All",
+        validation=validation or "Warn",
+        force=force,
         subresource=target.subresource,
         warnings=warnings,
         given={name: query[name] for name in ("fieldManager", "fieldValidation") if query.get(name)},
@@ -37,27 +55,19 @@ def write_of(request: Request, target: Target, warnings: list[str]) -> Write:
     )
 
 
-def _manager(request: Request) -> str:
-    """Who owns the fields; an apply has to name it, for others the client's program is as good."""
-    manager = request.query.get("fieldManager", "")
-    if len(manager) > _LONGEST_MANAGER or not manager.isprintable():
-        text = f'Invalid value: "{manager}": must be printable and no longer than {_LONGEST_MANAGER} characters'
-        raise Invalid(
-            f'PatchOptions.meta.k8s.io "" is invalid: fieldManager: {text}',
-            causes=[Cause("FieldValueInvalid", text, "fieldManager")],
-        )
-    if manager or wire.PATCHES.get(wire.media_type(request.headers)) == "apply":
-        return manager
+def _manager_causes(manager: str, *, required: bool) -> Causes:
+    if required and not manager:
+        yield needed("fieldManager", "is required for apply patch")
+    if len(manager.encode()) > _LONGEST_MANAGER:
+        yield too_long("fieldManager", _LONGEST_MANAGER)
+    for place, sign in enumerate(manager):
+        if not sign.isprintable():
+            yield invalid("fieldManager", manager, f"invalid character U+{ord(sign):04X} (at position {place})")
+
+
+def _program(request: Request) -> str:
+    """Who owns the fields when nobody is named: the client's program."""
     return request.headers.get("user-agent", "").partition("/")[0][:_LONGEST_MANAGER] or "unknown"
-
-
-def _dry_run(value: Any, kind: str) -> bool:
-    if value in ("", None, []):
-        return False
-    wanted = [value] if isinstance(value, str) else list(value)
-    if wanted != ["All"]:
-        raise _invalid(kind, "dryRun", ", ".join(map(str, wanted)), ("All",))
-    return True
 
 
 def deletion(request: Request, write: Write) -> tuple[DeleteOptions, Write]:
@@ -68,38 +78,59 @@ def deletion(request: Request, write: Write) -> tuple[DeleteOptions, Write]:
 
 def delete_options(body: Object, query: Mapping[str, str], write: Write) -> tuple[DeleteOptions, Write]:
     """``DeleteOptions``; the body may ask for a dry run too."""
+    _typed(body)
     conditions = body.get("preconditions") or {}
     grace = body.get("gracePeriodSeconds")
     if grace is None and "gracePeriodSeconds" in query:
         grace = wire.number(query, "gracePeriodSeconds")
-    if grace is not None and not isinstance(grace, int):
-        raise BadRequest(f"gracePeriodSeconds must be a number, not {grace!r}")
     propagation = body.get("propagationPolicy") or query.get("propagationPolicy", "")
     orphan = body.get("orphanDependents", flag(query, "orphanDependents") if query.get("orphanDependents") else None)
     if orphan is not None and propagation:
-        text = "Forbidden: orphanDependents and deletionPropagation cannot be both set"
-        raise Invalid(
-            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: {text}',
-            causes=[Cause("FieldValueForbidden", text, "propagationPolicy")],
-        )
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        raise _invalid("DeleteOptions", [invalid("propagationPolicy", propagation, text)])
     if orphan is not None:
         propagation = "Orphan" if orphan else "Background"
     if propagation and propagation not in _POLICIES:
-        raise _invalid("DeleteOptions", "propagationPolicy", str(propagation), _POLICIES)
+        raise _invalid("DeleteOptions", [not_supported("propagationPolicy", propagation, (*_POLICIES, "nil"))])
     given: Object = {} if grace is None else {"gracePeriodSeconds": grace}
     given |= {name: body[name] for name in ("preconditions", "orphanDependents") if body.get(name) is not None}
     if propagation and orphan is None:
         given["propagationPolicy"] = propagation
-    write = replace(write, given=given, dry_run=write.dry_run or _dry_run(body.get("dryRun"), "DeleteOptions"))
+    wanted = body.get("dryRun")
+    if wanted and wanted != ["All"]:
+        raise _invalid("DeleteOptions", [not_supported("dryRun", wanted, ("All",))])
+    write = replace(write, given=given, dry_run=write.dry_run or bool(wanted))
     options = DeleteOptions(
         propagation, grace, str(conditions.get("uid") or ""), str(conditions.get("resourceVersion") or "")
     )
     return options, write
 
 
-def _invalid(kind: str, field: str, value: str, known: tuple[str, ...]) -> Invalid:
-    supported = ", ".join(f'"{name}"' for name in known)
-    text = f'Unsupported value: "{value}": supported values: {supported}'
+_TYPES: Mapping[str, tuple[type, str, str]] = {
+    "kind": (str, "kind", "string"),
+    "apiVersion": (str, "apiVersion", "string"),
+    "gracePeriodSeconds": (int, "gracePeriodSeconds", "int64"),
+    "preconditions": (dict, "preconditions", "v1.Preconditions"),
+    "orphanDependents": (bool, "orphanDependents", "bool"),
+    "propagationPolicy": (str, "propagationPolicy", "v1.DeletionPropagation"),
+    "dryRun": (list, "dryRun", "[]string"),
+}
+
+
+def _typed(body: Object) -> None:
+    """Refuse what Go's ``DeleteOptions`` could not hold, in Go's words."""
+    for name, (wanted, path, go_type) in _TYPES.items():
+        value = body.get(name)
+        if value is None or (isinstance(value, wanted) and (wanted is not int or not isinstance(value, bool))):
+            continue
+        word = {str: "string", bool: "bool", list: "array", dict: "object"}.get(type(value), "number")
+        shown = f"number {value}" if isinstance(value, float) else word
+        raise BadRequest(f"json: cannot unmarshal {shown} into Go struct field DeleteOptions.{path} of type {go_type}")
+
+
+def _invalid(kind: str, causes: list[Cause]) -> Invalid:
+    texts = [f"{cause.field}: {cause.message}" for cause in causes]
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     return Invalid(
-        f'{kind}.meta.k8s.io "" is invalid: {field}: {text}', causes=[Cause("FieldValueNotSupported", text, field)]
+        f'{kind}.meta.k8s.io "" is invalid: {text}', causes=causes, details={"group": "meta.k8s.io", "kind": kind}
     )

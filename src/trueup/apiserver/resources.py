@@ -24,7 +24,7 @@ from trueup.apiserver.verbs.delete import delete
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
 from trueup.kube.names import Kind, Object
-from trueup.kube.problems import ApiProblem, BadRequest, MethodNotAllowed, NotFound
+from trueup.kube.problems import ApiProblem, BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType, not_found
 from trueup.ports import PatchType
 from trueup.store.state import Entry
 
@@ -40,9 +40,16 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     if not hub.registry.serves_version(target.resource):
         return NOWHERE
     served = hub.serves_resource(target.resource)
-    if not verb:
+    if not verb or not _addressed(verb, target):
         raise _not_allowed(served)
+    if target.subresource and target.subresource not in served.subresources:
+        if served.custom:
+            raise not_found(served.resource.group_resource, target.name)
+        raise NotFound("the server could not find the requested resource", details={})
     warnings = [served.warning] if served.warning else []
+    if not virtual.is_virtual(served) and verb != "watch":
+        _form(served, request, target)
+    _readable(request, served, verb)
     write = options.write_of(request, target, warnings)
     try:
         return await _answer(hub, authorizer, served, request, target, verb, write)
@@ -56,8 +63,6 @@ async def _answer(
 ) -> Response:
     namespace, warnings = target.namespace, write.warnings
     if target.subresource:
-        if target.subresource not in served.subresources:
-            raise NotFound("the server could not find the requested resource", details={})
         form = _form(served, request, target)
         body, status, content = await subresources.answer(hub, served, request, target, verb, write)
         if not isinstance(body, dict):
@@ -103,18 +108,23 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
     if verb == "get":
         obj = await read.get(hub, served, namespace, name, request.query.get("resourceVersion", "0"))
     elif verb == "create":
-        obj, status = await create(hub, served, namespace, _object(request, write), write), 201
+        obj, status = await create(hub, served, namespace, _object(request, write, served.kind.kind), write), 201
     elif verb == "update":
-        obj = await update(hub, served, namespace, name, _object(request, write), write)
+        existed = hub.store.bucket(served.storage).newest(namespace, name) is not None
+        status = 200 if existed else 201
+        obj = await update(hub, served, namespace, name, _object(request, write, served.kind.kind), write)
     elif verb == "patch":
         existed = hub.store.bucket(served.storage).newest(namespace, name) is not None
+        how_told = wire.PATCHES.get(wire.media_type(request.headers))
+        if not existed and how_told and how_told != "apply" and not (served.custom and how_told == "strategic"):
+            raise not_found(served.resource.group_resource, name)
         body, how = _patch(served, request, write)
         obj = await patch(hub, served, namespace, name, body, how, write)
         status = 200 if existed else 201
     elif verb == "delete":
         meant, write = options.deletion(request, write)
         obj, gone = await delete(hub, served, namespace, name, meant, write)
-        if gone and served.kind.kind != "Pod":
+        if gone and not served.strategy.returns_deleted:
             return answers.one(_deleted(served, obj), form, warnings=write.warnings)
     else:
         return await _delete_collection(hub, served, request, target, write, form)
@@ -223,7 +233,9 @@ def _shaped(
 ) -> Response:
     """One object in the form that the client accepts."""
     if form.shape == negotiation.TABLE and obj.get("kind") == served.kind.kind:
-        body = table(served, [obj], hub.clock.now(), request.query.get("includeObject", "Metadata"))
+        revision = str(obj["metadata"].get("resourceVersion") or "")
+        include = request.query.get("includeObject", "Metadata")
+        body = table(served, [obj], hub.clock.now(), include, revision=revision)
         obj = {**body, "apiVersion": form.api_version}
     elif form.shape == negotiation.TABLE and obj.get("kind") == "Scale":
         body = table(served, [obj], hub.clock.now(), columns=(NAME, *SCALE))
@@ -233,9 +245,9 @@ def _shaped(
     return answers.one(obj, form, status, warnings)
 
 
-def _object(request: Request, write: Write) -> Object:
+def _object(request: Request, write: Write, kind: str = "Object") -> Object:
     media = wire.media_type(request.headers)
-    obj = wire.read_object(request.body, media)
+    obj = wire.read_object(request.body, media, kind)
     if media.endswith("json") and write.validation != "Ignore":
         write.duplicates.extend(wire.duplicates(request.body, obj))
     return obj
@@ -245,6 +257,8 @@ def _patch(served: Served, request: Request, write: Write) -> tuple[Any, PatchTy
     """The patch; keys that an apply gives twice are told or refused."""
     media = wire.media_type(request.headers)
     body, how = wire.read_patch(request.body, media, custom=served.custom)
+    if how in ("merge", "strategic") and write.validation != "Ignore":
+        write.duplicates.extend(wire.duplicates(request.body, body))
     if how == "apply" and write.validation != "Ignore" and not request.body.lstrip().startswith(b"{"):
         twice = wire.repeated(request.body)
         if twice and write.validation == "Strict":
@@ -252,6 +266,22 @@ def _patch(served: Served, request: Request, write: Write) -> tuple[Any, PatchTy
         if twice:
             write.warnings.append(twice)
     return body, how
+
+
+def _addressed(verb: str, target: Target) -> bool:
+    """Whether a verb is for what the path names: one object, or all."""
+    if verb in ("update", "patch"):
+        return bool(target.name)
+    return verb != "create" or bool(target.subresource) or not target.name
+
+
+def _readable(request: Request, served: Served, verb: str) -> None:
+    """Whether the body is of a kind that can be read, which is looked at before all else that is asked for."""
+    media = wire.media_type(request.headers)
+    if verb == "patch":
+        wire.patch_kind(media, custom=served.custom)
+    elif verb in ("create", "update") and request.body and not wire.readable(media):
+        raise UnsupportedMediaType(wire.UNREADABLE)
 
 
 def _deleted(served: Served, obj: Object) -> Object:

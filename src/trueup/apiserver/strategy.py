@@ -50,6 +50,12 @@ class Strategy:
     """Whether an object without finalizers that is being deleted has to stay for now."""
     going: Callable[[Object], Object] | None = None
     """What an object that is marked for deletion says of it."""
+    creates_on_update: bool = False
+    """Whether an update of what is not there creates it."""
+    unconditional: bool = True
+    """Whether an update may leave out the version that it is of."""
+    returns_deleted: bool = False
+    """Whether a deletion is answered with the object instead of a word that it is gone."""
     selectable: frozenset[str] = frozenset()
     """Field labels besides name and namespace."""
     selected: Callable[[Object], Object] | None = None

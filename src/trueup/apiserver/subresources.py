@@ -17,6 +17,7 @@ from trueup.apiserver.request import Request, Write
 from trueup.apiserver.verbs import prepare, read
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import change, conflict, update
+from trueup.kube.go_json import word
 from trueup.kube.names import Object
 from trueup.kube.problems import ApiProblem, BadRequest, Cause, Invalid, MethodNotAllowed, Unavailable
 from trueup.merge.jsonpatch import json_patch, merge_patch
@@ -105,7 +106,7 @@ async def scale(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         version = (wanted.get("metadata") or {}).get("resourceVersion")
         if version and version != stored["metadata"]["resourceVersion"]:
             raise conflict(served, name)
-        replicas = (wanted.get("spec") or {}).get("replicas", 0)
+        replicas = (wanted.get("spec") or {}).get("replicas") or 0
         return with_replicas(stored, paths[0], replicas), not _owned(stored, paths[0])
 
     return scale_of(await change(hub, served, namespace, name, scaled, write), paths)
@@ -130,13 +131,15 @@ def with_replicas(stored: Object, path: list[str], replicas: object) -> Object:
     name = stored["metadata"]["name"]
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise BadRequest(
-            f'Scale in version "v1" cannot be handled as a Scale: spec.replicas is {replicas!r}, no number'
+            f'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal {word(replicas)} '
+            "into Go struct field ScaleSpec.spec.replicas of type int32"
         )
     if replicas < 0:
         text = f"Invalid value: {replicas}: must be greater than or equal to 0"
         raise Invalid(
             f'Scale.autoscaling "{name}" is invalid: spec.replicas: {text}',
             causes=[Cause("FieldValueInvalid", text, "spec.replicas")],
+            details={"name": name, "group": "autoscaling", "kind": "Scale"},
         )
     new = prepare.copy(stored)
     at = new
@@ -175,7 +178,7 @@ def scale_of(obj: Object, paths: tuple[list[str], list[str], list[str]]) -> Obje
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {name: meta[name] for name in keep if name in meta},
-        "spec": {"replicas": _at(obj, paths[0]) or 0},
+        "spec": {"replicas": replicas} if (replicas := _at(obj, paths[0]) or 0) else {},
         "status": status,
     }
 

@@ -67,14 +67,23 @@ def table(
         "apiVersion": "meta.k8s.io/v1",
         "metadata": meta,
         "columnDefinitions": heads if headed else [],
-        "rows": rows,
+        "rows": rows or ([] if served.custom or _printed_by_kind(served) else None),
     }
+
+
+_CUSTOM_AGE = Column(AGE.name, "date", AGE.description, AGE.cell, AGE.format, AGE.priority)
+
+
+def _printed_by_kind(served: Served) -> bool:
+    """Whether Kubernetes has a printer of the kind's own; its common one leaves out empty rows."""
+    columns = BUILT_IN.get((served.kind.group, served.kind.kind))
+    return columns is not None and all(column.name != "Created At" for column in columns)
 
 
 def columns_of(served: Served) -> Sequence[Column]:
     """The columns of a kind: built in, of its definition, or name and age."""
     if served.custom:
-        return (NAME, *map(_custom, served.columns)) if served.columns else (NAME, AGE)
+        return (NAME, *map(_custom, served.columns)) if served.columns else (NAME, _CUSTOM_AGE)
     return BUILT_IN.get((served.kind.group, served.kind.kind), (NAME, AGE))
 
 

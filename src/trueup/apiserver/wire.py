@@ -11,10 +11,15 @@ from typing import Any
 
 import orjson
 
-from trueup.kube import documents
+from trueup.kube import documents, go_json
+from trueup.kube.go_json import GoJsonError, word
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, TooLarge, UnsupportedMediaType
 
+UNREADABLE = (
+    "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, "
+    "application/vnd.kubernetes.protobuf"
+)
 MAX_BODY = 3 * 1024 * 1024
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 PATCHES: Mapping[str, Any] = {
@@ -30,52 +35,116 @@ def media_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "application/json").partition(";")[0].strip().lower()
 
 
-def read_object(body: bytes, media: str) -> Object:
-    """An object out of a request's body. Raises ``BadRequest`` or ``UnsupportedMediaType``."""
+def read_object(body: bytes, media: str, kind: str = "Object") -> Object:
+    """An object out of a request's body, which ought to be of a kind. Raises ``BadRequest`` or ``UnsupportedMediaType``.
+
+    Source: apimachinery ``json.Serializer``, apiserver ``transformDecodeError``.
+    """
     if media == PROTOBUF:
         from trueup.kube.protobuf import decode
 
         return decode(body)
-    value = read_value(body, media)
+    try:
+        value = read_value(body, media)
+    except GoJsonError as problem:
+        raise _unrecognized(body, kind, str(problem)) from None
+    if value is None:
+        return {}
     if not isinstance(value, dict):
-        raise BadRequest("the object provided is unrecognized (must be of type Object)")
+        struct = (
+            'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+        )
+        raise _unrecognized(body, kind, f"json: cannot unmarshal {word(value)} into Go value of type {struct}")
+    for name in ("apiVersion", "kind"):
+        if value.get(name) is not None and not isinstance(value[name], str):
+            said = f"json: cannot unmarshal {word(value[name])} into Go struct field .{name} of type string"
+            raise _unrecognized(body, kind, said)
     return value
 
 
+def _unrecognized(body: bytes, kind: str, why: str) -> BadRequest:
+    shown = body[:30].decode(errors="replace") if body.startswith(b"{") else body[:30].hex()
+    shown = "<empty>" if not body else f"{shown} ..." if len(body) > 30 else shown
+    return BadRequest(
+        f"the object provided is unrecognized (must be of type {kind}): "
+        f"couldn't get version/kind; json parse error: {why} ({shown})"
+    )
+
+
 def read_value(body: bytes, media: str) -> Any:
-    """JSON or YAML."""
+    """JSON or YAML. Raises ``GoJsonError`` for what is no JSON."""
     if len(body) > MAX_BODY:
         raise TooLarge(f"Request entity too large: limit is {MAX_BODY}")
     if media.endswith("json") or media == "":
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as problem:
-            raise BadRequest(f"couldn't get version/kind; json parse error: {problem}") from None
+        return go_json.loads(body)
     if media.endswith("yaml"):
         try:
             found = documents.parse(body)
         except documents.YamlProblem as problem:
             raise BadRequest(f"error decoding YAML: {problem}") from None
-        if len(found) != 1:
+        if len(found) > 1:
             raise BadRequest(f"one document was expected, {len(found)} came")
-        return found[0].value
-    raise UnsupportedMediaType(
-        f"the body of the request was in an unknown format - accepted media types include: application/json, "
-        f"application/yaml, {PROTOBUF}"
-    )
+        return found[0].value if found else None
+    raise UnsupportedMediaType(UNREADABLE)
+
+
+def patch_kind(media: str, *, custom: bool) -> Any:
+    """What kind of patch a media type is. Raises ``UnsupportedMediaType``."""
+    how = PATCHES.get(media)
+    if not how or (custom and how == "strategic"):
+        if not custom:
+            refused = UnsupportedMediaType("415: Unsupported Media Type")
+            refused.generic = True
+            raise refused
+        known = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+        raise UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {known}"
+        )
+    return how
+
+
+def readable(media: str) -> bool:
+    """Whether objects are read from a media type."""
+    return media == PROTOBUF or media.endswith(("json", "yaml")) or media == ""
 
 
 def read_patch(body: bytes, media: str, *, custom: bool = False) -> tuple[Any, Any]:
     """A patch and its kind. Raises ``BadRequest`` or ``UnsupportedMediaType``."""
-    how = PATCHES.get(media)
-    if custom and how in (None, "strategic"):
-        known = ", ".join(name for name, kind in PATCHES.items() if kind != "strategic")
-        raise UnsupportedMediaType(
-            f"the body of the request was in an unknown format - accepted media types include: {known}"
+    how = patch_kind(media, custom=custom)
+    if how == "apply":
+        return _read_apply(body, media), how
+    try:
+        value = read_value(body, "application/json")
+    except GoJsonError as problem:
+        lead = "" if how == "strategic" else "error decoding patch: "
+        raise BadRequest(f"{lead}{problem}") from None
+    if how == "json":
+        for wrong in [] if value is None else [value] if not isinstance(value, list) else value:
+            if wrong is value or (not isinstance(wrong, dict) and wrong is not None):
+                slices = "" if isinstance(value, list) else "[]"
+                raise BadRequest(
+                    f"error decoding patch: json: cannot unmarshal {word(wrong)} into Go value of type "
+                    f"{slices}handlers.jsonPatchOp"
+                )
+        return value or [], how
+    if value is not None and not isinstance(value, dict):
+        lead = "" if how == "strategic" else "error decoding patch: "
+        raise BadRequest(f"{lead}json: cannot unmarshal {word(value)} into Go value of type map[string]interface {{}}")
+    return value or {}, how
+
+
+def _read_apply(body: bytes, media: str) -> Any:
+    """An applied configuration, which is YAML whatever its media type says."""
+    try:
+        value = go_json.loads(body)
+    except GoJsonError:
+        value = read_value(body, "application/yaml")
+    if value is not None and not isinstance(value, dict):
+        raise BadRequest(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: "
+            f"json: cannot unmarshal {word(value)} into Go value of type map[string]interface {{}}"
         )
-    if how is None:  # a route of a built-in kind that consumes it does not exist
-        raise UnsupportedMediaType("415: Unsupported Media Type", details={})
-    return read_value(body, "application/yaml" if media.endswith("yaml") else "application/json"), how
+    return value or {}
 
 
 def repeated(body: bytes) -> str:
@@ -150,4 +219,4 @@ def number(query: Mapping[str, str], name: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax: {name} must be a number') from None
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None

@@ -5,6 +5,7 @@ Called by every room. Values in, values out.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,3 +109,12 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+def version_rank(version: str) -> tuple[int, int, int, str]:
+    """v2 before v1 before v1beta1 before v1alpha1. Source: apimachinery ``version.CompareKubeAwareVersionStrings``."""
+    found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
+    if found is None:
+        return (3, 0, 0, version)
+    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
+    return (stage, -int(found[1]), -int(found[3] or 0), version)

@@ -59,6 +59,8 @@ class ApiProblem(Exception):
     reason = UNKNOWN
     warnings: tuple[str, ...] = ()
     """What the client is told besides."""
+    generic = False
+    """Whether Kubernetes says details even where there are none."""
 
     def __init__(
         self,
@@ -93,7 +95,7 @@ class ApiProblem(Exception):
         }
         if self.reason == UNKNOWN:
             del status["reason"]
-        if details or self._detailed:
+        if details or self._detailed or self.generic:
             status["details"] = details
         return status
 
@@ -111,11 +113,11 @@ class Forbidden(ApiProblem):
 
 
 class NotFound(ApiProblem):
-    code, reason = 404, "NotFound"
+    code, reason, generic = 404, "NotFound", True
 
 
 class MethodNotAllowed(ApiProblem):
-    code, reason = 405, "MethodNotAllowed"
+    code, reason, generic = 405, "MethodNotAllowed", True
 
 
 class NotAcceptable(ApiProblem):

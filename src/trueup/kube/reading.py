@@ -29,16 +29,14 @@ _LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
 
 
 class WrongType(ValueError):
-    """A value does not fit its Go type; says so as Go does."""
+    """A value does not fit its Go type; says so as Go does.
 
+    ``converting``: how Go says it where the object is read already and only converted.
+    """
 
-class Fraction(WrongType):
-    """A number that is none of that integer type."""
-
-    def __init__(self, struct: Struct, trail: Trail, leaf: str, value: Any) -> None:
-        super().__init__(str(_wrong(value, struct, trail, leaf, f"number {value}")))
-        self.converting = f"cannot convert {'float64' if type(value) is float else 'int64'} to {leaf}"
-        """How Go says it where the object is read already and only converted."""
+    def __init__(self, text: str, converting: str = "") -> None:
+        super().__init__(text)
+        self.converting = converting or text
 
 
 class Member:
@@ -219,7 +217,8 @@ def _check_leaf(value: Any, leaf: str, struct: Struct, trail: Trail) -> None:
         if kind not in (int, float):
             raise _wrong(value, struct, trail, leaf)
         if not (-_LIMITS[leaf] <= value < _LIMITS[leaf] and value == int(value)):
-            raise Fraction(struct, trail, leaf, value)
+            converting = f"cannot convert {'float64' if type(value) is float else 'int64'} to {leaf}"
+            raise _wrong(value, struct, trail, leaf, f"number {value}", converting)
     elif leaf == "string" or leaf == "bool":
         if kind is not (str if leaf == "string" else bool):
             raise _wrong(value, struct, trail, leaf)
@@ -252,7 +251,8 @@ def _check_base64(value: str) -> None:
     try:
         b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
     except ValueError:
-        raise WrongType(f"illegal base64 data at input byte {_bad_byte(value)}") from None
+        text = f"illegal base64 data at input byte {_bad_byte(value)}"
+        raise WrongType(text, f"error decoding from json: {text}") from None
 
 
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/\r\n")
@@ -286,10 +286,31 @@ def _go_path(trail: Trail) -> str:
     return ".".join(reversed(parts))
 
 
-def _wrong(value: Any, struct: Struct, trail: Trail, go_type: str, word: str = "") -> WrongType:
+def _wrong(value: Any, struct: Struct, trail: Trail, go_type: str, word: str = "", converting: str = "") -> WrongType:
     what = word or _word(value)
     where = f"{struct.name}.{_go_path(trail)}"
-    return WrongType(f"json: cannot unmarshal {what} into Go struct field {where} of type {go_type}")
+    text = f"json: cannot unmarshal {what} into Go struct field {where} of type {go_type}"
+    return WrongType(text, converting or _converting(value, go_type))
+
+
+_PLAIN = frozenset({"string", "bool", "int32", "int64", "uint32", "uint64", "float32", "float64"})
+
+
+def _converting(value: Any, go_type: str) -> str:
+    """Source: apimachinery ``runtime/converter.go``."""
+    have = {"number": "float64" if type(value) is float else "int64", "object": "map", "array": "slice"}
+    kind = have.get(_word(value), _word(value))
+    if go_type.startswith("[]"):
+        return f"cannot restore slice from {kind}"
+    if go_type.startswith("map[") or go_type == "v1.ResourceList":
+        return f"cannot restore map from {kind}"
+    if go_type not in _PLAIN:
+        return f"cannot restore struct from: {kind}"
+    if go_type == "string" and kind == "int64":
+        return "cannot convert int64 to string"
+    if kind in ("int64", "float64") and go_type not in ("bool", "string"):
+        return f"cannot convert {kind} to {go_type}"
+    return f"unrecognized type: {go_type}"
 
 
 def _word(value: Any) -> str:

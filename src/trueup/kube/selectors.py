@@ -14,17 +14,9 @@ from typing import Any, Literal
 
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest
+from trueup.kube.selector_text import terms
 
 Operator = Literal["=", "!=", "in", "notin", "exists", "!", ">", "<"]
-
-_KEY = r"[A-Za-z0-9][-A-Za-z0-9_./]*"
-_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_TERM = re.compile(
-    rf"\s*(?:(?P<absent>!)\s*(?P<key1>{_KEY})"
-    rf"|(?P<key2>{_KEY})\s+(?P<set>in|notin)\s*\((?P<values>[^)]*)\)"
-    rf"|(?P<key3>{_KEY})\s*(?P<op>==|!=|=|>|<)\s*(?P<value>[-A-Za-z0-9_.]*)"
-    rf"|(?P<key4>{_KEY}))\s*(?:,|$)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,48 +70,7 @@ NOTHING = LabelSelector(nothing=True)
 @lru_cache(maxsize=4096)
 def labels(text: str) -> LabelSelector:
     """From ``app=web,tier in (a, b),!old``. Raises ``BadRequest`` naming what cannot be read."""
-    requirements: list[Requirement] = []
-    position, end = 0, len(text.rstrip())
-    while position < end:
-        term = _TERM.match(text, position)
-        if term is None and text[position:].lstrip().startswith(",") and position:
-            raise BadRequest("found ',', expected: identifier after ','")
-        if term is None:
-            raise BadRequest(f"unable to parse requirement: found '{text[position:].strip()}'")
-        position = term.end()
-        if position >= end and text[:position].endswith(","):
-            raise BadRequest("found '', expected: identifier after ','")
-        requirements.append(_checked(_requirement(term)))
-    return LabelSelector(tuple(requirements))
-
-
-def _checked(requirement: Requirement) -> Requirement:
-    """Values that no label can have are a mistake of who asks. Source: apimachinery ``labels.NewRequirement``."""
-    for index, value in enumerate(requirement.values):
-        if requirement.operator in (">", "<"):
-            if not re.fullmatch(r"[-+]?\d+", value):
-                why = "for 'Gt', 'Lt' operators, the value must be an integer"
-                raise BadRequest(f'unable to parse requirement: values[{index}]: Invalid value: "{value}": {why}')
-        elif not _VALUE.fullmatch(value):
-            why = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'"
-            raise BadRequest(
-                f'unable to parse requirement: values[{index}][{requirement.key}]: Invalid value: "{value}": {why}'
-            )
-    return requirement
-
-
-_SIGNS: Mapping[str, Operator] = {"==": "=", "=": "=", "!=": "!=", ">": ">", "<": "<"}
-
-
-def _requirement(term: re.Match[str]) -> Requirement:
-    if term["absent"]:
-        return Requirement(term["key1"], "!")
-    if term["set"]:
-        values = tuple(value.strip() for value in term["values"].split(","))
-        return Requirement(term["key2"], "in" if term["set"] == "in" else "notin", values)
-    if term["op"]:
-        return Requirement(term["key3"], _SIGNS[term["op"]], (term["value"],))
-    return Requirement(term["key4"], "exists")
+    return LabelSelector(tuple(Requirement(key, sign, values) for key, sign, values in terms(text)))  # type: ignore[arg-type]
 
 
 _OPERATORS: Mapping[str, Operator] = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
@@ -168,17 +119,19 @@ class FieldSelector:
 @lru_cache(maxsize=4096)
 def fields(text: str) -> FieldSelector:
     """From ``metadata.name=web,status.phase!=Running``. Raises ``BadRequest``."""
-    terms: list[tuple[str, bool, str]] = []
+    found_terms: list[tuple[str, bool, str]] = []
     for term in filter(None, re.split(r"(?<!\\),", text)):
         for operator in ("!=", "==", "="):
             path, found, value = term.partition(operator)
             if found:
                 plain = value.replace("\\,", ",").replace("\\=", "=").replace("\\\\", "\\")
-                terms.append((path.strip(), operator != "!=", plain))
+                if not (path.strip() or plain):
+                    break  # nothing is asked for
+                found_terms.append((path.strip(), operator != "!=", plain))
                 break
         else:
-            raise BadRequest(f"invalid field selector: {term!r} lacks an operator (=, ==, !=)")
-    return FieldSelector(tuple(terms))
+            raise BadRequest(f"invalid selector: '{text}'; can't understand '{term}'")
+    return FieldSelector(tuple(found_terms))
 
 
 def field_text(obj: Object, path: str) -> str:

@@ -79,7 +79,7 @@ def _map(schema: Mapping[str, Any], resolve: Callable[[str], Shape], builtin: bo
     preserve = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
     properties = schema.get("properties") or {}
     further = schema.get("additionalProperties")
-    free = not properties and further is None
+    free = (not properties and further is None) or further is True
 
     def make() -> tuple[Mapping[str, Shape], Shape | None, Shape | None]:
         fields = {name: _shape(below, resolve, builtin=builtin) for name, below in properties.items()}
@@ -96,7 +96,7 @@ def _map(schema: Mapping[str, Any], resolve: Callable[[str], Shape], builtin: bo
         "map",
         map_type=schema.get("x-kubernetes-map-type") or "granular",
         patch_strategy=_strategy(schema),
-        preserve_unknown=preserve or (free and builtin),
+        preserve_unknown=preserve or further is True or (free and builtin),
         schema=schema,
         make=make,
     )

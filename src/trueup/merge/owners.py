@@ -278,4 +278,4 @@ def strip(obj: Object) -> Object:
     return {**obj, "metadata": {name: value for name, value in meta.items() if name != "managedFields"}}
 
 
-__all__ = ["BEFORE_FIRST_APPLY", "Versions", "apply", "managers", "strip", "track_update"]
+__all__ = ["BEFORE_FIRST_APPLY", "Versions", "apply", "gives_up", "managers", "strip", "track_update"]

@@ -6,6 +6,7 @@ its schema does not declare, where all other writes drop it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -25,38 +26,45 @@ def title(obj: Object) -> str:
     return f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {group}/{version}, Kind={obj.get('kind') or ''}"
 
 
-def first_problem(value: Any, shape: Shape, at: str = "") -> str:
-    """``.spec.bogus: field not declared in schema``; empty when everything fits."""
+def problems_text(value: Any, shape: Shape) -> str:
+    """Everything that does not fit: ``.spec.bogus: field not declared in schema``; empty when all does."""
+    found = list(problems(value, shape))
+    return found[0] if len(found) == 1 else "".join(("errors:", *(f"\n  {one}" for one in found))) if found else ""
+
+
+def problems(value: Any, shape: Shape, at: str = "") -> Iterator[str]:
+    """What does not fit, one by one."""
     if value is None:
-        return ""
+        return
     if shape.of == "map":
-        return _map(value, shape, at)
-    if shape.of == "list":
-        return _list(value, shape, at)
-    return _scalar(value, shape, at) if shape.of == "scalar" else ""
+        yield from _map(value, shape, at)
+    elif shape.of == "list":
+        yield from _list(value, shape, at)
+    elif shape.of == "scalar":
+        found = _scalar(value, shape, at)
+        if found:
+            yield found
 
 
-def _map(value: Any, shape: Shape, at: str) -> str:
+def _map(value: Any, shape: Shape, at: str) -> Iterator[str]:
     if not isinstance(value, dict):
-        return f"{at}: expected map, got &{{{_go(value)}}}"
+        yield f"{at}: expected map, got &{{{_go(value)}}}"
+        return
     fields, values = shape.fields, shape.values
     for name in sorted(value):
         below = fields.get(name) or values
-        if below is None:
-            if shape.preserve_unknown:
-                continue
-            return f"{at}.{name}: field not declared in schema"
-        found = first_problem(value[name], below, f"{at}.{name}")
-        if found:
-            return found
-    return ""
+        if below is not None:
+            yield from problems(value[name], below, f"{at}.{name}")
+        elif not shape.preserve_unknown:
+            yield f"{at}.{name}: field not declared in schema"
 
 
-def _list(value: Any, shape: Shape, at: str) -> str:
+def _list(value: Any, shape: Shape, at: str) -> Iterator[str]:
     if not isinstance(value, list):
-        return f"{at}: expected list, got &{{{_go(value)}}}"
+        yield f"{at}: expected list, got &{{{_go(value)}}}"
+        return
     if shape.items is None:
-        return ""
+        return
     for index, item in enumerate(value):
         where = f"[{index}]"
         if shape.list_type != "atomic":
@@ -64,13 +72,11 @@ def _list(value: Any, shape: Shape, at: str) -> str:
                 field_set([item], shape, strict=True)
             except FieldProblem as problem:
                 if not problem.path:
-                    return f"{at}: {problem.why.replace('element 0:', f'element {index}:', 1)}"
+                    yield f"{at}: {problem.why.replace('element 0:', f'element {index}:', 1)}"
+                    return
             key = key_of(item, shape)
             where = element_text(key) if key is not None else where
-        found = first_problem(item, shape.items, at + where)
-        if found:
-            return found
-    return ""
+        yield from problems(item, shape.items, at + where)
 
 
 def _scalar(value: Any, shape: Shape, at: str) -> str:

@@ -8,10 +8,9 @@ import pytest
 
 from tests.rooms.apiserver.asking import Asking
 from tests.rooms.apiserver.opened import definition, opened
-from trueup.apiserver.discovery import version_rank
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
-from trueup.kube.names import Kind, Ref
+from trueup.kube.names import Kind, Ref, version_rank
 
 AGGREGATED = (
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"

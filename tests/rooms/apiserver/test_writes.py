@@ -326,7 +326,7 @@ async def test_an_apply_has_to_name_its_manager(web: Web) -> None:
         "PATCH", f"{MAPS}/a", config_map("a"), {"content-type": "application/apply-patch+yaml", "user-agent": "x/1"}
     )
 
-    assert answer.status == 400
+    assert answer.status == 422
     assert "fieldManager: Required value: is required for apply patch" in answer.json["message"]
 
 

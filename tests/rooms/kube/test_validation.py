@@ -121,7 +121,7 @@ def test_short_forms_that_are_fine(text: str) -> None:
         ),
         (
             "{name: web, ownerReferences: [{apiVersion: v1, kind: Pod, name: a}]}",
-            "metadata.ownerReferences[0].uid: Required value: must not be empty",
+            'metadata.ownerReferences.uid: Invalid value: "": must not be empty',
         ),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from trueup.kube.names import Kind, Object
 from trueup.kube.shape_of import shape_of_schema
 from trueup.kube.types import load
-from trueup.merge.typed import first_problem, title
+from trueup.merge.typed import problems_text, title
 
 DEPLOYMENT = load().shape(Kind("apps", "v1", "Deployment"))
 MAP = load().shape(Kind("", "v1", "ConfigMap"))
@@ -80,7 +80,7 @@ IN_CONTAINER = f'{IN_POD}.containers[name="c"]'
 )
 def test_deployments(obj: Object, said: str) -> None:
     """The path names items by their keys; numbers are quantities, too."""
-    assert first_problem(obj, DEPLOYMENT) == said
+    assert problems_text(obj, DEPLOYMENT) == said
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_deployments(obj: Object, said: str) -> None:
 )
 def test_free_maps(data: object, said: str) -> None:
     """Any key goes, values must fit; null is nothing."""
-    assert first_problem({"data": data}, MAP) == said
+    assert problems_text({"data": data}, MAP) == said
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_free_maps(data: object, said: str) -> None:
 )
 def test_custom_kinds(spec: Object, said: str) -> None:
     """A structural schema says as much."""
-    assert first_problem(spec, WIDGET) == said
+    assert problems_text(spec, WIDGET) == said
 
 
 def test_objects_are_named() -> None:

@@ -38,7 +38,7 @@ from trueup.kube.problems import ApiProblem, Cause, Forbidden
 from trueup.kube.shapes import Shape
 from trueup.merge.combine import combine
 from trueup.merge.jsonpatch import PatchProblem, json_patch
-from trueup.merge.typed import first_problem
+from trueup.merge.typed import problems_text
 
 _APPLY, _PATCH = "ApplyConfiguration", "JSONPatch"
 
@@ -155,7 +155,7 @@ class MutatingPolicies:
         else:
             _named_as_placed(found, "Object")
             config = {**plain(found), "apiVersion": obj.get("apiVersion"), "kind": obj.get("kind")}
-            misfit = first_problem(config, asked.served.shape)
+            misfit = problems_text(config, asked.served.shape)
             if misfit:
                 raise Unfit(f"error applying patch: failed to convert patch object to typed object: {misfit}")
             atomic = list(_atomics(config, asked.served.shape, ""))

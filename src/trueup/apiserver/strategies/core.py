@@ -5,7 +5,8 @@ Source: ``pkg/registry/core``; Kubernetes documentation, "Pod Quality of Service
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
@@ -89,6 +90,10 @@ def _namespace_going(obj: Object) -> Object:
     return {**obj, "status": {**(obj.get("status") or {}), "phase": "Terminating"}}
 
 
+def _new_volume(obj: Object, moment: Moment) -> None:
+    obj["status"] = {**(obj.get("status") or {}), "lastPhaseTransitionTime": moment.now}
+
+
 def _selected_pod(obj: Object) -> Object:
     return {**obj, "spec": {**obj["spec"], "hostNetwork": bool(obj["spec"].get("hostNetwork"))}}
 
@@ -104,7 +109,9 @@ def counted(obj: Object) -> Object:
     return {**obj, "status": {**status, **counts}}
 
 
+_RETURNED = Strategy(counts_generations=False, returns_deleted=True)
 _POD = Strategy(
+    returns_deleted=True,
     uncounted=frozenset({"nodeName"}),
     create=_new_pod,
     selected=_selected_pod,
@@ -118,6 +125,7 @@ _POD = Strategy(
     ),
 )  # fmt: skip
 _NAMESPACE = Strategy(
+    returns_deleted=True,
     counts_generations=False,
     keeps_status=True,
     create=_new_namespace,
@@ -150,6 +158,21 @@ def event(about: str, *others: str) -> Strategy:
     return Strategy(counts_generations=False, selectable=frozenset(names), selected=_selected_event)
 
 
+def _secret_warnings(new: Object, old: Object | None) -> Iterator[str]:
+    """Source: ``secret/strategy.go``, warningsForSecret."""
+    data = new.get("data") or {}
+    if new.get("type") != "kubernetes.io/tls":
+        return
+    try:
+        certificate, key = (b64decode(data.get(name) or "") for name in ("tls.crt", "tls.key"))
+    except ValueError:
+        return
+    if b"-----BEGIN " not in certificate:
+        yield "tls: failed to find any PEM data in certificate input"
+    elif b"-----BEGIN " not in key:
+        yield "tls: failed to find any PEM data in key input"
+
+
 ROWS: Mapping[str, Strategy] = {
     "ComponentStatus": UNCOUNTED,
     "ConfigMap": UNCOUNTED,
@@ -163,17 +186,19 @@ ROWS: Mapping[str, Strategy] = {
         selectable=frozenset({"spec.unschedulable"}),
         selected=_selected_node,
     ),
-    "PersistentVolume": UNCOUNTED,
-    "PersistentVolumeClaim": UNCOUNTED,
+    "PersistentVolume": Strategy(counts_generations=False, create=_new_volume, returns_deleted=True),
+    "PersistentVolumeClaim": _RETURNED,
     "Pod": _POD,
     "ReplicationController": Strategy(selectable=frozenset({"status.replicas"}), selected=counted),
-    "ResourceQuota": UNCOUNTED,
-    "Secret": Strategy(counts_generations=False, selectable=frozenset({"type"})),
+    "PodTemplate": Strategy(returns_deleted=True),
+    "ResourceQuota": _RETURNED,
+    "Secret": Strategy(counts_generations=False, selectable=frozenset({"type"}), warnings=_secret_warnings),
     "Service": Strategy(
         counts_generations=False,
         keeps_status=True,
         update=_changed_service,
+        returns_deleted=True,
         selectable=frozenset({"spec.clusterIP", "spec.type"}),
     ),
-    "ServiceAccount": UNCOUNTED,
+    "ServiceAccount": _RETURNED,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from trueup.apiserver.strategies import apiextensions, apps, batch, certificates, core, others
 from trueup.apiserver.strategy import PLAIN, Strategy
@@ -18,6 +19,44 @@ _GROUPS: Mapping[str, Mapping[str, Strategy]] = {
 }
 
 
+_CONDITIONAL = frozenset(
+    (group, kind)
+    for group, kinds in {
+        "": ("Pod",),
+        "admissionregistration.k8s.io": (
+            "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
+        ),
+        "batch": ("Job",),
+        "coordination.k8s.io": ("Lease",),
+        "node.k8s.io": ("RuntimeClass",),
+        "policy": ("PodDisruptionBudget",),
+        "storage.k8s.io": ("CSIDriver", "CSINode", "CSIStorageCapacity", "VolumeAttachment"),
+    }.items()
+    for kind in kinds
+)  # fmt: skip
+"""Kinds whose updates have to say which version they are of: ``AllowUnconditionalUpdate`` of ``pkg/registry``."""
+
+
+_CREATED_BY_UPDATES = frozenset(
+    (group, kind)
+    for group, kinds in {
+        "": ("Endpoints", "Event", "LimitRange", "Service"),
+        "coordination.k8s.io": ("Lease",),
+        "events.k8s.io": ("Event",),
+        "node.k8s.io": ("RuntimeClass",),
+        "rbac.authorization.k8s.io": ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
+    }.items()
+    for kind in kinds
+)
+"""Kinds that an update creates: ``AllowCreateOnUpdate`` of ``pkg/registry``."""
+
+
 def of(kind: Kind) -> Strategy:
     """The same in every version of a group."""
-    return _GROUPS.get(kind.group, {}).get(kind.kind, PLAIN)
+    found = _GROUPS.get(kind.group, {}).get(kind.kind, PLAIN)
+    if (kind.group, kind.kind) in _CONDITIONAL:
+        found = replace(found, unconditional=False)
+    if (kind.group, kind.kind) in _CREATED_BY_UPDATES:
+        found = replace(found, creates_on_update=True)
+    return found

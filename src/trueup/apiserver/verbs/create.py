@@ -10,7 +10,7 @@ from trueup.apiserver.verbs import prepare
 from trueup.kube.names import Object
 from trueup.kube.problems import AlreadyExists, BadRequest
 from trueup.merge import owners
-from trueup.store.state import Stale
+from trueup.store.state import Entry, Stale
 
 _SERVERS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 """Metadata that no client gives to a new object."""
@@ -18,20 +18,20 @@ _SERVERS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePerio
 
 async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: Write, *, own: bool = True) -> Object:
     """Store a new object. Takes ``obj`` over. ``own`` False: its managed fields are settled already (an apply)."""
+    prepare.expect_kind(served, obj)
+    if own:
+        prepare.decode(served, obj, write)
     prepare.identify(served, obj, namespace)
     meta = obj["metadata"]
     if meta.get("resourceVersion"):
         raise BadRequest("resourceVersion should not be set on objects to be created")
-    if own:
-        prepare.decode(served, obj, write)
-        meta = obj["metadata"]
     for unset in _SERVERS:
         meta.pop(unset, None)
     strategy = served.strategy
     if served.has_status and not strategy.keeps_status:
         obj.pop("status", None)
     prepare.default(served, obj)
-    if own:  # what admission adds is nobody's
+    if own:  # before anybody else has a say in the object: what admission and strategies add is nobody's
         obj = owners.track_update(
             None,
             obj,
@@ -76,8 +76,9 @@ async def _store(hub: Hub, served: Served, obj: Object, write: Write, *, generat
     if served.converts:
         obj = await hub.to_store(served, obj)
     if write.dry_run:
-        if bucket.newest(space, name) is not None:
-            raise already_exists(served, name)
+        there = bucket.newest(space, name)
+        if there is not None:
+            raise already_exists(served, name, there)
         return await hub.converted(served, obj)
     try:
         stored = (await hub.put(bucket, obj, 0)).obj
@@ -86,12 +87,14 @@ async def _store(hub: Hub, served: Served, obj: Object, write: Write, *, generat
         if generated:
             why = "the server was not able to generate a unique name"
             raise AlreadyExists(f'{served.resource.group_resource} "{name}" already exists, {why}') from None
-        raise already_exists(served, name) from None
+        raise already_exists(served, name, bucket.newest(space, name)) from None
 
 
-def already_exists(served: Served, name: str) -> AlreadyExists:
-    """``deployments.apps "web" already exists``."""
+def already_exists(served: Served, name: str, there: Entry | None) -> AlreadyExists:
+    """``deployments.apps "web" already exists``, perhaps not for long."""
+    going = there is not None and there.obj["metadata"].get("deletionTimestamp")
     details: Object = {"name": name, "kind": served.resource.name}
     if served.resource.group:
         details["group"] = served.resource.group
-    return AlreadyExists(f'{served.resource.group_resource} "{name}" already exists', details=details)
+    lead = "object is being deleted: " if going else ""
+    return AlreadyExists(f'{lead}{served.resource.group_resource} "{name}" already exists', details=details)

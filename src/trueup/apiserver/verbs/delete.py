@@ -45,12 +45,13 @@ async def delete(
             await hub.mutate(served, "DELETE", seen, shown, write)
         await hub.admit(served, "DELETE", seen, shown, write)
         if write.dry_run:
-            return shown, True
+            at_once = _may_go(served, new)
+            return (shown if at_once and served.strategy.grace is None else seen), at_once
         try:
             if _may_go(served, new):
                 gone = await hub.remove(bucket, new, entry.revision)
                 hub.settle(served, stored)
-                return await hub.converted(served, gone.obj), True
+                return (shown if served.strategy.grace is None else await hub.converted(served, gone.obj)), True
             if new["metadata"] == stored["metadata"] and new.get("status") == stored.get("status"):
                 return shown, False
             kept = await hub.put(bucket, new, entry.revision)

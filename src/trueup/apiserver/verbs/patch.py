@@ -11,16 +11,15 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
-from trueup.apiserver.verbs.prepare import STATUS
-from trueup.apiserver.verbs.update import change, conflict
+from trueup.apiserver.verbs.update import change, conflict, other_uid, unparsable
 from trueup.kube.names import Object
 from trueup.kube.problems import AlreadyExists, ApiProblem, BadRequest, Cause, Invalid, UnsupportedMediaType, not_found
-from trueup.kube.reading import Fraction, WrongType
+from trueup.kube.reading import WrongType
 from trueup.merge import owners
 from trueup.merge.fields import FieldSet
 from trueup.merge.jsonpatch import PatchProblem, json_patch, merge_patch
 from trueup.merge.strategic import go_text, strategic_merge
-from trueup.merge.typed import first_problem, title
+from trueup.merge.typed import problems_text, title
 from trueup.ports import PatchType
 
 
@@ -47,17 +46,18 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         except PatchProblem as problem:
             if how == "json":
                 raise _unfitting(problem) from None
-            raise BadRequest(str(problem)) from None
+            raise ApiProblem(str(problem)) if how == "strategic" else BadRequest(str(problem)) from None
         if not isinstance(new, dict):
             raise BadRequest("a patch must leave an object")
         whole, new = new, prepare.copy(new)
-        _same_identity(stored, new, served, name)
+        prepare.expect_kind(served, new)
         try:
             prepare.decode(served, new, write)
         except prepare.Unreadable as problem:
             if how == "strategic":
-                raise _unreadable(go_text(body), problem.converted) from None
+                raise _unreadable(go_text(body), problem.converting) from None
             raise _unreadable(_sorted(whole), problem.text) from None
+        _same_identity(stored, new, served, name)
         return new, False
 
     return await change(hub, served, namespace, name, patched, write, retry=True)
@@ -91,11 +91,16 @@ def _unfitting(problem: PatchProblem) -> ApiProblem:
     """Kubernetes keeps to itself which operation does not fit. Source: apiserver ``jsonPatcher.applyJSPatch``."""
     if problem.operation is None:
         return BadRequest(f"error decoding patch: {problem}")
-    return Invalid("the server rejected our request due to an error in our request")
+    refused = Invalid("the server rejected our request due to an error in our request")
+    refused.generic = True
+    return refused
 
 
 def _same_identity(stored: Object, new: Object, served: Served, name: str) -> None:
-    version = (new.get("metadata") or {}).get("resourceVersion")
+    meta = new.get("metadata") or {}
+    if not isinstance(meta, dict):
+        raise BadRequest("metadata must be an object")
+    version = meta.get("resourceVersion")
     if version and version != stored["metadata"]["resourceVersion"]:
         raise conflict(served, name)
     prepare.identify(served, new, stored["metadata"].get("namespace") or "", name)
@@ -105,14 +110,19 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     """Server-side apply. Source: KEP-555."""
     if not isinstance(body, dict):
         raise BadRequest("an apply configuration is an object")
-    if not write.manager:
-        raise BadRequest(
-            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-        )
     applied = prepare.copy(body)
+    given = (str(applied.get("apiVersion") or ""), str(applied.get("kind") or ""))
+    if given != (served.kind.api_version, served.kind.kind):
+        group, _, version = given[0].rpartition("/")
+        raise BadRequest(f"invalid object type: {group}/{version}, Kind={given[1]}")
     prepare.identify(served, applied, namespace, name)
+    if applied["metadata"].get("managedFields") is not None:
+        raise BadRequest("metadata.managedFields must be nil")
     _decode(served, applied, write)
     wanted_version = applied["metadata"].pop("resourceVersion", None)
+    if wanted_version and not str(wanted_version).isdigit():
+        raise unparsable(str(wanted_version))
+    wanted_uid = applied["metadata"].get("uid")
     for server_field in ("creationTimestamp", "uid", "generation", "selfLink"):
         applied["metadata"].pop(server_field, None)
     if not write.subresource and served.has_status:
@@ -124,6 +134,8 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     def applied_to(stored: Object) -> tuple[Object, bool]:
         if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
             raise conflict(served, name)
+        if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
+            raise conflict(served, name, other_uid(str(wanted_uid), stored))
         merged = owners.apply(
             stored,
             applied,
@@ -142,6 +154,9 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             return await change(hub, served, namespace, name, applied_to, write, memory=memory)
         if write.subresource:
             raise not_found(served.resource.group_resource, name)
+        if wanted_uid:
+            why = f"uid mismatch: the provided object specified uid {wanted_uid}, and no existing object was found"
+            raise conflict(served, name, why)
         new = owners.apply(
             None, applied, served.shape, manager=write.manager, now=hub.now(), reset=_reset(served, write)
         )
@@ -166,7 +181,7 @@ def _decode(served: Served, applied: Object, write: Write) -> None:
             wrong = problem
         if wrong is None and not unknown and not write.duplicates:
             return
-    why = first_problem(applied, served.shape)
+    why = problems_text(applied, served.shape)
     if why:
         raise ApiProblem(f"failed to create typed patch object ({title(applied)}): {why}")
     if wrong is not None:
@@ -174,7 +189,7 @@ def _decode(served: Served, applied: Object, write: Write) -> None:
         raise ApiProblem(
             f"failed to convert new object ({title(applied)}) to proper version: "
             f"unable to convert unstructured object to {kind}: "
-            f"{wrong.converting if isinstance(wrong, Fraction) else wrong}"
+            f"{wrong.converting}"
         )
     prepare.decode(served, applied, write, nulls=True)
 
@@ -182,4 +197,4 @@ def _decode(served: Served, applied: Object, write: Write) -> None:
 def _reset(served: Served, write: Write) -> tuple[FieldSet, ...]:
     if write.subresource == "status":
         return ()
-    return (STATUS,) if served.has_status else ()
+    return (prepare.STATUS,) if served.has_status else ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,7 @@ from trueup.apiserver.request import Write
 from trueup.kube import validation
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Invalid
-from trueup.kube.reading import Fraction, Struct, WrongType, metadata_struct
+from trueup.kube.reading import Struct, WrongType, metadata_struct
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
 from trueup.merge.fields import FieldSet
 
@@ -31,19 +30,13 @@ def copy(value: Any) -> Any:
         raise BadRequest(f"the object cannot be written as JSON: {problem}") from None
 
 
-def identify(served: Served, obj: Object, namespace: str, name: str = "") -> None:
-    """Check kind, version, namespace and name against the request's path, and fill them in; in place."""
+def identify(served: Served, obj: Object, namespace: str, name: str = "", *, named: bool = False) -> None:
+    """Check kind, version, namespace and name against the request's path, and fill them in; in place.
+
+    ``named``: the object has to say its name itself.
+    """
     kind = served.kind
-    if not obj.get("kind"):
-        obj["kind"] = kind.kind
-    if not obj.get("apiVersion"):
-        obj["apiVersion"] = kind.api_version
-    if (obj["apiVersion"], obj["kind"]) != (kind.api_version, kind.kind):
-        raise BadRequest(
-            f"{obj['kind']} in version {str(obj['apiVersion'])!r} cannot be handled as a {kind.kind}: "
-            f"the API version in the data ({obj['apiVersion']}, Kind={obj['kind']}) does not match the expected API version "
-            f"({kind.api_version}, Kind={kind.kind})".replace("'", '"')
-        )
+    expect_kind(served, obj)
     meta = obj.get("metadata")
     if meta is None:
         meta = obj["metadata"] = {}
@@ -64,42 +57,54 @@ def identify(served: Served, obj: Object, namespace: str, name: str = "") -> Non
                 f'{kind.kind} "{meta.get("name")}" is invalid: metadata.namespace: Forbidden: not allowed on this type'
             )
         )
+    if named and not meta.get("name"):
+        raise BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
     if name and meta.get("name") and meta["name"] != name:
         raise BadRequest(f"the name of the object ({meta['name']}) does not match the name on the URL ({name})")
     if name:
         meta["name"] = name
 
 
+def expect_kind(served: Served, obj: Object) -> None:
+    """Check kind and version against the resource's, and fill them in; in place."""
+    kind = served.kind
+    if not obj.get("kind"):
+        if served.custom:
+            text = orjson.dumps(obj).decode()
+            raise BadRequest(
+                f"the object provided is unrecognized (must be of type {kind.kind}): Object 'Kind' is missing in '{text}' "
+                f"({text[:30]}{' ...' if len(text) > 30 else ''})"
+            )
+        obj["kind"] = kind.kind
+    if not obj.get("apiVersion"):
+        obj["apiVersion"] = kind.api_version
+    if (obj["apiVersion"], obj["kind"]) == (kind.api_version, kind.kind):
+        return
+    given, version = obj["kind"], str(obj["apiVersion"])
+    lead = f'{given} in version "{version.rpartition("/")[2]}" cannot be handled as a {kind.kind}: '
+    if served.custom:
+        raise BadRequest(
+            f"{lead}the API version in the data ({version}, Kind={given}) does not match the expected API version "
+            f"({kind.api_version}, Kind={kind.kind})"
+        )
+    raise BadRequest(
+        f'{lead}no kind "{given}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+    )
+
+
 class Unreadable(BadRequest):
-    """The body has fields that it may not have, or of another type. ``text`` says which, ``converted`` so of a value in memory.
+    """The body does not fit its kind, or strictly read has fields that it may not have. ``text`` says how.
+
+    ``converting``: the same as it is said of an object that is read already and only converted.
 
     Source: apiserver ``transformDecodeError``.
     """
 
-    def __init__(self, served: Served, text: str, converted: str = "") -> None:
+    def __init__(self, served: Served, text: str, converting: str = "") -> None:
         kind = served.kind
         super().__init__(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {text}')
-        self.text, self.converted = text, converted or text
-
-
-_WRONG = re.compile(r"json: cannot unmarshal (\w+).* into Go .* of type (\S+)")
-_KINDS = {"array": "slice", "number": "int64", "object": "map"}
-
-
-def converting(wrong: WrongType) -> str:
-    """How Go says of a wrong type where the object is read already. Source: apimachinery ``runtime/converter.go``."""
-    if isinstance(wrong, Fraction):
-        return wrong.converting
-    found = _WRONG.fullmatch(str(wrong))
-    if found is None:
-        return str(wrong)
-    got, wanted = _KINDS.get(found[1], found[1]), found[2]
-    for start, name in (("[]", "slice"), ("map[", "map")):
-        if wanted.startswith(start):
-            return f"cannot restore {name} from {got}"
-    if "." in wanted:
-        return f"cannot restore struct from: {got}"
-    return f"cannot convert {got} to string" if (got, wanted) == ("int64", "string") else f"unrecognized type: {wanted}"
+        self.text = text
+        self.converting = converting or text
 
 
 def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False) -> None:
@@ -111,7 +116,10 @@ def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False) ->
         gone = _read(served, served.struct, obj)
     else:
         # What is unknown in the metadata is told with the rest of the object.
-        _read(served, metadata_struct(), dict(obj.get("metadata") or {}))
+        meta = obj.get("metadata")
+        if meta is not None and not isinstance(meta, dict):
+            raise BadRequest("metadata must be an object")
+        _read(served, metadata_struct(), dict(meta or {}))
         if served.shape.preserve_unknown and not served.shape.fields:
             return
         gone = prune_unknown(obj, served.shape)
@@ -132,7 +140,7 @@ def _read(served: Served, struct: Struct, obj: Object) -> list[str]:
     try:
         struct.check(obj, lambda holder, name, path: found.append((holder, name, path)))
     except WrongType as wrong:
-        raise Unreadable(served, str(wrong), converting(wrong)) from None
+        raise Unreadable(served, str(wrong), wrong.converting) from None
     for holder, name, _ in found:
         del holder[name]
     return [path for _, _, path in found]
@@ -214,10 +222,13 @@ def invalid(served: Served, name: str, causes: Iterable[Cause]) -> Invalid:
     texts = [f"{cause.field}: {cause.message}" for cause in found]
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     kind = served.kind
-    title = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
-    details: Object = {"name": name, "kind": kind.kind}
-    if kind.group:
-        details["group"] = kind.group
+    group = "" if kind.group == "events.k8s.io" else kind.group  # it shares its strategy with the core group's
+    title = f"{kind.kind}.{group}" if group else kind.kind
+    details: Object = {"kind": kind.kind}
+    if name:
+        details["name"] = name
+    if group:
+        details["group"] = group
     return Invalid(f'{title} "{name}" is invalid: {text}', causes=found, details=details)
 
 

@@ -11,9 +11,10 @@ import orjson
 
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
-from trueup.kube import selectors
+from trueup.kube import go_json, selectors
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, Cause, Expired, Invalid, Timeout, not_found
+from trueup.kube.problems import ApiProblem, BadRequest, Cause, Expired, Invalid, Timeout, not_found
+from trueup.kube.validation.causes import forbidden, not_supported
 from trueup.ports import Listing
 from trueup.store.state import Bucket, Entry, Gone
 
@@ -27,6 +28,9 @@ _TOKEN_LIVES = 300.0
 """Seconds that a list can go on as it was: as long as etcd keeps what kube-apiserver compacts every five minutes."""
 _NOW = -1
 """The revision in a token that goes on without consistency."""
+
+
+_MATCH = "resourceVersionMatch"
 
 
 class StaleToken(Expired):
@@ -84,10 +88,10 @@ def find(
     match: str = "",
 ) -> Found:
     """Matching entries. Raises ``Expired`` when they are asked for as they were at a revision that is forgotten."""
-    by_label = selectors.labels(labels) if labels else None
     by_field = selectors.fields(fields) if fields else None
     if by_field is not None:
         check_fields(served, by_field)
+    by_label = selectors.labels(labels) if labels else None
     bucket = hub.store.bucket(served.storage)
     now = hub.clock.now()
     after, at, since = _position(page, revision) if page else (None, _exact(hub, revision, match, limit), now)
@@ -139,35 +143,44 @@ def _remaining(bucket: Bucket, namespace: str, last: tuple[str, str]) -> int:
 
 def _exact(hub: Hub, revision: str, match: str, limit: int) -> int:
     """The revision to list as it was; ``_NOW`` where the present will do. Source: ``ValidateListOptions``."""
-    if match and match not in ("Exact", "NotOlderThan"):
-        raise _forbidden(f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"', "NotSupported")
+    causes = []
     if match and not revision:
-        raise _forbidden("Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided")
+        causes.append(forbidden(_MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided"))
+    if match and match not in ("Exact", "NotOlderThan"):
+        causes.append(not_supported(_MATCH, match, ("Exact", "NotOlderThan", "")))
     if match == "Exact" and revision == "0":
-        raise _forbidden('Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+        causes.append(forbidden(_MATCH, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
+    if causes:
+        texts = [f"{cause.field}: {cause.message}" for cause in causes]
+        text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+        raise Invalid(
+            f'ListOptions.meta.k8s.io "" is invalid: {text}',
+            causes=causes,
+            details={"group": "meta.k8s.io", "kind": "ListOptions"},
+        )
     if revision in ("", "0"):
         return _NOW
+    if not revision.isdigit():
+        raise BadRequest(f"invalid resource version: {unparsable(revision)}")
     asked = not_newer(hub, revision)
     if match == "Exact" or (limit and not match):
         return asked
     return _NOW
 
 
-def _forbidden(text: str, reason: str = "Forbidden") -> Invalid:
-    cause = Cause(f"FieldValue{reason}", text, "resourceVersionMatch")
-    return Invalid(f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: {text}', causes=[cause])
-
-
 def not_newer(hub: Hub, revision: str) -> int:
     """The revision as a number. Raises ``Timeout`` when this server has not seen it yet, ``BadRequest`` for nonsense."""
     if not revision.isdigit():
-        raise BadRequest(
-            f'invalid resource version "{revision}": strconv.ParseUint: parsing "{revision}": invalid syntax'
-        )
+        raise ApiProblem(unparsable(revision))
     if int(revision) > hub.store.revision:
         text = f"Too large resource version: {revision}, current: {hub.store.revision}"
         raise Timeout(text, causes=[Cause("ResourceVersionTooLarge", "Too large resource version")], retry_after=1)
     return int(revision)
+
+
+def unparsable(revision: str) -> str:
+    """Why a version is none; to Kubernetes that is trouble of its own, but where lists are concerned."""
+    return f'resourceVersion: Invalid value: "{revision}": strconv.ParseUint: parsing "{revision}": invalid syntax'
 
 
 async def listing(
@@ -187,7 +200,9 @@ def check_fields(served: Served, selector: selectors.FieldSelector) -> None:
         )
     for path in selector.paths:
         if path not in ("metadata.name", "metadata.namespace") and path not in known:
-            raise BadRequest(f"field label not supported: {path}")
+            if known or served.custom:
+                raise BadRequest(f"field label not supported: {path}")
+            raise BadRequest(f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"')
 
 
 def selected_form(served: Served, obj: Object) -> Object:
@@ -204,8 +219,10 @@ def _position(token: str, revision: str) -> tuple[tuple[str, str], int, float]:
     if revision not in ("", "0"):
         raise BadRequest("specifying resource version is not allowed when using continue")
     try:
-        found = orjson.loads(base64.urlsafe_b64decode(token))
+        found = go_json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         space, name, at, since = found["a"][0], found["a"][1], found["v"], found["t"]
+    except go_json.GoJsonError as problem:
+        raise BadRequest(f"invalid continue token: continue key is not valid: {problem}") from None
     except (ValueError, KeyError, IndexError, TypeError):
         raise BadRequest(f"continue key is not valid: {token}") from None
     if not (isinstance(space, str) and isinstance(name, str) and isinstance(at, int) and isinstance(since, int)):

@@ -10,9 +10,9 @@ from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
-from trueup.apiserver.verbs.prepare import STATUS
+from trueup.apiserver.verbs.create import create
 from trueup.kube.names import Object
-from trueup.kube.problems import Cause, Conflict, NotFound, not_found
+from trueup.kube.problems import ApiProblem, Cause, Conflict, Invalid, NotFound, not_found
 from trueup.merge import owners
 from trueup.store.state import Entry, Stale
 
@@ -26,20 +26,41 @@ Change = Callable[[Object], tuple[Object, bool]]
 
 async def update(hub: Hub, served: Served, namespace: str, name: str, obj: Object, write: Write) -> Object:
     """Replace an object. Takes ``obj`` over."""
-    prepare.identify(served, obj, namespace, name)
+    prepare.expect_kind(served, obj)
     prepare.decode(served, obj, write)
+    prepare.identify(served, obj, namespace, name, named=True)
     wanted_version = str(obj["metadata"].get("resourceVersion") or "")
     wanted_uid = str(obj["metadata"].get("uid") or "")
 
     def replace(stored: Object) -> tuple[Object, bool]:
+        if not wanted_version and not write.subresource and (served.custom or not served.strategy.unconditional):
+            raise _versionless(served, name)
+        if wanted_version and not wanted_version.isdigit():
+            raise unparsable(wanted_version)
         if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
             raise conflict(served, name)
         if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
-            text = f"Precondition failed: UID in precondition: {wanted_uid}, UID in object meta: {stored['metadata']['uid']}"
-            raise conflict(served, name, text)
+            raise conflict(served, name, other_uid(wanted_uid, stored))
         return prepare.copy(obj), False
 
+    if served.strategy.creates_on_update and hub.store.bucket(served.storage).newest(namespace, name) is None:
+        return await _created(hub, served, namespace, obj, write)
     return await change(hub, served, namespace, name, replace, write, retry=not wanted_version)
+
+
+async def _created(hub: Hub, served: Served, namespace: str, obj: Object, write: Write) -> Object:
+    """What an update is of that finds nothing. An object that has been there before is not created anew."""
+    meta = obj["metadata"]
+    if meta.get("uid"):
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: /registry/{served.resource.name}/"
+            f"{'/'.join(filter(None, (namespace, meta['name'])))}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: "
+        )
+        raise conflict(served, meta["name"], why)
+    if write.subresource or meta.get("resourceVersion"):
+        raise not_found(served.resource.group_resource, meta["name"])
+    return await create(hub, served, namespace, obj, write)
 
 
 async def change(
@@ -88,7 +109,10 @@ async def _store(hub: Hub, served: Served, entry: Entry, new: Object) -> Entry:
 async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write: Write, *, settled: bool) -> Object:
     """The wanted object as it may be stored: server fields kept, the other half (spec or status) kept, checked."""
     new = _kept(served, stored, new, write)
+    forgets = owners.gives_up(new)
     prepare.default(served, new)
+    if forgets:
+        new["metadata"]["managedFields"] = [{}]  # an empty list says the same and is gone by now
     hooked = hub.hooked()
     if not settled and not hooked and _says_nothing_new(new, stored):
         return stored
@@ -151,7 +175,7 @@ async def _tracked(hub: Hub, served: Served, stored: Object, new: Object, write:
         manager=write.manager,
         subresource=write.subresource,
         now=hub.now(),
-        reset=() if write.subresource == "status" or not served.has_status else (STATUS,),
+        reset=() if write.subresource == "status" or not served.has_status else (prepare.STATUS,),
         versions=None if memory is None else memory.versions(),
     )
     return track() if memory is None else await memory.settle(track)
@@ -160,7 +184,7 @@ async def _tracked(hub: Hub, served: Served, stored: Object, new: Object, write:
 def _says_nothing_new(new: Object, stored: Object) -> bool:
     """Whether an update changes nothing; managed fields that it leaves out are no change."""
     managed = stored["metadata"].get("managedFields")
-    if managed and not new["metadata"].get("managedFields"):
+    if managed and "managedFields" not in new["metadata"]:
         new = {**new, "metadata": {**new["metadata"], "managedFields": managed}}
     return prepare.same_but_bookkeeping(new, stored)
 
@@ -199,6 +223,28 @@ def _spec_changed(old: Object, new: Object, served: Served) -> bool:
     return any(old.get(k) != new.get(k) for k in (old.keys() | new.keys()) - skip)
 
 
+def _versionless(served: Served, name: str) -> Invalid:
+    text = "Invalid value: 0: must be specified for an update"
+    details: Object = {"name": name, "kind": served.resource.name}
+    if served.resource.group:
+        details["group"] = served.resource.group
+    return Invalid(
+        f'{served.resource.group_resource} "{name}" is invalid: metadata.resourceVersion: {text}',
+        causes=[Cause("FieldValueInvalid", text, "metadata.resourceVersion")],
+        details=details,
+    )
+
+
+def other_uid(wanted: str, stored: Object) -> str:
+    """Why a write that was meant for an object of the same name is refused."""
+    return f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {stored['metadata']['uid']}"
+
+
+def unparsable(version: str) -> ApiProblem:
+    """Kubernetes takes a version that is none for trouble of its own."""
+    return ApiProblem(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+
+
 def conflict(served: Served, name: str, why: str = "") -> Conflict:
     """``Operation cannot be fulfilled on deployments.apps "web": the object has been modified; …``."""
     why = why or "the object has been modified; please apply your changes to the latest version and try again"
@@ -210,4 +256,4 @@ def conflict(served: Served, name: str, why: str = "") -> Conflict:
     )
 
 
-__all__ = ["NotFound", "change", "conflict", "update"]
+__all__ = ["NotFound", "change", "conflict", "other_uid", "unparsable", "update"]

@@ -59,8 +59,8 @@ class Types:
             raise ValueError(f"Kubernetes {version} is not known: choose one of {', '.join(VERSIONS)}")
         self.version = version
         self.git_version = f"v{version}.0"
-        self._minor = int(version.partition(".")[2])
-        self.definitions = _definitions(self._minor)
+        self.minor = int(version.partition(".")[2])
+        self.definitions = _definitions(self.minor)
         self._shapes: dict[str, Shape] = {}
         self._structs = Structs(self.definitions)
         self._names = {
@@ -112,7 +112,7 @@ class Types:
             for line in filter(None, map(str.strip, text.splitlines())):
                 parts = line.split()
                 if Kind.parse(group_version, parts[1]) in self._names:
-                    rows.append(_row(group_version, parts, stored, self._minor))
+                    rows.append(_row(group_version, parts, stored, self.minor))
         return rows
 
 

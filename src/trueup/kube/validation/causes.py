@@ -13,8 +13,25 @@ Causes = Iterator[Cause]
 
 
 def show(value: Any) -> str:
-    """A value as it stands in a message: JSON with sorted keys."""
+    """A value as it stands in a message: texts quoted as Go does, all else JSON with sorted keys."""
+    if isinstance(value, str) and not value.isprintable():
+        return '"' + "".join(map(_quoted, value)) + '"'
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+_ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+
+
+def _quoted(sign: str) -> str:
+    """One sign, as Go's ``%q`` writes it."""
+    if sign in '"\\':
+        return f"\\{sign}"
+    if sign.isprintable():
+        return sign
+    code = ord(sign)
+    return _ESCAPES.get(sign) or (
+        f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    )
 
 
 def required(path: str, detail: str = "") -> Cause:

@@ -88,13 +88,29 @@ def _address(name: str) -> formats.Problems:
     return () if canonical == name else (f'must be in canonical form ("{canonical}")',)
 
 
+_NAMED = {
+    "apiVersion": "version must not be empty",
+    "kind": "must not be empty",
+    "name": "must not be empty",
+    "uid": "must not be empty",
+}
+_STANDARD = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+_ANY_FINALIZER = frozenset(
+    {
+        "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io",
+        "events.k8s.io", "node.k8s.io", "policy",
+    }
+)  # fmt: skip
+"""Groups whose kinds ask no more of finalizers than that they are qualified names; custom ones are told by their schema."""
+
+
 def _owners(owners: Any) -> Causes:
     controller = ""
     for index, owner in enumerate(owners):
         path = f"metadata.ownerReferences[{index}]"
-        for name in ("apiVersion", "kind", "name", "uid"):
+        for name, detail in _NAMED.items():
             if not owner.get(name):
-                yield required(f"{path}.{name}", "must not be empty")
+                yield invalid(f"metadata.ownerReferences.{name}", "", detail)
         if owner.get("apiVersion") == "v1" and owner.get("kind") == "Event":
             yield invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner")
         if owner.get("controller"):
@@ -106,8 +122,13 @@ def _owners(owners: Any) -> Causes:
 
 
 def _finalizers(kind: Kind, finalizers: Any) -> Causes:
-    for name in finalizers:
+    strict = kind.group not in _ANY_FINALIZER and ("." not in kind.group or kind.group.endswith(".k8s.io"))
+    strict = strict and (kind.group, kind.kind) != ("", "Event")
+    for index, name in enumerate(finalizers):
         yield from each_invalid("metadata.finalizers", name, formats.qualified(str(name)))
+        if strict and "/" not in str(name) and name not in _STANDARD:
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid(f"metadata.finalizers[{index}]", name, detail)
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         text = "finalizer orphan and foregroundDeletion cannot be both set"
         yield invalid("metadata.finalizers", finalizers, text)

@@ -1,0 +1,206 @@
+"""One call over the wire, put to two servers; what each answered, without what no two servers have the same.
+
+The runner sends; the sequences make the calls. A body may hold marks (``{uid}``, ``{version}``) that are filled with what the
+server at hand said of the object last, or be a change to what it said last.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+
+Json = dict[str, Any]
+OWN = frozenset(
+    {
+        "uid", "resourceVersion", "creationTimestamp", "time", "clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort",
+        "deletionTimestamp", "selfLink", "lastTransitionTime", "lastUpdateTime", "continue", "retryAfterSeconds",
+    }
+)  # fmt: skip
+"""What no two servers have the same."""
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_VERSION = re.compile(r"((?:ResourceVersion|resourceVersion|resource version)[^:0-9]*:? ?)\d+")
+_MADE = re.compile(r"(gen-|Bad_|x{58}|kube-api-access-)[bcdfghjklmnpqrstvwxz2456789]{5}(?![a-z0-9])")
+_GO_TYPE = re.compile(r"(json: cannot unmarshal \w+(?: [-\d.]+)?) into Go .*", re.DOTALL)
+"""The names of Go's types and of the structs that hold them tell no client anything."""
+_AGE = re.compile(r"^\d+s$")
+_MOMENT = re.compile(r"20[2-9]\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?[+-]\d{4} UTC|Z)?( m=\S+)?")
+JSON, MERGE, STRATEGIC = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+)
+APPLY = "application/apply-patch+yaml"
+
+
+@dataclass(slots=True)
+class Call:
+    """A request; ``about`` is the path of the object it is about, ``change`` what it does to the object last seen there."""
+
+    note: str
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    about: str = ""
+    change: Callable[[Json], Any] | None = None
+    content: str = "application/json"
+    accept: str = "application/json"
+
+    def show(self) -> str:
+        """For people."""
+        query = "&".join(f"{key}={quote(value)}" for key, value in self.query.items())
+        body = self.body if isinstance(self.body, bytes) else json.dumps(self.body) if self.body is not None else ""
+        accept = "" if self.accept == "application/json" else f" as {self.accept}"
+        asked = f"{self.method} {self.path}{'?' + query if query else ''}"
+        return f"{self.note}: {asked} {self.content if body else ''} {body!s}{accept}"
+
+
+@dataclass(slots=True)
+class Side:
+    """One of the two servers, and what it said of each object of one sequence."""
+
+    session: aiohttp.ClientSession
+    url: str
+    seen: dict[str, Json] = field(default_factory=dict)
+    made: dict[str, str] = field(default_factory=dict)
+    page: str = ""
+
+    def fresh(self) -> Side:
+        """For another sequence."""
+        return Side(self.session, self.url)
+
+    async def send(self, call: Call) -> Json:
+        """Code, warnings and content of the answer, comparable."""
+        query = {key: self._filled(value, call) for key, value in call.query.items()}
+        headers = {"Accept": call.accept}
+        body = self._body(call)
+        if body is not None:
+            headers["Content-Type"] = call.content
+        path = self._filled(call.path, call)
+        try:
+            async with self.session.request(
+                call.method, self.url + path, params=query, data=body, headers=headers
+            ) as answer:
+                content = await answer.read()
+        except aiohttp.ClientError as problem:
+            raise ConnectionError(f"{self.url}: {problem!r} at {call.show()}") from problem
+        warnings = [
+            _UID.sub("UID", re.sub(r"\d+", "N", text) if "metadata.resourceVersion" in text else text)
+            for text in answer.headers.getall("Warning", ())
+        ]
+        return self._told(call, answer.status, sorted(warnings), content)
+
+    def _body(self, call: Call) -> bytes | None:
+        body = call.body
+        if call.change is not None:
+            live = copy.deepcopy(self.seen.get(call.about) or {"metadata": {}})
+            body = call.change(live)
+            body = live if body is None else body
+        if body is None or isinstance(body, bytes):
+            return body
+        return self._filled(json.dumps(body), call).encode()
+
+    def _filled(self, text: str, call: Call) -> str:
+        if "{" not in text:
+            return text
+        metadata = (self.seen.get(call.about) or {}).get("metadata") or {}
+        text = text.replace("{uid}", metadata.get("uid", "0b4c1a8e-5f5c-4c0c-9d3b-000000000000"))
+        text = text.replace("{version}", metadata.get("resourceVersion", "1")).replace("{page}", self.page)
+        for mark, name in self.made.items():
+            text = text.replace(mark, name)
+        return text
+
+    def _told(self, call: Call, code: int, warnings: list[str], content: bytes) -> Json:
+        try:
+            found = orjson.loads(content) if content else {}
+        except orjson.JSONDecodeError:
+            return {"code": code, "warnings": warnings, "text": content.decode(errors="replace")[:2000]}
+        if not isinstance(found, dict):
+            return {"code": code, "warnings": warnings, "content": found}
+        told: Json = {"code": code, "warnings": warnings}
+        if found.get("kind") == "Status" and found.get("apiVersion") == "v1":
+            details = found.get("details")
+            if code >= 400 and details and details.get("causes") and "conflict" in found.get("message", ""):
+                details["causes"].sort(key=lambda cause: (cause.get("message", ""), cause.get("field", "")))
+                head, *lines = found["message"].split("\n")
+                found["message"] = "\n".join(
+                    [re.sub(r'conflict with ".*?"', "conflict with ONE", head), *sorted(lines)]
+                )
+            if found.get("reason") == "Invalid" and details and details.get("causes"):
+                _settle_invalid(found)
+            told["status"] = self._plain(found)
+            return told
+        for column in found.get("columnDefinitions") or ():
+            column.pop("description", None)
+        self._note(call, found)
+        told["content"] = self._plain(found)
+        return told
+
+    def _note(self, call: Call, found: Json) -> None:
+        metadata = found.get("metadata") or {}
+        if "items" in found or "rows" in found:
+            self.page = metadata.get("continue", "")
+            return
+        if call.about and metadata.get("uid") and "dryRun" not in call.query and call.accept == "application/json":
+            if metadata.get("generateName") and call.method == "POST":
+                self.made[f"{{made{len(self.made)}}}"] = metadata["name"]
+            if "/scale" not in call.path:
+                self.seen[call.about] = found
+        if metadata.get("generateName") and metadata.get("name", "") not in self.made.values():
+            self.made[f"{{other{len(self.made)}}}"] = metadata["name"]
+
+    def _plain(self, value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            found = {}
+            for name, inner in value.items():
+                if name in OWN:
+                    if inner:
+                        found[name] = "own"
+                elif inner is not None and inner != []:  # read back from protobuf, an empty list is none
+                    found[name] = self._plain(inner, name)
+            return found
+        if isinstance(value, list):
+            found_list = [self._plain(inner) for inner in value]
+            if key == "managedFields":
+                found_list.sort(
+                    key=lambda entry: (entry["operation"], entry.get("manager", ""), entry.get("subresource", ""))
+                )
+            return found_list
+        if not isinstance(value, str):
+            return value
+        for mark, name in self.made.items():
+            value = value.replace(name, mark)
+        value = _MADE.sub(r"\1MADE", _UID.sub("UID", value))
+        if value.startswith("json: ") or "json: cannot" in value:
+            value = _GO_TYPE.sub(r"\1", value)
+        if value.startswith("failed to create typed patch object") and "errors:" in value:
+            head, *lines = value.split("\n")
+            value = "\n".join([head, *sorted(lines)])
+        value = _AGE.sub("AGE", value)
+        if "ersion" in value:
+            value = _VERSION.sub(r"\1N", value)
+        return _MOMENT.sub("MOMENT", value) if "20" in value else value
+
+
+_ECHO = re.compile(r"^(Invalid value: )(?:[\[{].*[\]}]|\"\{.*\}\"): ", re.DOTALL)
+
+
+def _settle_invalid(status: Json) -> None:
+    """Each cause once, in one order; echoed objects are left out, for Kubernetes prints them as its own Go structs.
+
+    The message says the causes again, so its head alone is kept.
+    """
+    found = {}
+    for cause in status["details"]["causes"]:
+        cause["message"] = _ECHO.sub(r"\1OBJECT: ", cause.get("message", ""))
+        found[cause.get("field", ""), cause["message"]] = cause
+    status["details"]["causes"] = [found[key] for key in sorted(found)]
+    status["message"] = status["message"].partition(" is invalid: ")[0]
