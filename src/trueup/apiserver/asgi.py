@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 from trueup.apiserver import answers, resources
@@ -28,6 +29,17 @@ Route = Callable[[Request], Awaitable[Response]]
 
 _log = logging.getLogger("trueup.apiserver")
 _GZIP_FROM = 128 * 1024
+_PATIENCE = 2.0
+"""Seconds that the ends of watches may take when the server stops."""
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """An answer that goes on, and ends by itself when it is told to."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def end(self, *_: object) -> None: ...
 
 
 class Application:
@@ -43,6 +55,10 @@ class Application:
         """Where requests are told of; nowhere, as a rule."""
         self._open: set[asyncio.Task[Any]] = set()
         """Answers that may go on for long."""
+        self._followed: set[Stream] = set()
+        """Those that end by themselves when they are told to."""
+        self._last = asyncio.Event()
+        """Set when the last of them has ended, once all were told."""
         self._hung_up = False
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -72,12 +88,38 @@ class Application:
         if isinstance(response.body, bytes):
             await _send(response, response.body, headers, send, bare=scope["method"] == "HEAD")
             return
+        opening = _opening(scope, response)
+        if record is None:
+            scope.pop("headers")  # nothing is kept of a request that may have to wait for days
+            headers = {}
         try:
-            await self._long(_stream(response, response.body, _opening(scope, response), receive, send))
+            if isinstance(response.body, Stream):
+                await self._follow(response, response.body, opening, receive, send)
+            else:
+                await self._long(_stream(response, response.body, opening, receive, send))
         finally:
             await _close(response.body)
             if record is not None:
                 record.ended(response)
+
+    async def _follow(self, response: Response, body: Stream, opening: bytes, receive: Receive, send: Send) -> None:
+        """Send pieces as they come, until there are no more or the client is gone: with as little beside as can be, for
+        there may be thousands of these."""
+        await send({"type": "http.response.start", "status": response.status, "headers": _own_headers(response)})
+        await send({"type": "http.response.body", "body": opening, "more_body": True})
+        self._followed.add(body)
+        gone = asyncio.ensure_future(receive())  # the body is read, so the next thing to come is the client's end
+        gone.add_done_callback(body.end)
+        try:
+            async for piece in body:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if not gone.done():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            gone.cancel()
+            self._followed.discard(body)
+            if self._hung_up and not self._followed:
+                self._last.set()
 
     async def _long(self, answer: Awaitable[None]) -> None:
         """Carry out what ``hang_up`` may end."""
@@ -98,6 +140,11 @@ class Application:
         for task in going:
             task.cancel()
         await asyncio.gather(*going, return_exceptions=True)
+        for stream in tuple(self._followed):
+            stream.end()
+        if self._followed:
+            with suppress(TimeoutError):  # who does not read what was sent before does not hear of the end either
+                await asyncio.wait_for(self._last.wait(), _PATIENCE)
 
     async def _answer(
         self,

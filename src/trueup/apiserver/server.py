@@ -26,6 +26,8 @@ _HEADERS = 32_000
 """Milliseconds that a request's headers may take. Source: ``ReadHeaderTimeout``, ``genericapiserver/secure_serving.go``."""
 _HEADER_BYTES = 1 << 20
 """Source: ``DefaultMaxHeaderBytes``, Go's ``net/http``."""
+_PATIENCE = 5.0
+"""Seconds that clients may take to hear their answers' end when the server stops."""
 _QUEUE = 1024
 _FILES_APART, _FILES_EACH = 256, 3
 """Open files: for all but connections, and for one of them (its own socket, and both ends inside)."""
@@ -70,8 +72,9 @@ class Server:
         self._door.close()
         await self._application.hang_up()
         self._engine.stop()  # type: ignore[no-untyped-call]
-        await self._task
+        await asyncio.wait((self._task,), timeout=_PATIENCE)  # for answers that nobody reads
         self._front.close()
+        await self._task
 
 
 async def serve(

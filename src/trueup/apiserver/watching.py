@@ -6,8 +6,8 @@ Called by `resources`; the events come from `verbs.watch`. Source: Kubernetes AP
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack, aclosing
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import orjson
 
@@ -53,37 +53,86 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target) -> 
 class _Stream:
     """One watch in the form that its client accepts. Listens from the beginning, not only once it is read."""
 
+    __slots__ = (
+        "_closed", "_ended", "_ends", "_form", "_framed", "_headed", "_hub", "_include", "_initial", "_mark", "_marks",
+        "_past", "_refusal", "_served", "_started", "_watcher",
+    )  # fmt: skip
+
     def __init__(self, hub: Hub, served: Served, request: Request, form: Form, watcher: Watcher, seconds: int) -> None:
-        self._hub, self._served, self._watcher, self._query = hub, served, watcher, request.query
-        self._form = form
+        query, now = request.query, asyncio.get_running_loop().time()
+        self._hub, self._served, self._watcher, self._form = hub, served, watcher, form
         self._framed = form.media == negotiation.PROTOBUF
-        self._headed = True
-        self._open = ExitStack()
-        self._open.enter_context(watcher)
+        self._include = query.get("includeObject", "Metadata")
+        self._initial, self._marks = flag(query, "sendInitialEvents"), flag(query, "allowWatchBookmarks")
+        self._ends, self._mark = now + seconds, now + BOOKMARK_EVERY
+        self._headed, self._closed, self._ended = True, False, False
+        self._refusal: ApiProblem | None = None
+        self._past: Iterator[Change] | None = None
+        watcher.__enter__()
         self._started = hub.store.revision
         try:
-            self._past = watcher.past(self._query.get("resourceVersion", ""), initial=self._initial)
-            self._lines = self._all(seconds)
+            self._past = iter(watcher.past(query.get("resourceVersion", ""), initial=self._initial))
         except Expired as problem:
-            self._lines = self._expired(problem)
+            self._refusal = problem
         except BaseException:
-            self._open.close()
+            watcher.__exit__()
             raise
 
-    @property
-    def _initial(self) -> bool:
-        return flag(self._query, "sendInitialEvents")
+    def __aiter__(self) -> _Stream:
+        return self
 
-    def __aiter__(self) -> AsyncGenerator[bytes]:
-        return self._lines
+    async def __anext__(self) -> bytes:
+        """The next lines. Ends when the time is over, the watcher too slow, or the resource gone."""
+        try:
+            while not self._ended:
+                if self._served.converts:
+                    await self._watcher.ready()
+                if piece := self._there():
+                    return piece
+                if not self._ended:
+                    await self._watcher.wait(min(self._ends, self._mark))
+        except ApiProblem as problem:  # a webhook that does not say how objects look
+            self._ended = True
+            return self._refused(problem)
+        raise StopAsyncIteration
+
+    def _there(self) -> bytes:
+        """What there is to say now; empty when there is nothing."""
+        if self._refusal is not None:
+            self._ended = True
+            return self._refused(self._refusal)
+        if self._past is not None:
+            if piece := self._piece(partial(next, self._past, None)):
+                return piece
+            self._past = None
+            if self._initial:
+                return self._bookmark(self._started, initial_end=True)
+        watcher, now = self._watcher, asyncio.get_running_loop().time()
+        if now >= self._ends:
+            self._ended = True
+            return self._bookmark(watcher.revision) if self._marks else b""
+        if piece := self._piece(watcher.next):
+            return piece
+        if watcher.over:
+            self._ended = True
+            late = Expired("too old resource version: the watch was too slow")
+            return self._refused(late) if watcher.lost else b""
+        if now >= self._mark:
+            self._mark = now + BOOKMARK_EVERY
+            return self._bookmark(watcher.revision) if self._marks else b""
+        return b""
+
+    def end(self, *_: object) -> None:
+        """Say nothing more."""
+        self._ended = True
+        self._watcher.wake()
 
     async def aclose(self) -> None:
         """The client is gone, or the watch is over."""
-        self._open.close()
-        await self._lines.aclose()
-
-    async def _expired(self, problem: Expired) -> AsyncGenerator[bytes]:
-        yield self._refused(problem)
+        self.end()
+        if not self._closed:
+            self._closed = True
+            self._watcher.__exit__()
 
     def _refused(self, problem: ApiProblem) -> bytes:
         return self._event("ERROR", problem.as_status())
@@ -95,45 +144,15 @@ class _Stream:
 
     def _piece(self, more: Callable[[], Change | None]) -> bytes:
         """The lines of what is there already, up to a size; empty when nothing is."""
-        lines, size = [], 0
+        first = more()
+        if first is None:
+            return b""
+        lines = [self._line(first)]
+        size = len(lines[0])
         while size < _PIECE and (change := more()) is not None:
             lines.append(self._line(change))
             size += len(lines[-1])
-        return b"".join(lines)
-
-    async def _all(self, seconds: int) -> AsyncGenerator[bytes]:
-        """Until the time is over, the watcher too slow, or the resource gone."""
-        past = iter(self._past)
-        self._past = []
-        while piece := self._piece(lambda: next(past, None)):
-            yield piece
-        if self._initial:
-            yield self._bookmark(self._started, initial_end=True)
-        try:
-            async with aclosing(self._live(seconds, flag(self._query, "allowWatchBookmarks"))) as live:
-                async for line in live:
-                    yield line
-        except ApiProblem as problem:  # a webhook that does not say how objects look
-            yield self._refused(problem)
-
-    async def _live(self, seconds: int, marks: bool) -> AsyncGenerator[bytes]:
-        now = asyncio.get_running_loop().time
-        ends = now() + seconds
-        while (left := ends - now()) > 0:
-            async with aclosing(self._watcher.changes(min(left, BOOKMARK_EVERY))) as changes:
-                async for change in changes:
-                    if change is not None:
-                        yield self._line(change) + self._piece(self._watcher.next)
-                    elif marks:
-                        yield self._bookmark(self._watcher.revision)
-                    if now() >= ends or change is None:
-                        break
-                else:
-                    if self._watcher.lost:
-                        yield self._refused(Expired("too old resource version: the watch was too slow"))
-                    return
-        if marks:
-            yield self._bookmark(self._watcher.revision)
+        return lines[0] if len(lines) == 1 else b"".join(lines)
 
     def _bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
         return self._event("BOOKMARK", self._shaped(bookmark(self._served, revision, initial_end=initial_end)))
@@ -163,7 +182,7 @@ class _Stream:
             return answers.partial(obj, self._form)
         if self._form.shape != negotiation.TABLE:
             return obj
-        include, revision = self._query.get("includeObject", "Metadata"), obj["metadata"]["resourceVersion"]
-        body = table(self._served, [obj], self._hub.clock.now(), include, revision=revision, headed=self._headed)
+        revision = obj["metadata"]["resourceVersion"]
+        body = table(self._served, [obj], self._hub.clock.now(), self._include, revision=revision, headed=self._headed)
         self._headed = False
         return {**body, "apiVersion": self._form.api_version}

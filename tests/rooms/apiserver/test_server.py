@@ -172,7 +172,7 @@ async def test_a_client_that_stops_reading_costs_a_bounded_amount(
     for n in range(100):
         await client.patch(ref("a"), {"data": {"fill": f"{n}" + "x" * 200_000}}, "merge")
     watcher = bucket.listeners[-1].__self__
-    behind = sum(event.size for event in watcher._queue)
+    behind = sum(event.size for event in watcher._queue or ())
     heard = b""
     async with asyncio.timeout(20):
         while not heard.endswith(b"0\r\n\r\n"):

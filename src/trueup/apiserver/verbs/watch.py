@@ -34,7 +34,15 @@ class Change:
 
 
 class Watcher:
-    """One watch. Listens while it is entered; ``changes`` yields until it is too slow or its resource is served no more."""
+    """One watch. Listens while it is entered; ``changes`` yields until it is too slow or its resource is served no more.
+
+    There may be thousands that hear nothing for long, so what one of them holds is counted in bytes.
+    """
+
+    __slots__ = (
+        "_bell", "_over", "_queue", "_seen_revision", "_waiter", "bucket", "field_text", "fields", "hub", "label_text",
+        "labels", "namespace", "served",
+    )  # fmt: skip
 
     def __init__(self, hub: Hub, served: Served, namespace: str, labels: str = "", fields: str = "") -> None:
         self.hub, self.served, self.namespace = hub, served, namespace
@@ -44,15 +52,17 @@ class Watcher:
             check_fields(served, self.fields)
         self.label_text, self.field_text = labels, fields
         self.bucket: Bucket = hub.store.bucket(served.storage)
-        self._queue: deque[Event] = deque()
-        self._wake = asyncio.Event()
-        self._over = self._rang = False
+        self._queue: deque[Event] | None = None
+        """None when it is empty."""
+        self._waiter: asyncio.Future[None] | None = None
+        self._bell: asyncio.TimerHandle | None = None
+        self._over = False
         self._seen_revision = hub.store.revision
 
     @property
     def revision(self) -> int:
         """Everything up to this revision has been yielded; a watch from here on misses nothing."""
-        return self._seen_revision if self._queue else max(self._seen_revision, self.hub.store.revision)
+        return self._seen_revision if self._queue is not None else max(self._seen_revision, self.hub.store.revision)
 
     def __enter__(self) -> Watcher:
         self.bucket.listeners.append(self._hear)
@@ -62,17 +72,31 @@ class Watcher:
     def __exit__(self, *_: object) -> None:
         self.bucket.listeners.remove(self._hear)
         self.hub.registry.changed.remove(self._look)
+        if self._bell is not None:
+            self._bell.cancel()
 
     def _hear(self, event: Event) -> None:
         if self.namespace and event.namespace != self.namespace:
             return
         queue = self._queue
-        if queue and (len(queue) >= BACKLOG or queue[0].revision <= self.bucket.history.forgotten):
+        if queue is not None and (len(queue) >= BACKLOG or queue[0].revision <= self.bucket.history.forgotten):
             self._over = True  # what it keeps back is then no more than what the bucket remembers anyway
-            queue.clear()
-        if not self._over:
+            self._queue = None
+        elif queue is not None:
             queue.append(event)
-        self._wake.set()
+        elif not self._over:
+            self._queue = deque((event,))
+        self.wake()
+
+    def wake(self) -> None:
+        """End a ``wait``."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    @property
+    def over(self) -> bool:
+        """Nothing more will come."""
+        return self._over and self._queue is None
 
     @property
     def lost(self) -> bool:
@@ -83,7 +107,7 @@ class Watcher:
         """What is served has changed: a watch of what is served no more ends."""
         if self.hub.registry.get(self.served.resource) is None:
             self._over = True
-            self._wake.set()
+            self.wake()
 
     async def prime(self, revision: str, *, initial: bool = False) -> None:
         """Make ready what ``past`` will look at, where a webhook has to be asked how it looks."""
@@ -113,31 +137,43 @@ class Watcher:
 
     async def changes(self, idle: float | None = None) -> AsyncGenerator[Change | None]:
         """Live changes; None every ``idle`` seconds (time for a bookmark)."""
-        loop, converts = asyncio.get_running_loop(), self.served.converts
-        bell = loop.call_later(idle, self._ring) if idle is not None else None
-        try:
-            while True:
-                if converts:
-                    await self._ready()
-                while (change := self.next()) is not None:
-                    yield change
-                    if converts:
-                        await self._ready()
-                if self._over:
-                    return
-                if self._rang and idle is not None:
-                    self._rang, bell = False, loop.call_later(idle, self._ring)
-                    yield None
-                    continue
-                self._wake.clear()
-                await self._wake.wait()
-        finally:
-            if bell is not None:
-                bell.cancel()
+        now = asyncio.get_running_loop().time
+        told = now() + idle if idle is not None else None
+        while True:
+            if self.served.converts:
+                await self.ready()
+            change = self.next()
+            if change is not None:
+                yield change
+            elif self.over:
+                return
+            elif told is not None and idle is not None and now() >= told:
+                told = now() + idle
+                yield None
+            else:
+                await self.wait(told)
 
-    async def _ready(self) -> None:
+    async def wait(self, until: float | None) -> None:
+        """Return when there is something new, or at a time by the loop's clock.
+
+        The bell for that time is set once, and rings whether somebody waits or not: events come more often than it does.
+        """
+        loop = asyncio.get_running_loop()
+        if until is not None and (self._bell is None or self._bell.when() != until or self._bell.when() <= loop.time()):
+            if self._bell is not None:
+                self._bell.cancel()
+            self._bell = loop.call_at(until, self.wake)
+        if self._queue is not None or self._over:
+            return
+        self._waiter = loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    async def ready(self) -> None:
         """The same for what has come since."""
-        if self._queue:
+        if self._queue is not None:
             await self.hub.prepare(self.served, _objects(self._queue))
 
     def _shown(self, entry: Entry) -> Entry:
@@ -149,17 +185,15 @@ class Watcher:
 
     def next(self) -> Change | None:
         """The next live change, when there is one already."""
-        while self._queue:
+        while self._queue is not None:
             event = self._queue.popleft()
+            if not self._queue:
+                self._queue = None
             self._seen_revision = event.revision
             change = self._seen(event)
             if change is not None:
                 return change
         return None
-
-    def _ring(self) -> None:
-        self._rang = True
-        self._wake.set()
 
     def _seen(self, event: Event) -> Change | None:
         if self.served.converts:
