@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from trueup.apiserver.policies import checks
 from trueup.apiserver.strategies.core import event
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
 from trueup.kube.names import Object
+
+Canonical = Callable[[Object, Moment], None]
 
 
 def _count_labels(new: Object, old: Object, moment: Moment) -> None:
@@ -17,12 +19,23 @@ def _count_labels(new: Object, old: Object, moment: Moment) -> None:
         new["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
 
 
-def _no_rules(obj: Object, moment: Moment) -> None:
-    """No rules are stored as none at all."""
-    obj["rules"] = obj.get("rules") or None
+def _never_absent(*names: str, part: str = "") -> Canonical:
+    """Lists that Go prints as null when there is nothing in them."""
+
+    def fill(obj: Object, moment: Moment) -> None:
+        place = obj.setdefault(part, {}) if part else obj
+        for name in names:
+            place[name] = place.get(name) or None
+
+    return fill
 
 
-_ROLE = Strategy(counts_generations=False, canonical=_no_rules)
+def _slice_warnings(obj: Object, old: Object | None) -> Iterator[str]:
+    if obj.get("addressType") == "FQDN" and old is None:
+        yield "spec.addressType: FQDN endpoints are deprecated"
+
+
+_ROLE = Strategy(counts_generations=False, canonical=_never_absent("rules"))
 
 GROUPS: Mapping[str, Mapping[str, Strategy]] = {
     "admissionregistration.k8s.io": {
@@ -35,14 +48,21 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
     "autoscaling": {"HorizontalPodAutoscaler": UNCOUNTED},
     "coordination.k8s.io": {"Lease": UNCOUNTED},
     "events.k8s.io": {"Event": event("regarding", "reportingController")},
-    "networking.k8s.io": {"IPAddress": UNCOUNTED},
+    "networking.k8s.io": {"IPAddress": UNCOUNTED, "ServiceCIDR": UNCOUNTED},
     "node.k8s.io": {"RuntimeClass": UNCOUNTED},
-    "discovery.k8s.io": {"EndpointSlice": Strategy(update=_count_labels)},
+    "discovery.k8s.io": {
+        "EndpointSlice": Strategy(
+            update=_count_labels, canonical=_never_absent("endpoints", "ports"), warnings=_slice_warnings
+        ),
+    },
     "rbac.authorization.k8s.io": {
         "ClusterRole": _ROLE,
         "ClusterRoleBinding": UNCOUNTED,
         "Role": _ROLE,
         "RoleBinding": UNCOUNTED,
     },
-    "storage.k8s.io": dict.fromkeys(("CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"), UNCOUNTED),
+    "storage.k8s.io": {
+        **dict.fromkeys(("CSIDriver", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"), UNCOUNTED),
+        "CSINode": Strategy(counts_generations=False, canonical=_never_absent("drivers", part="spec")),
+    },
 }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trueup.kube.names import Kind, Object
-from trueup.kube.validation import core, flowcontrol, others, pods, storage, workloads
+from trueup.kube.validation import core, discovery, flowcontrol, networking, others, pods, storage, workloads
 from trueup.kube.validation.causes import Causes
 from trueup.kube.validation.needs import Needs, missing, needs_of
 from trueup.kube.validation.object_meta import metadata, name_problems, unchanged
@@ -75,10 +75,12 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("certificates.k8s.io", "CertificateSigningRequest"): others.signing_request,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): lambda obj: iter(()),  # the API server has rules of its own
     ("coordination.k8s.io", "Lease"): others.lease,
-    ("discovery.k8s.io", "EndpointSlice"): others.endpoint_slice,
-    ("networking.k8s.io", "Ingress"): others.ingress,
-    ("networking.k8s.io", "IngressClass"): others.ingress_class,
-    ("networking.k8s.io", "NetworkPolicy"): others.network_policy,
+    ("discovery.k8s.io", "EndpointSlice"): discovery.endpoint_slice,
+    ("networking.k8s.io", "Ingress"): networking.ingress,
+    ("networking.k8s.io", "IngressClass"): networking.ingress_class,
+    ("networking.k8s.io", "IPAddress"): networking.ip_address,
+    ("networking.k8s.io", "NetworkPolicy"): networking.network_policy,
+    ("networking.k8s.io", "ServiceCIDR"): networking.service_cidr,
     ("node.k8s.io", "RuntimeClass"): others.runtime_class,
     ("policy", "PodDisruptionBudget"): workloads.disruption_budget,
     ("rbac.authorization.k8s.io", "ClusterRole"): others.cluster_role,
