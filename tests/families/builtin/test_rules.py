@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trueup.families.builtin import cronjobs, job_policies, jobs, pods, rollout
+from trueup.families.builtin import cronjobs, job_policies, job_tracking, jobs, pods, rollout
 from trueup.families.builtin.simulate import node as nodes
 from trueup.families.builtin.simulate.steering import course
 from trueup.kube.names import Object
@@ -119,7 +119,8 @@ def _job(status: Object | None = None, **spec: Any) -> Object:
 
 def _pod(name: str, phase: str, index: int | None = None) -> Object:
     marks = {} if index is None else {"batch.kubernetes.io/job-completion-index": str(index)}
-    return {"metadata": {"name": name, "annotations": marks}, "spec": {}, "status": {"phase": phase}}
+    about = {"name": name, "uid": name, "annotations": marks, "finalizers": [job_tracking.FINALIZER]}
+    return {"metadata": about, "spec": {}, "status": {"phase": phase}}
 
 
 def test_an_indexed_job_makes_the_indexes_that_are_missing() -> None:
@@ -170,7 +171,7 @@ def test_an_exit_code_can_fail_a_job() -> None:
     policy = {"rules": [_rule("Ignore", 1), _rule("FailJob", 42)]}
     found = jobs.decide(_job(completions=1, podFailurePolicy=policy), [_failed("a", 42)], NOW)
     said = found.status["conditions"][-1]
-    assert (said["type"], said["reason"]) == ("Failed", "PodFailurePolicy")
+    assert (said["type"], said["reason"]) == ("FailureTarget", "PodFailurePolicy")
     assert (
         said["message"] == "Container main for pod default/a failed with exit code 42 matching FailJob rule at index 1"
     )

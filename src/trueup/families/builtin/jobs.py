@@ -1,9 +1,10 @@
 """Jobs: pods that run to their end. Source: kube-controller-manager ``pkg/controller/job``; Kubernetes documentation "Jobs"."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from trueup.families.builtin import job_policies as policies
+from trueup.families.builtin import job_tracking as tracking
 from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import JOB, POD
 from trueup.families.builtin.tools import (
@@ -11,11 +12,11 @@ from trueup.families.builtin.tools import (
     OWNED,
     REFUSED_AGAIN,
     SELECTING,
+    change,
     claim,
     condition,
     controlled,
     make_pod,
-    owner_keys,
     remove,
     seconds,
     with_condition,
@@ -23,7 +24,7 @@ from trueup.families.builtin.tools import (
 )
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
-from trueup.kube.objects import meta
+from trueup.kube.objects import controller_of, labels, meta, uid
 from trueup.kube.selectors import label_selector
 from trueup.timing.rfc3339 import format_time
 
@@ -31,7 +32,8 @@ _STAMPS = ("lastProbeTime", "lastTransitionTime")
 _OVER = ("Succeeded", "Failed")
 _REACHED = ("CompletionsReached", "Reached expected number of succeeded pods")
 _BACKOFF, _LONGEST = 10.0, 600.0
-_COUNTED = "uncountedTerminatedPods"
+_NAME = "kubernetes.io/job-controller"
+_NAMED = "job"
 
 
 @dataclass(slots=True)
@@ -44,6 +46,8 @@ class Decision:
     after: float | None = None
     failures: dict[int, int] = field(default_factory=dict)
     """How often the indexes to make have failed."""
+    release: list[Object] = field(default_factory=list)
+    """Pods that have been counted, or need not be."""
     gone: bool = False
     """Its time after the end is over."""
 
@@ -56,16 +60,33 @@ def finished(job: Object) -> str:
 
 def decide(job: Object, owned: Sequence[Object], moment: float) -> Decision:
     """From a Job and its pods to what is next."""
-    spec, stamp = job["spec"], format_time(moment)
     status = dict(job.get("status") or {})
     if finished(job):
         return _after_the_end(job, status, owned, moment)
     found = policies.failures(job, owned)
     found.indexes |= policies.parse_spans(str(status.get("failedIndexes") or ""))
-    succeeded = [pod for pod in owned if pods.phase(pod) == "Succeeded"]
+    counts = tracking.tally(job, owned, found)
     active = [pod for pod in owned if pods.active(pod)]
     ending = [pod for pod in owned if pods.phase(pod) not in _OVER and pod not in active]
     status["terminating"] = len(ending)
+    _count(status, active, counts)
+    decision = _next(job, status, owned, active, ending, found, counts, moment)
+    decision.release = counts.release
+    return decision
+
+
+def _next(
+    job: Object,
+    status: Object,
+    owned: Sequence[Object],
+    active: Sequence[Object],
+    ending: Sequence[Object],
+    found: policies.Failures,
+    counts: tracking.Tally,
+    moment: float,
+) -> Decision:
+    """As `decide`, of a Job that is not over, once its pods are counted."""
+    spec, stamp = job["spec"], format_time(moment)
     decided = next((one for name in ("SuccessCriteriaMet", "FailureTarget") if (one := held(status, name))), None)
     if decided is not None:
         return _end(status, decided, active, ending, stamp)
@@ -73,9 +94,7 @@ def decide(job: Object, owned: Sequence[Object], moment: float) -> Decision:
         return _suspended(status, active, stamp)
     _resume(status, stamp)
     indexed = spec.get("completionMode") == "Indexed"
-    done = {policies.index_of(pod) for pod in succeeded} if indexed else set()
-    count = len(done) if indexed else len(succeeded)
-    _count(status, active, count, len(found.counted))
+    done, count = counts.done, counts.succeeded
     if indexed and done:
         status["completedIndexes"] = policies.spans(done)
     if spec.get("backoffLimitPerIndex") is not None:
@@ -85,11 +104,11 @@ def decide(job: Object, owned: Sequence[Object], moment: float) -> Decision:
         return _end(status, _said("SuccessCriteriaMet", "SuccessPolicy", enough), active, ending, stamp)
     failure, after = policies.failure(job, found, done), None
     if failure is None:
-        failure, after = _failure(spec, status, owned, found.counted, moment)
+        failure, after = _failure(spec, status, owned, counts.failed, moment)
     if failure is not None:
         return _end(status, _said("FailureTarget", *failure), active, ending, stamp)
     completions = spec.get("completions")
-    if (completions is not None and count >= completions) or (completions is None and succeeded and not active):
+    if (completions is not None and count >= completions) or (completions is None and count and not active):
         return _end(status, _said("SuccessCriteriaMet", *_REACHED), active, ending, stamp)
     decision = Decision(status, after=after)
     _pods_wanted(spec, decision, [*active, *_kept(spec, ending)], found, done, count, moment)
@@ -120,23 +139,21 @@ def _said(type: str, reason: str, message: str) -> Object:
 
 def _kept(spec: Object, ending: Sequence[Object]) -> Sequence[Object]:
     """Pods on their way out that are not replaced before they are gone."""
-    policy = spec.get("podReplacementPolicy") or ("Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
-    return ending if policy == "Failed" else ()
+    return ending if tracking.replaced(spec) == "Failed" else ()
 
 
-def _count(status: Object, active: Sequence[Object], succeeded: int, failed: int) -> None:
-    counts = {"active": len(active), "succeeded": succeeded, "failed": failed}
-    for name, count in counts.items():
+def _count(status: Object, active: Sequence[Object], counts: tracking.Tally) -> None:
+    for name, count in {"active": len(active), **counts.counted}.items():
         if count:
             status[name] = count
         else:
             status.pop(name, None)
     status["ready"] = sum(map(pods.ready, active))
-    status[_COUNTED] = {}
+    status[tracking.COUNTED] = counts.uncounted
 
 
 def _failure(
-    spec: Object, status: Object, owned: Sequence[Object], failed: Sequence[Object], moment: float
+    spec: Object, status: Object, owned: Sequence[Object], failed: int, moment: float
 ) -> tuple[tuple[str, str] | None, float | None]:
     """Why it has failed; else when its deadline strikes."""
     restarts = sum(
@@ -147,7 +164,7 @@ def _failure(
     )
     on_failure = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy") == "OnFailure"
     limit = spec.get("backoffLimit", 6)
-    if len(failed) > limit or (on_failure and restarts and restarts >= limit):
+    if failed > limit or (on_failure and restarts and restarts >= limit):
         return ("BackoffLimitExceeded", "Job has reached the specified backoff limit"), None
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is None:
@@ -234,7 +251,7 @@ def _end(status: Object, why: Object, active: Sequence[Object], ending: Sequence
         conditions = with_condition(conditions, why, stamp, stamps=_STAMPS)
     status.pop("active", None)
     status["ready"] = 0
-    if active or ending:
+    if active or ending or status.get(tracking.COUNTED):
         status["conditions"], status["terminating"] = conditions, len(active) + len(ending)
         return Decision(status, delete=list(active))
     word = "Failed" if fails else "Complete"
@@ -247,6 +264,7 @@ def _end(status: Object, why: Object, active: Sequence[Object], ending: Sequence
 def _after_the_end(job: Object, status: Object, owned: Sequence[Object], moment: float) -> Decision:
     left = job["spec"].get("ttlSecondsAfterFinished")
     decision = Decision(status, delete=[pod for pod in owned if pods.active(pod)])
+    decision.release = [pod for pod in owned if tracking.tracked(pod)]
     if left is not None:
         end = seconds((condition(status, finished(job)) or {}).get("lastTransitionTime")) + left - moment
         decision.gone, decision.after = end <= 0, max(end, 0.0)
@@ -256,35 +274,56 @@ def _after_the_end(job: Object, status: Object, owned: Sequence[Object], moment:
 async def reconcile(tools: Tools, key: Key) -> Result:
     """Carry out what is decided."""
     job = tools.cache(JOB).get(key)
-    if job is None or meta(job).get("deletionTimestamp"):
+    known = {uid(job)} if job is not None and not meta(job).get("deletionTimestamp") else set[str]()
+    for pod in tracking.strays(tools.cache(POD).by_index(_NAMED, str(key)), known):
+        await change(tools, pod, tracking.without(pod))
+    if job is None or not known or job["spec"].get("managedBy", _NAME) != _NAME:
         return Result()
     moment = tools.clock.now()
     owned = await claim(tools, job, POD, label_selector(job["spec"].get("selector")))
+    if not finished(job):
+        owned = [await _tracked(tools, pod) for pod in owned]
     decision = decide(job, owned, moment)
     if decision.gone:
         await remove(tools, job)
         return Result()
     for pod in decision.delete:
+        if tracking.tracked(pod):  # whom the Job itself takes away has not failed
+            await change(tools, pod, tracking.without(pod))
         await remove(tools, pod)
+        tools.events.record(job, "Normal", "SuccessfulDelete", f"Deleted pod: {meta(pod)['name']}")
     for index in decision.create:
         if await make_pod(tools, job, _pod(job, index, decision.failures.get(index, 0))) is None:
             decision.after = REFUSED_AGAIN
             break
     if decision.create:
-        _count(
-            decision.status,
-            [pod for pod in controlled(tools, job, POD) if pods.active(pod)],
-            decision.status.get("succeeded", 0),
-            decision.status.get("failed", 0),
-        )
+        there = [pod for pod in controlled(tools, job, POD) if pods.active(pod)]
+        decision.status |= {"active": len(there), "ready": sum(map(pods.ready, there))}
+        if not there:
+            del decision.status["active"]
     _tell(tools, job, decision.status)
     await write_status(tools, job, decision.status)
+    for pod in decision.release:  # only now: what is counted must have been written first
+        await change(tools, pod, tracking.without(pod))
     ended = finished({"status": decision.status}) and job["spec"].get("ttlSecondsAfterFinished") is None
     return Result(after=None if ended else decision.after)
 
 
+async def _tracked(tools: Tools, pod: Object) -> Object:
+    """A pod that the Job has taken over is to be counted as well."""
+    if tracking.tracked(pod) or not pods.active(pod):
+        return pod
+    held = [*(meta(pod).get("finalizers") or ()), tracking.FINALIZER]
+    return await change(tools, pod, {"metadata": {"uid": uid(pod), "finalizers": held}}) or pod
+
+
 def _tell(tools: Tools, job: Object, status: Object) -> None:
     """An event for what has been decided now."""
+    was, now = held(job.get("status") or {}, "Suspended"), held(status, "Suspended")
+    if now and not was:
+        tools.events.record(job, "Normal", "Suspended", "Job suspended")
+    elif was and not now:
+        tools.events.record(job, "Normal", "Resumed", "Job resumed")
     if finished({"status": status}) and not finished(job):
         why = held(status, "Failed")
         if why is not None:
@@ -295,11 +334,14 @@ def _tell(tools: Tools, job: Object, status: Object) -> None:
 
 def _pod(job: Object, index: int, failures: int) -> Object:
     name, template = meta(job)["name"], job["spec"]["template"]
+    held = [*((template.get("metadata") or {}).get("finalizers") or ()), tracking.FINALIZER]
     if index < 0:
-        return pods.from_template(job, template, generateName=f"{name}-")
+        return pods.from_template(job, template, generateName=f"{name}-", finalizers=held)
     marks = {policies.INDEX: str(index)}
     notes = {**marks, policies.FAILURES: str(failures)} if "backoffLimitPerIndex" in job["spec"] else dict(marks)
-    pod = pods.from_template(job, template, generateName=f"{name}-{index}-", annotations=notes, labels=marks)
+    pod = pods.from_template(
+        job, template, generateName=f"{name}-{index}-", annotations=notes, labels=marks, finalizers=held
+    )
     spec = dict(pod["spec"])
     variable = {
         "name": "JOB_COMPLETION_INDEX",
@@ -310,10 +352,26 @@ def _pod(job: Object, index: int, failures: int) -> Object:
     return {**pod, "spec": spec}
 
 
+def _job_of(pod: Object) -> Iterable[str]:
+    name = labels(pod).get("batch.kubernetes.io/job-name")
+    if name:
+        yield str(Key(str(meta(pod).get("namespace")), name))
+
+
+def _named(pod: Object) -> Iterable[Key]:
+    """The Job that a pod was made for, also once it is no more, or no more the owner."""
+    owner = controller_of(pod)
+    name = labels(pod).get("batch.kubernetes.io/job-name")
+    if owner is not None and owner.get("kind") == JOB.kind:
+        yield Key(str(meta(pod).get("namespace")), owner["name"])
+    elif name and tracking.tracked(pod):
+        yield Key(str(meta(pod).get("namespace")), name)
+
+
 CONTROLLER = Controller(
     "job",
     JOB,
     reconcile,
-    watches=(Watch(POD, keys=owner_keys(JOB), by=OFFERED, index=OWNED),),
+    watches=(Watch(POD, keys=_named, by=OFFERED, index={**OWNED, _NAMED: _job_of}),),
     index=SELECTING,
 )

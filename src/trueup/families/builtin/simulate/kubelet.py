@@ -9,7 +9,7 @@ from trueup.families.builtin.kinds import NODE, POD
 from trueup.families.builtin.simulate import room
 from trueup.families.builtin.simulate.admission import refusal, refused, unscheduled
 from trueup.families.builtin.simulate.node import simulated
-from trueup.families.builtin.simulate.pod_status import next_status
+from trueup.families.builtin.simulate.pod_status import killed, next_status
 from trueup.families.builtin.simulate.scheduler import scheduler
 from trueup.families.builtin.simulate.steering import course
 from trueup.families.builtin.tools import condition, remove, seconds, write_status
@@ -32,6 +32,8 @@ async def reconcile(tools: Tools, key: Key) -> Result:
         if left > 0:
             _stopping(tools, pod)
             return Result(after=left)
+        if meta(pod).get("finalizers") and room.holds(pod):  # somebody wants to know how it ended
+            await write_status(tools, pod, killed(pod, tools.clock.now()), manager="kubelet")
         if meta(pod).get("deletionGracePeriodSeconds") or not meta(pod).get("finalizers"):
             await remove(tools, pod, propagation=None, grace=0)
         return Result()

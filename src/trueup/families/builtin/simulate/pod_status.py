@@ -65,6 +65,30 @@ def _late(pod: Object, moment: float) -> Object:
     return status
 
 
+def killed(pod: Object, moment: float) -> Object:
+    """A pod was deleted and its containers have been stopped. Source: kubelet ``kubelet_pods.go`` (``getPhase``)."""
+    status = dict(pod.get("status") or {})
+    status["phase"] = "Failed"
+    status["containerStatuses"] = [
+        {
+            **one,
+            "ready": False,
+            "started": False,
+            "state": {
+                "terminated": {
+                    **_terminated(137, _started(one), format_time(moment)),
+                    "containerID": one["containerID"],
+                }
+            },
+        }
+        if _started(one)
+        else one
+        for one in status.get("containerStatuses") or ()
+    ]
+    status["conditions"] = _conditions(pod, moment, ready=False, reason="PodFailed")
+    return status
+
+
 def _next(pod: Object, bound: float, moment: float) -> tuple[Object | None, float | None]:
     """As `next_status`, of a pod that goes on."""
     status = pod.get("status") or {}
