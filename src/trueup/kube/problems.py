@@ -44,9 +44,8 @@ class Cause:
     field: str = ""
 
     def as_json(self) -> Object:
-        out: Object = {"message": self.message}
-        if self.reason:
-            out["reason"] = self.reason
+        out: Object = {"reason": self.reason} if self.reason else {}
+        out["message"] = self.message
         if self.field:
             out["field"] = self.field
         return out

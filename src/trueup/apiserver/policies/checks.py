@@ -119,7 +119,7 @@ def _common(spec: Spec) -> Iterator[Cause]:
         yield from _resources(constraints, "spec.matchConstraints")
         if not constraints.get("resourceRules"):
             yield _required("spec.matchConstraints.resourceRules")
-    yield from _conditions(spec)
+    yield from condition_problems(spec, "spec")
 
 
 def _param_kind(kind: Spec) -> Iterator[Cause]:
@@ -146,24 +146,23 @@ def _resources(found: Spec, path: str) -> Iterator[Cause]:
             yield _required(f"{path}.{name}")
     for name in ("resourceRules", "excludeResourceRules"):
         for index, rule in enumerate(each(found, name)):
-            yield from _rule(rule, f"{path}.{name}[{index}]")
+            yield from rule_problems(rule, f"{path}.{name}[{index}]")
 
 
-def _rule(rule: Spec, path: str) -> Iterator[Cause]:
-    for name in ("operations", "apiGroups", "apiVersions", "resources"):
+def rule_problems(rule: Spec, path: str) -> Iterator[Cause]:
+    """What is wrong with a rule of a policy or a webhook."""
+    for name in ("operations", "apiGroups", "apiVersions"):
         items = list(rule.get(name) or ())
         if not items:
             yield _required(f"{path}.{name}")
-        if "*" in items and len(items) > 1 and name != "resources":
-            what = "operations" if name == "operations" else name
-            yield _invalid(items, f"if '*' is present, must not specify other {_PLURALS[what]}", f"{path}.{name}")
-    for index, operation in enumerate(rule.get("operations") or ()):
-        if operation not in _OPERATIONS:
-            yield _unsupported(operation, _OPERATIONS, f"{path}.operations[{index}]")
-    for name in ("apiVersions", "resources"):
-        for index, item in enumerate(rule.get(name) or ()):
-            if not item:
-                yield _required(f"{path}.{name}[{index}]")
+        if "*" in items and len(items) > 1:
+            yield _invalid(items, f"if '*' is present, must not specify other {_PLURALS[name]}", f"{path}.{name}")
+        for index, item in enumerate(items):
+            if name == "operations" and item not in _OPERATIONS:
+                yield _unsupported(item, _OPERATIONS, f"{path}.operations[{index}]")
+            elif name == "apiVersions" and not item:
+                yield _required(f"{path}.apiVersions[{index}]")
+    yield from _named(list(rule.get("resources") or ()), f"{path}.resources")
     scope = rule.get("scope")
     if scope is not None and scope not in _SCOPES:
         yield _unsupported(scope, _SCOPES, f"{path}.scope")
@@ -173,18 +172,47 @@ def _rule(rule: Spec, path: str) -> Iterator[Cause]:
             yield Cause("FieldValueDuplicate", f'Duplicate value: "{name}"', f"{path}.resourceNames[{index}]")
 
 
+def _named(items: list[str], path: str) -> Iterator[Cause]:
+    """Resources that others of the list stand for already."""
+    if not items:
+        yield _required(path)
+    whole: set[str] = set()
+    anywhere: set[str] = set()
+    alone = False
+    for index, item in enumerate(items):
+        resource, slash, sub = item.partition("/")
+        if not item:
+            yield _required(f"{path}[{index}]")
+        elif not slash:
+            alone = item != "*"  # the last one decides, as in Kubernetes
+        else:
+            if resource in whole:
+                yield _invalid(item, f"if '{resource}/*' is present, must not specify {item}", f"{path}[{index}]")
+            if sub in anywhere:
+                yield _invalid(item, f"if '*/{sub}' is present, must not specify {item}", f"{path}[{index}]")
+            if sub == "*":
+                whole.add(resource)
+            if resource == "*":
+                anywhere.add(sub)
+    if len(items) > 1 and "*/*" in items:
+        yield _invalid(items, "if '*/*' is present, must not specify other resources", path)
+    if "*" in items and alone:
+        yield _invalid(items, "if '*' is present, must not specify other resources without subresources", path)
+
+
 _PLURALS = {"operations": "operations", "apiGroups": "API groups", "apiVersions": "API versions"}
 
 
-def _conditions(spec: Spec) -> Iterator[Cause]:
+def condition_problems(spec: Spec, path: str) -> Iterator[Cause]:
+    """What is wrong with the match conditions of a policy or a webhook."""
     known = environment(bool(spec.get("paramKind")), authorizer=True, patches=False)
     conditions = list(each(spec, "matchConditions"))
     if len(conditions) > _MOST_CONDITIONS:
         text = f"Too many: {len(conditions)}: must have at most {_MOST_CONDITIONS} items"
-        yield Cause("FieldValueTooMany", text, "spec.matchConditions")
+        yield Cause("FieldValueTooMany", text, f"{path}.matchConditions")
     names: set[str] = set()
     for index, condition in enumerate(conditions):
-        at = f"spec.matchConditions[{index}]"
+        at = f"{path}.matchConditions[{index}]"
         text, name = str(condition.get("expression") or "").strip(), str(condition.get("name") or "")
         if not text:
             yield _required(f"{at}.expression")

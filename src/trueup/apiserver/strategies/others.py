@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from trueup.apiserver.policies import checks
 from trueup.apiserver.strategies.core import event
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
+from trueup.apiserver.webhooks import checks as webhook_checks
 from trueup.kube.names import Object
 
 Canonical = Callable[[Object, Moment], None]
@@ -41,6 +42,8 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
     "admissionregistration.k8s.io": {
         "MutatingAdmissionPolicy": Strategy(check=checks.mutating_policy),
         "MutatingAdmissionPolicyBinding": Strategy(check=checks.mutating_binding),
+        "MutatingWebhookConfiguration": Strategy(check=webhook_checks.configuration),
+        "ValidatingWebhookConfiguration": Strategy(check=webhook_checks.configuration),
         "ValidatingAdmissionPolicy": Strategy(check=checks.validating_policy),
         "ValidatingAdmissionPolicyBinding": Strategy(check=checks.validating_binding),
     },

@@ -63,8 +63,6 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("", "ResourceQuota"): core.quota,
     ("", "Secret"): core.secret,
     ("", "Service"): core.service,
-    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): others.webhooks,
-    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): others.webhooks,
     ("apps", "DaemonSet"): workloads.daemon_set,
     ("apps", "Deployment"): workloads.deployment,
     ("apps", "ReplicaSet"): workloads.replica_set,

@@ -7,10 +7,9 @@ Sources: Kubernetes ``pkg/apis/{networking,discovery,rbac,storage,scheduling,coo
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from trueup.kube.names import Object
-from trueup.kube.validation import clients, formats, object_meta
+from trueup.kube.validation import formats, object_meta
 from trueup.kube.validation.causes import (
     Causes,
     duplicate,
@@ -178,58 +177,3 @@ def _signer(name: str) -> Causes:
         yield invalid("spec.signerName", name, text)
     elif "." not in domain:
         yield invalid("spec.signerName", domain, "should be a domain with at least two segments separated by dots")
-
-
-def webhooks(obj: Object) -> Causes:
-    """admissionregistration webhooks of both kinds."""
-    names: set[str] = set()
-    for index, hook in enumerate(obj.get("webhooks") or ()):
-        path, name = f"webhooks[{index}]", hook.get("name") or ""
-        if not name:
-            yield required(f"{path}.name")
-        elif formats.subdomain(name) or name.count(".") < 2:
-            text = "should be a domain with at least three segments separated by dots"
-            yield invalid(f"{path}.name", name, ",".join(formats.subdomain(name)) or text)
-        if name in names:
-            yield duplicate(f"{path}.name", name)
-        names.add(name)
-        yield from _webhook(hook, path)
-
-
-def _webhook(hook: Object, path: str) -> Causes:
-    if not hook.get("admissionReviewVersions"):
-        yield required(f"{path}.admissionReviewVersions", "must specify one of v1, v1beta1")
-    yield from _operations(hook.get("rules") or (), f"{path}.rules")
-    yield from one_of(f"{path}.failurePolicy", hook.get("failurePolicy"), ("Fail", "Ignore"), needed=False)
-    yield from one_of(f"{path}.matchPolicy", hook.get("matchPolicy"), ("Equivalent", "Exact"), needed=False)
-    effects = hook.get("sideEffects")
-    if effects is None:
-        yield required(f"{path}.sideEffects", "must specify one of None, NoneOnDryRun")
-    else:
-        yield from one_of(f"{path}.sideEffects", effects, ("None", "NoneOnDryRun"))
-    seconds = hook.get("timeoutSeconds")
-    if seconds is not None and not 1 <= seconds <= 30:
-        text = "the timeout value must be between 1 and 30 seconds"
-        yield invalid(f"{path}.timeoutSeconds", seconds, text)
-    yield from object_meta.selector(hook.get("namespaceSelector"), f"{path}.namespaceSelector")
-    yield from object_meta.selector(hook.get("objectSelector"), f"{path}.objectSelector")
-    client = hook.get("clientConfig") or {}
-    if (client.get("url") is None) == (client.get("service") is None):
-        yield required(f"{path}.clientConfig", "exactly one of url or service is required")
-    elif client.get("url") is not None:
-        yield from clients.url(f"{path}.clientConfig.url", client["url"], secure=True)
-    else:
-        yield from clients.service(f"{path}.clientConfig.service", client["service"])
-
-
-def _operations(rules: Any, path: str) -> Causes:
-    for index, rule in enumerate(rules):
-        at = f"{path}[{index}]"
-        for name in ("operations", "apiGroups", "apiVersions", "resources"):
-            if not rule.get(name):
-                yield required(f"{at}.{name}")
-        for number, operation in enumerate(rule.get("operations") or ()):
-            known = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
-            if operation not in known:
-                yield not_supported(f"{at}.operations[{number}]", operation, known)
-        yield from one_of(f"{at}.scope", rule.get("scope"), ("*", "Cluster", "Namespaced"), needed=False)
