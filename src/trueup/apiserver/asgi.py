@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
@@ -21,7 +22,9 @@ from trueup.apiserver.rbac import Attributes, Authorizer
 from trueup.apiserver.request import NOWHERE, Request, Response
 from trueup.apiserver.users import User
 from trueup.apiserver.wire import MAX_BODY
-from trueup.kube.problems import ApiProblem, InternalError, TooLarge, Unauthorized, Unavailable
+from trueup.kube.problems import ApiProblem, BadRequest, InternalError, TooLarge, Unauthorized, Unavailable
+from trueup.kube.query import flag
+from trueup.timing.durations import parse_duration
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -156,6 +159,7 @@ class Application:
     ) -> Response:
         query = _query(scope)
         target = parse(path)
+        _check_timeout(query, target)
         bearer = scope.get("bearer")
         if record is None:
             real = self.authenticator.authenticate(headers, bearer)
@@ -200,6 +204,24 @@ class Application:
                 return found
             path = path.rpartition("/")[0]
         return self.routes.get("/")
+
+
+_UNENDING = ("attach", "exec", "log", "portforward", "proxy")
+
+
+def _check_timeout(query: Mapping[str, str], target: Target | None) -> None:
+    """``?timeout=`` has to be a duration, but where answers go on. Source: apiserver ``filters/request_deadline.go``."""
+    given = query.get("timeout", "")
+    if not given or flag(query, "watch") or (target is not None and target.subresource in _UNENDING):
+        return
+    try:
+        parse_duration(given)
+    except ValueError:
+        number = re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)([^\d.]*)", given)
+        why = "invalid"
+        if number is not None:
+            why = f'unknown unit "{number[1]}" in' if number[1] else "missing unit in"
+        raise BadRequest(f'invalid timeout specified in the request URL - time: {why} duration "{given}"') from None
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

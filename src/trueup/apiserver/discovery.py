@@ -1,4 +1,4 @@
-"""What is served, in the forms that clients ask for: plain and aggregated discovery, version, health. Routes of `asgi`.
+"""What is served, in the forms that clients ask for: plain and aggregated discovery, version. Routes of `asgi`.
 
 Source: Kubernetes API concepts, "Discovery API"; KEP-3352 (aggregated discovery).
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import orjson
 
-from trueup.apiserver import answers
+from trueup.apiserver import answers, health_checks
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.negotiation import JSON, PLAIN, Form, Offer, negotiate
@@ -52,7 +52,7 @@ class Discovery:
         routes["/apis"] = self.apis
         routes["/version"] = self.version
         for path in ("/healthz", "/livez", "/readyz"):
-            routes[path] = self.health
+            routes[path] = health_checks.answer
         routes["/"] = self.root
 
     def groups(self) -> dict[str, dict[str, list[Served]]]:
@@ -143,13 +143,6 @@ class Discovery:
             "platform": f"{sys.platform}/{_GO_NAMES.get(platform.machine(), platform.machine())}",
         }
         return Response(200, orjson.dumps(body, option=orjson.OPT_INDENT_2))
-
-    async def health(self, request: Request) -> Response:
-        if "verbose" in request.query:
-            return Response(
-                200, b"[+]ping ok\n[+]store ok\n" + request.path[1:].encode() + b" check passed\n", "text/plain"
-            )
-        return Response(200, b"ok", "text/plain; charset=utf-8")
 
     async def root(self, request: Request) -> Response:
         if request.path != "/":

@@ -48,6 +48,10 @@ class Strategy:
     """Seconds that a deletion waits, from the object and what was asked for; none when absent."""
     held: Callable[[Object], bool] | None = None
     """Whether an object without finalizers that is being deleted has to stay for now."""
+    orphans: bool = False
+    """Dependents stay when a deletion does not say what is to become of them."""
+    preserved: str = ""
+    """What whoever so deletes is told."""
     going: Callable[[Object], Object] | None = None
     """What an object that is marked for deletion says of it."""
     creates_on_update: bool = False

@@ -18,6 +18,38 @@ MEMBER: FieldSet = {}
 """A member without children; shared, never changed."""
 
 
+def ordered(fields: FieldSet) -> FieldSet:
+    """The same members in the order in which the API server writes them: clients compare the bytes.
+
+    Source: structured-merge-diff ``fieldpath/serialize.go``, ``PathElement.Compare``.
+    """
+    names: list[str] = sorted(fields) if len(fields) > 1 else [*fields]
+    if len(names) > 1 and names[-1][0] in "kvi" and (len(names) > 2 or names[0] != "."):
+        names.sort(key=_place)
+    return {name: ordered(below) if (below := fields[name]) else below for name in names}
+
+
+def _place(name: str) -> tuple[Any, ...]:
+    """``.`` first, then fields, keys, values, indexes; numbers by their size, and before words."""
+    kind = name[:1]
+    if kind == "i":
+        return (4, int(name[2:]))
+    if kind not in "kv":
+        return (0, name)
+    value = orjson.loads(name[2:])
+    if kind == "v":
+        return (3, _weight(value))
+    return (2, [(key, _weight(value[key])) for key in sorted(value)])
+
+
+def _weight(value: Any) -> tuple[int, Any]:
+    if isinstance(value, bool):
+        return (2, value)
+    if isinstance(value, int | float):
+        return (0, value)
+    return (1, value) if isinstance(value, str) else (3, str(value))
+
+
 def union(a: FieldSet, b: FieldSet) -> FieldSet:
     """All members of either set; one of them itself when the other adds nothing."""
     if a is b or not b:

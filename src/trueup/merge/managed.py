@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from trueup.kube.names import Object
 from trueup.kube.shapes import ANY, Shape
-from trueup.merge.fields import FieldSet, union
+from trueup.merge.fields import FieldSet, ordered, union
 from trueup.merge.reading import as_schema_has_it
 
 ManagerKey = tuple[str, str, str, str]
@@ -50,7 +50,7 @@ class Entry:
         if self.time:
             raw["time"] = self.time
         raw["fieldsType"] = "FieldsV1"
-        raw["fieldsV1"] = self.fields
+        raw["fieldsV1"] = ordered(self.fields)
         if self.subresource:
             raw["subresource"] = self.subresource
         return raw

@@ -201,7 +201,7 @@ class Cluster:
         return list((await self._client.list(info.kind, namespace, labels=labels)).items)
 
     async def _delete(self, kind: str, name: str, namespace: str) -> None:
-        await self._client.delete(await self._ref(kind, name, namespace))
+        await self._client.delete(await self._ref(kind, name, namespace), propagation="Background")
 
     async def _wait(self, kind: str, name: str, check: Check, namespace: str, timeout: float) -> Object:
         ref = await self._ref(kind, name, namespace)

@@ -281,3 +281,37 @@ async def test_the_systems_namespaces_stay(client: InProcessClient, name: str) -
     """They may not be deleted."""
     with pytest.raises(Forbidden, match="this namespace may not be deleted"):
         await client.delete(ref(name, NAMESPACE, ""))
+
+
+@pytest.mark.parametrize(
+    ("body", "finalizers", "warned"),
+    [
+        ({}, ["orphan"], True),
+        ({"propagationPolicy": "Orphan"}, ["orphan"], False),
+        ({"propagationPolicy": "Foreground"}, ["foregroundDeletion"], False),
+    ],
+)
+async def test_the_pods_of_a_job_stay_unless_somebody_says_otherwise(
+    client: InProcessClient, web: Web, body: Object, finalizers: list[str], warned: bool
+) -> None:
+    """As with ReplicationControllers; who does not say what is to become of them is warned."""
+    template = {"spec": {"containers": [{"name": "main", "image": "x"}], "restartPolicy": "Never"}}
+    meta = {"name": "once", "namespace": "default"}
+    await client.create({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": template}})
+
+    gone = await web.ask("DELETE", "/apis/batch/v1/namespaces/default/jobs/once", body)
+
+    left = (await web.ask("GET", "/apis/batch/v1/namespaces/default/jobs/once")).json
+    assert left["metadata"]["finalizers"] == finalizers
+    assert warned == any("child pods are preserved by default" in one for one in gone.warnings)
+
+
+async def test_a_job_of_whose_pods_a_deletion_speaks_goes_at_once(client: InProcessClient, web: Web) -> None:
+    """In the background, as kubectl asks for it."""
+    template = {"spec": {"containers": [{"name": "main", "image": "x"}], "restartPolicy": "Never"}}
+    meta = {"name": "once", "namespace": "default"}
+    await client.create({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": template}})
+
+    gone = await web.ask("DELETE", "/apis/batch/v1/namespaces/default/jobs/once", {"propagationPolicy": "Background"})
+
+    assert (gone.status, gone.json["status"]) == (200, "Success")

@@ -128,3 +128,39 @@ def test_versions_are_ranked_as_kubernetes_ranks_them() -> None:
     """Stable before beta before alpha, newer before older, anything else last."""
     given = ["v1alpha1", "foo1", "v1", "v2beta2", "v2", "v1beta1", "v11beta2", "v10"]
     assert sorted(given, key=version_rank) == ["v10", "v2", "v1", "v11beta2", "v2beta2", "v1beta1", "v1alpha1", "foo1"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
+async def test_each_check_of_the_health_can_be_asked_for(asking: Asking, path: str) -> None:
+    """By its Kubernetes name; left out where asked, and told which cannot be."""
+    every = (await asking.get(f"{path}?verbose")).body.decode().splitlines()
+    some = (await asking.get(f"{path}?verbose&exclude=etcd")).body.decode().splitlines()
+    none = (await asking.get(f"{path}?verbose&exclude=x")).body.decode().splitlines()
+
+    assert every[0] == "[+]ping ok"
+    assert every[-1] == f"{path[1:]} check passed"
+    assert {"[+]etcd ok", "[+]poststarthook/bootstrap-controller ok", "[+]autoregister-completion ok"} <= {*every}
+    assert "[+]etcd excluded: ok" in some
+    assert none[-2] == 'warn: some health checks cannot be excluded: no matches for "x"'
+    assert (await asking.get(f"{path}/etcd")).body == b"ok"
+    assert (await asking.get(f"{path}/nothing")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("timeout", "problem"),
+    [
+        ("invalid", 'time: invalid duration "invalid"'),
+        ("30", 'time: missing unit in duration "30"'),
+        ("3days", 'time: unknown unit "days" in duration "3days"'),
+        ("3m", ""),
+        ("0s", ""),
+    ],
+)
+async def test_a_timeout_is_a_duration(asking: Asking, timeout: str, problem: str) -> None:
+    """In Go's words; a watch has none."""
+    answer = await asking.get(f"/version?timeout={timeout}")
+    if problem:
+        assert answer.status == 400
+        assert answer.json["message"] == f"invalid timeout specified in the request URL - {problem}"
+    else:
+        assert answer.status == 200

@@ -142,3 +142,15 @@ async def test_addresses_that_cannot_be(client: InProcessClient, spec: Object, w
     """No address at all, one of another network, and addresses and families that contradict each other."""
     with pytest.raises(Invalid, match=why):
         await client.create(service("a", **spec))
+
+
+@pytest.mark.parametrize("port", [80, 29999, 32768])
+async def test_a_node_port_is_in_its_range(client: InProcessClient, port: int) -> None:
+    """From 30000 to 32767, for new Services and for changed ones."""
+    wanted = [{"port": 80, "nodePort": port}]
+    text = f"{port}: provided port is not in the valid range. The range of valid ports is 30000-32767"
+    with pytest.raises(Invalid, match=text):
+        await client.create(service("a", type="NodePort", ports=wanted))
+    made = await client.create(service("b", type="NodePort", ports=[{"port": 80}]))
+    with pytest.raises(Invalid, match=text):
+        await client.update({**made, "spec": {**made["spec"], "ports": wanted}})

@@ -4,11 +4,12 @@ import copy
 from collections.abc import Set
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trueup.merge.fields import difference, element_text, intersection, members, union, without
+from trueup.merge.fields import FieldSet, difference, element_text, intersection, members, ordered, union, without
 
 Path = tuple[str, ...]
 
@@ -95,3 +96,16 @@ def test_members_are_listed_level_by_level() -> None:
         ".spec.a.ports[port=8080].name",
         ".spec.b.x",
     ]
+
+
+def test_members_are_written_in_one_order() -> None:
+    """``.`` first, names by their letters, numbers by their size: clients compare the bytes."""
+    given: FieldSet = {
+        "f:spec": {"f:ports": {'k:{"port":443}': {}, 'k:{"port":80}': {"f:port": {}, ".": {}}, ".": {}}, "f:a": {}},
+        "f:metadata": {"f:finalizers": {'v:"b"': {}, ".": {}, 'v:"a"': {}}, "f:x": {"i:10": {}, "i:9": {}}},
+    }
+    expected = (
+        '{"f:metadata":{"f:finalizers":{".":{},"v:\\"a\\"":{},"v:\\"b\\"":{}},"f:x":{"i:9":{},"i:10":{}}},'
+        '"f:spec":{"f:a":{},"f:ports":{".":{},"k:{\\"port\\":80}":{".":{},"f:port":{}},"k:{\\"port\\":443}":{}}}}'
+    )
+    assert expected == orjson.dumps(ordered(given)).decode()

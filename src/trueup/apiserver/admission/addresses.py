@@ -125,8 +125,13 @@ class Addresses:
         for index, port in enumerate(spec.get("ports") or ()):
             asked = port.get("nodePort") or known.get(_name(port))
             if asked:
-                if not self._take(service, asked):
-                    why = f"Invalid value: {asked}: provided port is already allocated"
+                why = ""
+                if asked not in PORTS and asked != known.get(_name(port)):
+                    why = f"provided port is not in the valid range. The range of valid ports is {PORTS[0]}-{PORTS[-1]}"
+                elif not self._take(service, asked):
+                    why = "provided port is already allocated"
+                if why:
+                    why = f"Invalid value: {asked}: {why}"
                     raise _invalid(service, f"spec.ports[{index}].nodePort", why)
                 port["nodePort"] = asked
             elif wanted:

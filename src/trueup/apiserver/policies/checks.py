@@ -1,4 +1,4 @@
-"""What an admission policy or its binding gets wrong. Pure; called through the kinds' strategies before one is stored.
+"""What an admission policy, its binding or a webhook's conditions get wrong. Pure; called by strategies before one is stored.
 
 Source: ``pkg/apis/admissionregistration/validation/validation.go``.
 """

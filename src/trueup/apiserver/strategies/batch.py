@@ -8,6 +8,11 @@ from trueup.apiserver.strategies.core import counted
 from trueup.apiserver.strategy import Moment, Strategy
 from trueup.kube.names import Object
 
+_PRESERVED = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them "
+    "or set propagationPolicy=Orphan to suppress this warning"
+)
+
 
 def _new_job(obj: Object, moment: Moment) -> None:
     """A Job's selector and its pods' labels come from its own identity, unless it says otherwise."""
@@ -32,5 +37,11 @@ def _new_job(obj: Object, moment: Moment) -> None:
 
 
 ROWS: Mapping[str, Strategy] = {
-    "Job": Strategy(create=_new_job, selectable=frozenset({"status.successful"}), selected=counted),
+    "Job": Strategy(
+        create=_new_job,
+        selectable=frozenset({"status.successful"}),
+        selected=counted,
+        orphans=True,
+        preserved=_PRESERVED,
+    ),
 }

@@ -189,7 +189,7 @@ ROWS: Mapping[str, Strategy] = {
     "PersistentVolume": Strategy(counts_generations=False, create=_new_volume, returns_deleted=True),
     "PersistentVolumeClaim": _RETURNED,
     "Pod": _POD,
-    "ReplicationController": Strategy(selectable=frozenset({"status.replicas"}), selected=counted),
+    "ReplicationController": Strategy(selectable=frozenset({"status.replicas"}), selected=counted, orphans=True),
     "PodTemplate": Strategy(returns_deleted=True),
     "ResourceQuota": _RETURNED,
     "Secret": Strategy(counts_generations=False, selectable=frozenset({"type"}), warnings=_secret_warnings),

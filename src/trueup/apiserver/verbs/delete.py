@@ -32,6 +32,9 @@ async def delete(
 ) -> tuple[Object, bool]:
     """Delete an object, or mark it as being deleted; whether it is gone now."""
     bucket = hub.store.bucket(served.storage)
+    preserved = served.strategy.preserved
+    if preserved and not options.propagation and preserved not in write.warnings:
+        write.warnings.append(preserved)
     for _ in range(ATTEMPTS):
         entry = bucket.newest(namespace, name)
         if entry is None:
@@ -84,6 +87,8 @@ def _marked(hub: Hub, served: Served, stored: Object, options: DeleteOptions) ->
         finalizers = [name for name in finalizers if name != FOREGROUND] + [ORPHAN]
     elif options.propagation == "Background":
         finalizers = [name for name in finalizers if name not in (FOREGROUND, ORPHAN)]
+    elif not options.propagation and served.strategy.orphans and not {FOREGROUND, ORPHAN} & set(finalizers):
+        finalizers = [*finalizers, ORPHAN]
     if finalizers:
         meta["finalizers"] = finalizers
     else:
