@@ -22,6 +22,8 @@ class Write:
     subresource: str = ""
     duplicates: list[str] = field(default_factory=list)
     """Fields that the body gave more than once."""
+    repeated: list[str] = field(default_factory=list)
+    """What is to be said of keys that an applied YAML has twice, once it is known to fit."""
     warnings: list[str] = field(default_factory=list)
     """Warnings to send back with the answer; verbs add to it."""
     given: Mapping[str, Any] = field(default_factory=dict)

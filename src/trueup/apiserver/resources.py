@@ -24,7 +24,7 @@ from trueup.apiserver.verbs.delete import delete
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
 from trueup.kube.names import Kind, Object
-from trueup.kube.problems import ApiProblem, BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType, not_found
+from trueup.kube.problems import ApiProblem, MethodNotAllowed, NotFound, UnsupportedMediaType, not_found
 from trueup.ports import PatchType
 from trueup.store.state import Entry
 
@@ -261,10 +261,8 @@ def _patch(served: Served, request: Request, write: Write) -> tuple[Any, PatchTy
         write.duplicates.extend(wire.duplicates(request.body, body))
     if how == "apply" and write.validation != "Ignore" and not request.body.lstrip().startswith(b"{"):
         twice = wire.repeated(request.body)
-        if twice and write.validation == "Strict":
-            raise BadRequest(f"error strict decoding YAML: {twice}")
         if twice:
-            write.warnings.append(twice)
+            write.repeated.append(twice)
     return body, how
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rooms.apiserver.web import MAP, config_map, deployment, ref
+from tests.rooms.apiserver.web import MAP, MAPS, Web, config_map, deployment, ref
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.kube.names import Object
 from trueup.kube.problems import ApiProblem, NotFound
@@ -47,3 +47,17 @@ async def test_what_fits_but_cannot_be_read_is_refused(client: InProcessClient) 
     with pytest.raises(ApiProblem, match=r"failed to convert new object .* quantities must match"):
         await client.apply(quota("a lot"), manager="m")
     assert (await client.apply(quota(1), manager="m"))["spec"] == {"hard": {"cpu": "1"}}
+
+
+async def test_a_mistake_is_told_before_a_key_that_comes_twice(web: Web) -> None:
+    """And the object is called what it was called in the patch, without the namespace of the path."""
+    yaml = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    media = {"content-type": "application/apply-patch+yaml"}
+    twice = b"data:\n  a: x\n  a: y\n"
+
+    answer = await web.ask("PATCH", f"{MAPS}/a", yaml + twice + b"dta: {}\n", media, fieldManager="m")
+    assert answer.json["message"] == (
+        "failed to create typed patch object (/a; /v1, Kind=ConfigMap): .dta: field not declared in schema"
+    )
+    answer = await web.ask("PATCH", f"{MAPS}/a", yaml + twice, media, fieldManager="m", fieldValidation="Strict")
+    assert (answer.status, 'key "a" already set in map' in answer.json["message"]) == (400, True)

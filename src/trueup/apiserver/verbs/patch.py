@@ -115,10 +115,15 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     if given != (served.kind.api_version, served.kind.kind):
         group, _, version = given[0].rpartition("/")
         raise BadRequest(f"invalid object type: {group}/{version}, Kind={given[1]}")
+    called = title(applied)
     prepare.identify(served, applied, namespace, name)
     if applied["metadata"].get("managedFields") is not None:
         raise BadRequest("metadata.managedFields must be nil")
-    _decode(served, applied, write)
+    _decode(served, applied, called, write)
+    for twice in write.repeated:
+        if write.validation == "Strict":
+            raise BadRequest(f"error strict decoding YAML: {twice}")
+        write.warnings.append(twice)
     wanted_version = applied["metadata"].pop("resourceVersion", None)
     if wanted_version and not str(wanted_version).isdigit():
         raise unparsable(str(wanted_version))
@@ -167,7 +172,7 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     raise BadRequest("the object comes and goes too quickly to be applied")
 
 
-def _decode(served: Served, applied: Object, write: Write) -> None:
+def _decode(served: Served, applied: Object, called: str, write: Write) -> None:
     """Refuse what does not fit the schema: an apply drops no unknown field, for its owner could never be told.
 
     Source: apimachinery ``managedfields`` (structuredmerge.go), which answers 500 and names the first field.
@@ -183,11 +188,11 @@ def _decode(served: Served, applied: Object, write: Write) -> None:
             return
     why = problems_text(applied, served.shape)
     if why:
-        raise ApiProblem(f"failed to create typed patch object ({title(applied)}): {why}")
+        raise ApiProblem(f"failed to create typed patch object ({called}): {why}")
     if wrong is not None:
         kind = f"{served.kind.api_version}, Kind={served.kind.kind}"
         raise ApiProblem(
-            f"failed to convert new object ({title(applied)}) to proper version: "
+            f"failed to convert new object ({called}) to proper version: "
             f"unable to convert unstructured object to {kind}: "
             f"{wrong.converting}"
         )
