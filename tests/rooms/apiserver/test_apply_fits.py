@@ -53,7 +53,7 @@ async def test_a_mistake_is_told_before_a_key_that_comes_twice(web: Web) -> None
     """And the object is called what it was called in the patch, without the namespace of the path."""
     yaml = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
     media = {"content-type": "application/apply-patch+yaml"}
-    twice = b"data:\n  a: x\n  a: y\n"
+    twice = b"data:\n  a: one\n  a: two\n"
 
     answer = await web.ask("PATCH", f"{MAPS}/a", yaml + twice + b"dta: {}\n", media, fieldManager="m")
     assert answer.json["message"] == (
