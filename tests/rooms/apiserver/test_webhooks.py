@@ -15,6 +15,8 @@ import pytest
 
 from tests.hookserver import Authority, HookServer, Review, patching, verdict
 from tests.rooms.apiserver.web import DEPLOYMENTS, MAPS, Answer, Web, config_map, deployment
+from trueup.apiserver.hub import Hub
+from trueup.apiserver.webhooks.resolving import resolve
 
 HOOKS = "/apis/admissionregistration.k8s.io/v1"
 CALLING = 'Internal error occurred: failed calling webhook "a.b.c": '
@@ -402,29 +404,34 @@ async def test_who_cannot_be_reached(web: Web, server: HookServer, tmp_path: Pat
             await web.ask("DELETE", f"{HOOKS}/validatingwebhookconfigurations/hooks")
 
 
-async def test_services(web: Web, tmp_path: Path) -> None:
-    """A Service leads to the addresses behind it, under the Service's own name."""
+async def test_services(web: Web, hub: Hub) -> None:
+    """A Service leads to the addresses behind it."""
+    client = {"service": {"name": "hook", "namespace": "default", "path": "/v"}}
+    service = {"metadata": {"name": "hook"}, "spec": {"ports": [{"name": "https", "port": 443}]}}
+    await web.post("/api/v1/namespaces/default/services", service)
+    await configure(web, "Validating", hook(client))
+    assert (await written(web)).json["message"].endswith('no endpoints available for service "hook"')
+    endpoints = {
+        "metadata": {"name": "hook-1", "labels": {"kubernetes.io/service-name": "hook"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "https", "port": 8443}],
+        "endpoints": [{"addresses": ["192.0.2.1"]}],
+    }
+    await web.post("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", endpoints)
+    assert resolve(hub.store, "default", "hook", 443) == ("192.0.2.1", 8443)
+
+
+async def test_services_elsewhere(web: Web, tmp_path: Path) -> None:
+    """One that names a host is called there, under the Service's own name."""
     with HookServer(tmp_path, ("hook.default.svc",)) as server:
         server.answers["/v"] = lambda review: verdict(review, False)
-        client = {
-            "service": {"name": "hook", "namespace": "default", "path": "/v"},
-            "caBundle": server.authority.bundle,
-        }
-        service = {"metadata": {"name": "hook"}, "spec": {"ports": [{"name": "https", "port": 443}]}}
+        named = {"name": "hook", "namespace": "default", "path": "/v", "port": server.port}
+        service = {"metadata": {"name": "hook"}, "spec": {"type": "ExternalName", "externalName": "localhost"}}
         await web.post("/api/v1/namespaces/default/services", service)
-        await configure(web, "Validating", hook(client))
-        assert (await written(web)).json["message"].endswith('no endpoints available for service "hook"')
-        endpoints = {
-            "metadata": {"name": "hook-1", "labels": {"kubernetes.io/service-name": "hook"}},
-            "addressType": "IPv4",
-            "ports": [{"name": "https", "port": server.port}],
-            "endpoints": [{"addresses": ["127.0.0.1"]}],
-        }
-        await web.post("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", endpoints)
-        assert (await written(web)).json[
-            "message"
-        ] == 'admission webhook "a.b.c" denied the request without explanation'
-        assert server.headers[0]["Host"] == "hook.default.svc:443"
+        await configure(web, "Validating", hook({"service": named, "caBundle": server.authority.bundle}))
+        answer = await written(web)
+        assert answer.json["message"] == 'admission webhook "a.b.c" denied the request without explanation'
+        assert server.headers[0]["Host"] == f"hook.default.svc:{server.port}"
 
 
 async def test_spoilt_managed_fields(web: Web, server: HookServer) -> None:
