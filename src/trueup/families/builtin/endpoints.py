@@ -4,12 +4,12 @@ A Service finds its pods by its own labels' index: each pair of its selector is 
 change wakes the few Services that name one of its labels.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
 from trueup.families.builtin import pods
-from trueup.families.builtin.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
+from trueup.families.builtin.kinds import ENDPOINT_SLICE, ENDPOINTS, NODE, POD, SERVICE
 from trueup.families.builtin.tools import MANAGER, create, owner_reference, remove, short_hash
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object, Ref
@@ -77,10 +77,26 @@ def _named(pod: Object | None, name: str) -> int:
 
 
 def _counts(service: Object, pod: Object) -> bool:
-    """Whether traffic may go to it."""
-    return (pods.ready(pod) or bool(service["spec"].get("publishNotReadyAddresses"))) and not meta(pod).get(
-        "deletionTimestamp"
-    )
+    """Whether traffic may go to it. A Service that publishes all does so to the end."""
+    if service["spec"].get("publishNotReadyAddresses"):
+        return True
+    return pods.ready(pod) and not meta(pod).get("deletionTimestamp")
+
+
+def _hostname(service: Object, pod: Object) -> Object:
+    """The name by which a pod of this (headless) Service can be found, as those of a StatefulSet."""
+    spec = pod["spec"]
+    named = spec.get("hostname") and spec.get("subdomain") == meta(service)["name"]
+    return {"hostname": spec["hostname"]} if named else {}
+
+
+def _hints(service: Object, node: str | None, zone: str) -> Object:
+    """From where an endpoint is to be used. Source: ``endpointslice/trafficdist``."""
+    near = service["spec"].get("trafficDistribution")
+    if near not in ("PreferClose", "PreferSameZone", "PreferSameNode") or not zone:
+        return {}
+    hints: Object = {"forZones": [{"name": zone}]}
+    return {"hints": hints | ({"forNodes": [{"name": node}]} if near == "PreferSameNode" and node else {})}
 
 
 def _reference(pod: Object) -> Object:
@@ -96,28 +112,33 @@ def groups(service: Object, found: Sequence[Object]) -> list[tuple[list[Object],
     return list(out.values())
 
 
-def slices_of(service: Object, found: Sequence[Object]) -> list[Object]:
-    """The EndpointSlices of a Service, an empty one where no pod is behind it."""
+def slices_of(service: Object, found: Sequence[Object], zones: Mapping[str, str] | None = None) -> list[Object]:
+    """The EndpointSlices of a Service, an empty one where no pod is behind it. ``zones``: by node."""
     out = []
     for number, (has, behind_it) in enumerate(groups(service, found) or [([], [])]):
         for start in range(0, max(len(behind_it), 1), _FULL):
             suffix = uid(service)[:5] if not (number or start) else short_hash([uid(service), has, start], 5)
-            out.append(_slice(service, suffix, has, behind_it[start : start + _FULL]))
+            out.append(_slice(service, suffix, has, behind_it[start : start + _FULL], zones or {}))
     return out
 
 
-def _slice(service: Object, suffix: str, has: list[Object], found: Sequence[Object]) -> Object:
+def _slice(
+    service: Object, suffix: str, has: list[Object], found: Sequence[Object], zones: Mapping[str, str]
+) -> Object:
     name = meta(service)["name"]
     endpoints = []
     for pod in found:
-        gone = bool(meta(pod).get("deletionTimestamp"))
+        gone, node = bool(meta(pod).get("deletionTimestamp")), pod["spec"].get("nodeName")
+        zone = zones.get(node or "", "")
         endpoints.append(
             {
                 "addresses": [pod["status"]["podIP"]],
                 "conditions": {"ready": _counts(service, pod), "serving": pods.ready(pod), "terminating": gone},
-                "nodeName": pod["spec"].get("nodeName"),
+                "nodeName": node,
                 "targetRef": _reference(pod),
-                "zone": "simulated-a",
+                **({"zone": zone} if zone else {}),
+                **_hostname(service, pod),
+                **_hints(service, node, zone),
             }
         )
     marks = {**labels(service), _SERVICE_NAME: name, _MANAGED_BY: _MANAGER}
@@ -145,10 +166,13 @@ def endpoints_of(service: Object, found: Sequence[Object]) -> Object:
         up: list[Object] = []
         down: list[Object] = []
         for pod in behind_it:
-            address = {"ip": pod["status"]["podIP"], "nodeName": pod["spec"].get("nodeName")}
+            if meta(pod).get("deletionTimestamp") and not service["spec"].get("publishNotReadyAddresses"):
+                continue
+            address = {"ip": pod["status"]["podIP"], "nodeName": pod["spec"].get("nodeName"), **_hostname(service, pod)}
             (up if _counts(service, pod) else down).append({**address, "targetRef": _reference(pod)})
         subset: Object = {"ports": has, **({"addresses": up} if up else {})}
-        subsets.append(subset | ({"notReadyAddresses": down} if down else {}))
+        if up or down:
+            subsets.append(subset | ({"notReadyAddresses": down} if down else {}))
     return {
         "apiVersion": "v1",
         "kind": "Endpoints",
@@ -174,7 +198,8 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     cache = tools.cache(POD)
     lists = [cache.by_index(_LABEL, value) for value in pairs(key.namespace, selector.items())]
     found = behind(service, min(lists, key=len))
-    wanted = slices_of(service, found)
+    zones = {name: _zone(tools, name) for name in {pod["spec"].get("nodeName") or "" for pod in found}}
+    wanted = slices_of(service, found, zones)
     for one in wanted:
         await _write(tools, one, ("endpoints", "ports"))
     names = {meta(one)["name"] for one in wanted}
@@ -183,6 +208,11 @@ async def reconcile(tools: Tools, key: Key) -> Result:
             await remove(tools, one)
     await _write(tools, endpoints_of(service, found), ("subsets",))
     return Result()
+
+
+def _zone(tools: Tools, node: str) -> str:
+    found = tools.cache(NODE).get(Key("", node))
+    return labels(found).get("topology.kubernetes.io/zone", "") if found is not None else ""
 
 
 async def _remove_endpoints(tools: Tools, key: Key) -> None:
@@ -246,5 +276,6 @@ CONTROLLER = Controller(
         Watch(POD, by={_SELECTS: by_label}, index={_LABEL: by_label}),
         Watch(ENDPOINT_SLICE, keys=_wakes, index={_SLICES: _service_of}),
         Watch(ENDPOINTS, keys=_same_name),
+        Watch(NODE),
     ),
 )
