@@ -271,6 +271,11 @@ _OTHERS: Mapping[tuple[str, str], Sequence[Column]] = {
     ("", "Secret"): (text("Type", at("type")), text("Data", count("data")), AGE),
     ("", "ServiceAccount"): (AGE,),
     ("", "Namespace"): (text("Status", at("status.phase")), AGE),
+    ("", "ComponentStatus"): (
+        text("Status", objects.component("status")),
+        text("Message", objects.component("message")),
+        text("Error", objects.component("error")),
+    ),
     ("", "LimitRange"): (CREATED,),
     ("", "ResourceQuota"): (
         text("Request", objects.quota(limits=False)),

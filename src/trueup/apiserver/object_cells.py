@@ -11,6 +11,18 @@ from trueup.apiserver.cells import NONE, Cell, conditions, shortened, since, val
 from trueup.apiserver.versions import convert
 from trueup.kube.names import Object
 
+_WELL = {"True": "Healthy", "False": "Unhealthy"}
+
+
+def component(name: str) -> Cell:
+    """What a component's condition ``Healthy`` says."""
+
+    def cell(obj: Object, now: float) -> str:
+        found: Object = next((one for one in obj.get("conditions") or () if one.get("type") == "Healthy"), {})
+        return _WELL.get(str(found.get(name)), "Unknown") if name == "status" else str(found.get(name) or "")
+
+    return cell
+
 
 def service_external(obj: Object, now: float) -> str:
     """Addresses from outside the cluster."""

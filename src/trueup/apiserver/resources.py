@@ -68,6 +68,8 @@ async def _answer(
         if not isinstance(body, dict):
             return Response(status, body, content, warnings=tuple(warnings))
         return _shaped(hub, served, request, form, body, status, warnings)
+    if served.storage == "componentstatuses":
+        return _components(hub, served, request, target, verb, warnings)
     if virtual.is_virtual(served):
         if verb != "create":
             raise _not_allowed(served)
@@ -81,6 +83,20 @@ async def _answer(
     if verb == "list":
         return await _many(hub, served, request, target)
     return await _one(hub, served, request, target, verb, write)
+
+
+def _components(hub: Hub, served: Served, request: Request, target: Target, verb: str, warnings: list[str]) -> Response:
+    """They are made up when they are asked for, and never change."""
+    if verb not in served.verbs:
+        raise _not_allowed(served)
+    form = _form(served, request, target)
+    objects = virtual.components()
+    if verb == "list":
+        return _listed(hub, served, request, form, objects, read.Found([], ""), tuple(warnings))
+    found = next((one for one in objects if one["metadata"]["name"] == target.name), None)
+    if found is None:
+        raise not_found(served.resource.group_resource, target.name)
+    return _shaped(hub, served, request, form, found, 200, warnings)
 
 
 _ANYTHING = Offer(negotiation.MEDIA, negotiation.BUILT_IN.shapes)

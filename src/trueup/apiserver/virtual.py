@@ -1,4 +1,4 @@
-"""Resources that only answer a question: access and token reviews. Called by `resources` for create.
+"""Resources that only answer a question: access and token reviews, how components are. Called by `resources`.
 
 Source: authorization.k8s.io/v1, authentication.k8s.io/v1.
 """
@@ -21,6 +21,15 @@ def is_virtual(served: Served) -> bool:
     return not served.custom and (
         served.resource.group in _GROUPS or served.storage in ("bindings", "componentstatuses")
     )
+
+
+def components() -> list[Object]:
+    """The parts of a cluster, all of them in this program: what answers is well. Source: ``registry/core/componentstatus``."""
+    healthy = {"type": "Healthy", "status": "True", "message": "ok"}
+    return [
+        {"apiVersion": "v1", "kind": "ComponentStatus", "metadata": {"name": name}, "conditions": [dict(healthy)]}
+        for name in ("scheduler", "controller-manager", "etcd-0")
+    ]
 
 
 async def create(hub: Hub, authorizer: Authorizer, served: Served, namespace: str, obj: Object, user: User) -> Object:

@@ -164,3 +164,14 @@ async def test_a_timeout_is_a_duration(asking: Asking, timeout: str, problem: st
         assert answer.json["message"] == f"invalid timeout specified in the request URL - {problem}"
     else:
         assert answer.status == 200
+
+
+async def test_the_components_of_the_cluster_are_well(asking: Asking) -> None:
+    """One by one, as a list and as kubectl shows it; with a warning, for the kind is deprecated."""
+    every = await asking.get("/api/v1/componentstatuses")
+    assert [one["metadata"]["name"] for one in every.json["items"]] == ["scheduler", "controller-manager", "etcd-0"]
+    one = await asking.get("/api/v1/componentstatuses/etcd-0")
+    assert one.json["conditions"] == [{"type": "Healthy", "status": "True", "message": "ok"}]
+    shown = await asking.get("/api/v1/componentstatuses", "application/json;as=Table;v=v1;g=meta.k8s.io")
+    assert shown.json["rows"][0]["cells"] == ["scheduler", "Healthy", "ok", ""]
+    assert (await asking.get("/api/v1/componentstatuses/none")).status == 404

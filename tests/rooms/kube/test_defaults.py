@@ -91,6 +91,15 @@ def test_a_pod_that_says_more() -> None:
     ]
 
 
+def test_a_negative_time_to_stop_is_a_second_in_pods_alone() -> None:
+    """A template keeps what it says."""
+    given = "terminationGracePeriodSeconds: -1, containers: [{name: web, image: nginx}]"
+    pod = spec_of(f"{{apiVersion: v1, kind: Pod, spec: {{{given}}}}}")
+    template = spec_of(f"{{apiVersion: apps/v1, kind: Deployment, spec: {{template: {{spec: {{{given}}}}}}}}}")
+    assert pod["terminationGracePeriodSeconds"] == 1
+    assert template["template"]["spec"]["terminationGracePeriodSeconds"] == -1
+
+
 def test_a_template_keeps_limits_and_ports_as_given() -> None:
     """What only a pod is given is not given to the template that makes it."""
     found = spec_of("""

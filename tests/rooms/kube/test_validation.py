@@ -212,6 +212,18 @@ AT = "spec.containers[0]"
             "{containers: [{name: a, image: b, env: [{name: A, valueFrom: {secretKeyRef: {name: x}}}]}]}",
             f"{AT}.env[0].valueFrom.secretKeyRef.key: Required value",
         ),
+        (
+            f"{{{POD}, hostnameOverride: a, hostNetwork: true}}",
+            "spec.hostnameOverride: Forbidden: may not be specified when hostNetwork is true",
+        ),
+        (
+            f"{{{POD}, hostnameOverride: a, setHostnameAsFQDN: true}}",
+            "spec.hostnameOverride: Forbidden: may not be specified when setHostnameAsFQDN is true",
+        ),
+        (
+            f"{{{POD}, hostnameOverride: {65 * 'a'}}}",
+            "spec.hostnameOverride: Too long: may not be more than 64 bytes",
+        ),
     ],
 )
 def test_pods(spec: str, problem: str) -> None:

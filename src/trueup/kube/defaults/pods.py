@@ -35,6 +35,9 @@ def pod(obj: Object) -> None:
                 for port in each(container, "ports"):
                     if not port.get("hostPort") and port.get("containerPort"):
                         port["hostPort"] = port["containerPort"]
+    grace = spec.get("terminationGracePeriodSeconds")
+    if isinstance(grace, int) and grace < 0:  # of pods alone: templates keep what they say
+        spec["terminationGracePeriodSeconds"] = 1
     pod_spec(spec)
 
 

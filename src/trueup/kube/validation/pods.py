@@ -14,16 +14,17 @@ from trueup.kube.validation.causes import (
     each_invalid,
     forbidden,
     invalid,
-    not_negative,
     not_supported,
     one_of,
     required,
+    too_long,
 )  # fmt: skip
 from trueup.kube.validation.containers import container, volume_names, volumes
 
 _DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _RESTART = ("Always", "OnFailure", "Never")
 _OPERATORS = ("Equal", "Exists")
+_LONGEST_HOSTNAME = 64
 _SEGMENT = r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 _SYSCTL = re.compile(rf"({_SEGMENT}[\./])*{_SEGMENT}")
 _LONGEST_SYSCTL = 253
@@ -96,13 +97,25 @@ def _names(spec: Object, path: str) -> Causes:
         value = spec.get(name)
         if value:
             yield from each_invalid(f"{path}.{name}", value, problems(str(value)))
+    override = spec.get("hostnameOverride")
+    if override is not None:
+        yield from _override(spec, str(override), f"{path}.hostnameOverride")
+
+
+def _override(spec: Object, name: str, path: str) -> Causes:
+    if spec.get("setHostnameAsFQDN"):
+        yield forbidden(path, "may not be specified when setHostnameAsFQDN is true")
+    if spec.get("hostNetwork"):
+        yield forbidden(path, "may not be specified when hostNetwork is true")
+    if len(name) > _LONGEST_HOSTNAME:
+        yield too_long(path, _LONGEST_HOSTNAME)
+    yield from each_invalid(path, name, formats.subdomain(name))
 
 
 def _numbers(spec: Object, path: str) -> Causes:
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= (1 << 31) - 1:
         yield invalid(f"{path}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive")
-    yield from not_negative(f"{path}.terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds"))
 
 
 def _toleration(found: Object, path: str) -> Causes:
