@@ -117,7 +117,8 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
     if not settled and not hooked and _says_nothing_new(new, stored):
         return stored
     if not settled:  # what admission adds is nobody's
-        new = await _tracked(hub, served, stored, new, write)
+        track = _tracked_by_versions(hub, served, stored, new, write) if served.converts else None
+        new = _tracked(hub, served, stored, new, write) if track is None else await track
     await hub.mutate(served, "UPDATE", new, stored, write)
     if hooked:
         new = _kept(served, stored, new, write)
@@ -164,11 +165,17 @@ def _kept(served: Served, stored: Object, new: Object, write: Write) -> Object:
     return new
 
 
-async def _tracked(hub: Hub, served: Served, stored: Object, new: Object, write: Write) -> Object:
+async def _tracked_by_versions(hub: Hub, served: Served, stored: Object, new: Object, write: Write) -> Object:
+    """The same where a webhook has to be asked how other managers' versions look."""
+    memory = hub.conversions.memory(served)
+    return await memory.settle(partial(_tracked, hub, served, stored, new, write, memory.versions()))
+
+
+def _tracked(
+    hub: Hub, served: Served, stored: Object, new: Object, write: Write, versions: owners.Versions | None = None
+) -> Object:
     """The wanted object with managed fields that say who wants it so."""
-    memory = hub.conversions.memory(served) if served.converts else None
-    track = partial(
-        owners.track_update,
+    return owners.track_update(
         stored,
         new,
         served.shape,
@@ -176,9 +183,8 @@ async def _tracked(hub: Hub, served: Served, stored: Object, new: Object, write:
         subresource=write.subresource,
         now=hub.now(),
         reset=() if write.subresource == "status" or not served.has_status else (prepare.STATUS,),
-        versions=None if memory is None else memory.versions(),
+        versions=versions,
     )
-    return track() if memory is None else await memory.settle(track)
 
 
 def _says_nothing_new(new: Object, stored: Object) -> bool:
