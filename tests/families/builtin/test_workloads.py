@@ -1,7 +1,7 @@
 """Deployments, ReplicaSets, Jobs and pods over an embedded cluster."""
 
 from tests.families.builtin.stage import Stage, conditions, deployment, job, template
-from trueup.families.builtin.kinds import DEPLOYMENT, JOB, NODE, POD, REPLICA_SET
+from trueup.families.builtin.kinds import DEPLOYMENT, EVENT, JOB, NODE, POD, REPLICA_SET
 from trueup.kube.names import Ref
 
 
@@ -88,3 +88,14 @@ async def test_a_pod_with_no_node_to_go_to_says_so() -> None:
         assert found["status"]["conditions"][0]["reason"] == "Unschedulable"
         await stage.client.patch(Ref(NODE, "", "simulated-0"), {"metadata": {"labels": {"disk": "ssd"}}}, "merge")
         await stage.until(POD, "p", lambda one: conditions(one).get("Ready") == "True")
+
+
+async def test_each_controller_speaks_under_its_name() -> None:
+    """As `kubectl describe` shows whom an event is from."""
+    async with Stage() as stage:
+        await stage.create(deployment(replicas=1))
+        await stage.until(DEPLOYMENT, "web", lambda one: (one.get("status") or {}).get("availableReplicas") == 1)
+        await stage.pause(1)
+        said = {one["reason"]: one["source"]["component"] for one in await stage.list(EVENT)}
+    assert said["ScalingReplicaSet"] == "deployment-controller"
+    assert said["SuccessfulCreate"] == "replicaset-controller"
