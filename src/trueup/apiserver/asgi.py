@@ -21,8 +21,8 @@ from trueup.apiserver.path import Target, parse
 from trueup.apiserver.rbac import Attributes, Authorizer
 from trueup.apiserver.request import NOWHERE, Request, Response
 from trueup.apiserver.users import User
-from trueup.apiserver.wire import MAX_BODY
-from trueup.kube.problems import ApiProblem, BadRequest, InternalError, TooLarge, Unauthorized, Unavailable
+from trueup.apiserver.wire import MAX_BODY, TOO_DEEP
+from trueup.kube.problems import ApiProblem, BadRequest, InternalError, Timeout, TooLarge, Unauthorized, Unavailable
 from trueup.kube.query import flag
 from trueup.timing.durations import parse_duration
 
@@ -31,6 +31,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Route = Callable[[Request], Awaitable[Response]]
 
 _log = logging.getLogger("trueup.apiserver")
+BODY_SECONDS = 60.0
+"""That a body may take to come. Source: kube-apiserver ``--request-timeout``."""
 _GZIP_FROM = 128 * 1024
 _PATIENCE = 2.0
 """Seconds that the ends of watches may take when the server stops."""
@@ -74,13 +76,12 @@ class Application:
         headers = _headers(scope["headers"])
         record = Record(self.audit, scope, headers) if self.audit is not None else None
         try:
-            body = await _body(receive)
+            body = await _body(scope, headers, receive)
             response = await self._answer(scope, path, headers, body, record)
         except ApiProblem as problem:
             response = _failure(problem, scope, headers)
         except Exception as bug:
-            _log.exception("request failed: %s %s", scope["method"], path)
-            response = _failure(InternalError(f"internal error: {type(bug).__name__}"), scope, headers)
+            response = _failure(_bug(bug, scope), scope, headers)
             if record is not None:
                 record.panicked(response)
         if self._hung_up and not isinstance(response.body, bytes):
@@ -154,7 +155,7 @@ class Application:
         scope: MutableMapping[str, Any],
         path: str,
         headers: Mapping[str, str],
-        body: bytes | TooLarge,
+        body: bytes | ApiProblem,
         record: Record | None,
     ) -> Response:
         query = _query(scope)
@@ -167,7 +168,7 @@ class Application:
             wanted = attributes_of(scope["method"], path, query, target)
             real = self._told(record, headers, bearer, wanted, target)
         user = self.authorizer.impersonated(real, headers)
-        if isinstance(body, TooLarge):
+        if isinstance(body, ApiProblem):
             raise body
         request = Request(scope["method"], path, query, headers, body, user)
         if record is not None:
@@ -241,8 +242,21 @@ def _is_api(path: str) -> bool:
     return path.startswith(tuple(f"{prefix}/" for prefix in _API)) or path in _API
 
 
-async def _body(receive: Receive) -> bytes | TooLarge:
-    """A body that is too large is refused once it is known who sends it."""
+async def _body(scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive) -> bytes | ApiProblem:
+    """A body that is too large, or does not come, is refused once it is known who sends it."""
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) > MAX_BODY:
+        return TooLarge(f"Request entity too large: limit is {MAX_BODY}")
+    if length in ("", "0") and scope.get("http_version") != "2" and "transfer-encoding" not in headers:
+        return await _whole(receive)  # nothing comes
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _whole(receive)
+    except TimeoutError:
+        return Timeout("the body of the request did not come in time")
+
+
+async def _whole(receive: Receive) -> bytes | TooLarge:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -258,6 +272,14 @@ async def _body(receive: Receive) -> bytes | TooLarge:
         if not message.get("more_body"):
             break
     return b"".join(parts)
+
+
+def _bug(bug: Exception, scope: Mapping[str, Any]) -> ApiProblem:
+    """Its insides are for the log. An object may grow too deep while patches are put together: that is nobody's bug."""
+    if isinstance(bug, RecursionError) or TOO_DEEP in str(bug):
+        return BadRequest("the object is nested too deeply")
+    _log.exception("request failed: %s %s", scope["method"], scope["path"], exc_info=bug)
+    return InternalError(f"internal error: {type(bug).__name__}")
 
 
 def _failure(problem: ApiProblem, scope: Mapping[str, Any], headers: Mapping[str, str]) -> Response:

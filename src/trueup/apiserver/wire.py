@@ -21,6 +21,15 @@ UNREADABLE = (
     "application/vnd.kubernetes.protobuf"
 )
 MAX_BODY = 3 * 1024 * 1024
+MOST_FIELDS = 50_000
+"""Fields and items of one document. Kubernetes' own bound is what etcd takes, 1.5 MB with every field told again in the
+managed fields, which is about as many; far from it the work of one request would keep all others waiting."""
+DEEPEST = 230
+"""Levels of one document: what is kept as JSON may have 254, of which managed fields take some. Kubernetes' bound is 10,000."""
+_FEWEST_BYTES = 4
+"""Of a field or an item: documents too short to have too many are not counted."""
+_DOCUMENTS = 16
+"""Documents of a body, of which only one may hold anything."""
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 PATCHES: Mapping[str, Any] = {
     "application/json-patch+json": "json",
@@ -43,7 +52,9 @@ def read_object(body: bytes, media: str, kind: str = "Object") -> Object:
     if media == PROTOBUF:
         from trueup.kube.protobuf import decode
 
-        return decode(body)
+        found = decode(body)
+        _check_size(found, len(body))
+        return found
     try:
         value = read_value(body, media)
     except GoJsonError as problem:
@@ -76,16 +87,61 @@ def read_value(body: bytes, media: str) -> Any:
     if len(body) > MAX_BODY:
         raise TooLarge(f"Request entity too large: limit is {MAX_BODY}")
     if media.endswith("json") or media == "":
-        return go_json.loads(body)
+        value = go_json.loads(body)
+        _check_size(value, len(body))
+        if body.count(b"{") + body.count(b"[") > DEEPEST and _deeper(value):
+            raise GoJsonError("exceeded max depth")
+        return value
     if media.endswith("yaml"):
-        try:
-            found = documents.parse(body)
-        except documents.YamlProblem as problem:
-            raise BadRequest(f"error decoding YAML: {problem}") from None
+        found = _yaml(body)
         if len(found) > 1:
             raise BadRequest(f"one document was expected, {len(found)} came")
         return found[0].value if found else None
     raise UnsupportedMediaType(UNREADABLE)
+
+
+def _yaml(body: bytes) -> list[documents.Document]:
+    if body.count(b"\n---") > _DOCUMENTS:
+        raise BadRequest(f"one document was expected, more than {_DOCUMENTS} came")
+    try:
+        found = documents.parse(body, most=2 * MOST_FIELDS)
+    except documents.YamlProblem as problem:
+        raise BadRequest(f"error decoding YAML: {problem}") from None
+    for each in found:
+        _check_size(each.value, len(body))
+        if len(body) > DEEPEST and _deeper(each.value):
+            raise BadRequest("error decoding YAML: exceeded max depth")
+    return found
+
+
+def _check_size(value: Any, size: int) -> None:
+    """Raises ``TooLarge`` when there are more fields and items than one request may bring."""
+    if size < MOST_FIELDS * _FEWEST_BYTES:
+        return
+    count, left = 0, [value] if isinstance(value, dict | list) else []
+    while left:
+        each = left.pop()
+        below = each.values() if isinstance(each, dict) else each
+        count += len(each)
+        if count > MOST_FIELDS:
+            raise TooLarge(f"Request entity too large: limit is {MOST_FIELDS} fields")
+        left += [one for one in below if isinstance(one, dict | list) and one]
+
+
+def _deeper(value: Any) -> bool:
+    """Whether a document has more levels than it may; the writer of JSON counts them best."""
+    for _ in range(_WRITABLE - DEEPEST):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except TypeError as problem:
+        return TOO_DEEP in str(problem)
+    return False
+
+
+_WRITABLE = 254
+TOO_DEEP = "Recursion limit reached"
+"""How orjson says that something has more levels than it writes."""
 
 
 def patch_kind(media: str, *, custom: bool) -> Any:
@@ -136,7 +192,7 @@ def read_patch(body: bytes, media: str, *, custom: bool = False) -> tuple[Any, A
 def _read_apply(body: bytes, media: str) -> Any:
     """An applied configuration, which is YAML whatever its media type says."""
     try:
-        value = go_json.loads(body)
+        value = read_value(body, "application/json")
     except GoJsonError:
         value = read_value(body, "application/yaml")
     if value is not None and not isinstance(value, dict):

@@ -11,6 +11,7 @@ k8s.io/apimachinery's YAML-or-JSON decoder (a stream that opens with a brace is 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -79,11 +80,17 @@ class Dialect:
     """The value of a scalar in folded style."""
 
 
-def parse(data: bytes | str, path: str = "", *, strict: bool = False, dialect: Dialect | None = None) -> list[Document]:
-    """The documents of a file, empty ones left out. Raises `YamlProblem`; when strict, for a duplicate key too."""
+def parse(
+    data: bytes | str, path: str = "", *, strict: bool = False, dialect: Dialect | None = None, most: int = sys.maxsize
+) -> list[Document]:
+    """The documents of a file, empty ones left out. Raises `YamlProblem`; when strict, for a duplicate key too.
+
+    ``most``: how many nodes a document may have, where its author is not trusted.
+    """
     documents = _json(data, path, strict)
     if documents is None:
         reader = _Reader(data, path, dialect=dialect)
+        reader.most = most
         documents = [document for document in reader.documents() if document.value is not None]
     if strict:
         for document in documents:
@@ -196,6 +203,7 @@ class _Reader:
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.open: set[str] = set()
         self.nodes = self.from_aliases = 0
+        self.most = sys.maxsize
         self.duplicates: list[Duplicate] = []
         if isinstance(data, bytes) and data.startswith((b"\xff\xfe", b"\xfe\xff")):
             data = data.decode("utf-16")
@@ -229,6 +237,8 @@ class _Reader:
             if kind is DocumentEndEvent:
                 break
             self.nodes += 1
+            if self.nodes > self.most:
+                raise self._wrong(event, "document has too many nodes")
             line = line or event.start_mark.line + 1
             frame = stack[-1]
             if kind is ScalarEvent:
