@@ -106,3 +106,19 @@ async def test_a_job_that_is_suspended_takes_its_pods_away_uncounted() -> None:
     assert "failed" not in held["status"]
     assert found["status"]["succeeded"] == 1
     assert "failed" not in found["status"]
+
+
+async def test_a_pod_that_a_job_lets_go_can_go() -> None:
+    """Its labels are taken away, with and without its owner: nobody counts it any longer."""
+    async with Stage() as stage:
+        await stage.create(job(annotations={"run-for": "1h"}, parallelism=2, completions=2))
+        await stage.until(JOB, "once", lambda one: (one.get("status") or {}).get("ready") == 2)
+        first, second = (one["metadata"] for one in await stage.list(POD))
+        await stage.client.patch(Ref(POD, "default", first["name"]), {"metadata": {"labels": None}}, "merge")
+        stray = {"metadata": {"labels": None, "ownerReferences": None}}
+        await stage.client.patch(Ref(POD, "default", second["name"]), stray, "merge")
+        found = [
+            await stage.until(POD, one["name"], lambda pod: not pod["metadata"].get("finalizers"))
+            for one in (first, second)
+        ]
+    assert not any(one["metadata"].get("ownerReferences") for one in found)

@@ -280,7 +280,8 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     if job is None or not known or job["spec"].get("managedBy", _NAME) != _NAME:
         return Result()
     moment = tools.clock.now()
-    owned = await claim(tools, job, POD, label_selector(job["spec"].get("selector")))
+    selector = label_selector(job["spec"].get("selector"))
+    owned = await claim(tools, job, POD, selector, finalizer=tracking.FINALIZER)
     if not finished(job):
         owned = [await _tracked(tools, pod) for pod in owned]
     decision = decide(job, owned, moment)
@@ -354,8 +355,8 @@ def _pod(job: Object, index: int, failures: int) -> Object:
 
 def _job_of(pod: Object) -> Iterable[str]:
     name = labels(pod).get("batch.kubernetes.io/job-name")
-    if name:
-        yield str(Key(str(meta(pod).get("namespace")), name))
+    if name or tracking.tracked(pod):
+        yield str(Key(str(meta(pod).get("namespace")), name or ""))
 
 
 def _named(pod: Object) -> Iterable[Key]:
@@ -364,8 +365,8 @@ def _named(pod: Object) -> Iterable[Key]:
     name = labels(pod).get("batch.kubernetes.io/job-name")
     if owner is not None and owner.get("kind") == JOB.kind:
         yield Key(str(meta(pod).get("namespace")), owner["name"])
-    elif name and tracking.tracked(pod):
-        yield Key(str(meta(pod).get("namespace")), name)
+    elif tracking.tracked(pod):
+        yield Key(str(meta(pod).get("namespace")), name or "")
 
 
 CONTROLLER = Controller(

@@ -115,9 +115,17 @@ async def adopt(
 
 
 async def claim(
-    tools: Tools, owner: Object, kind: Kind, selector: LabelSelector, fits: Callable[[Object], bool] | None = None
+    tools: Tools,
+    owner: Object,
+    kind: Kind,
+    selector: LabelSelector,
+    fits: Callable[[Object], bool] | None = None,
+    *,
+    finalizer: str = "",
 ) -> list[Object]:
     """What ``owner`` controls after letting go what it selects no more and taking what nobody controls, oldest first.
+
+    ``finalizer``: what is let go need not wait for the owner any longer.
 
     Source: ``pkg/controller/controller_ref_manager.go``.
     """
@@ -127,7 +135,11 @@ async def claim(
             kept.append(obj)
         elif not meta(obj).get("deletionTimestamp"):
             owners = [one for one in meta(obj).get("ownerReferences") or () if one.get("uid") != uid(owner)]
-            await change(tools, obj, {"metadata": {"uid": uid(obj), "ownerReferences": owners}})
+            about: Object = {"uid": uid(obj), "ownerReferences": owners}
+            held = meta(obj).get("finalizers") or ()
+            if finalizer in held:
+                about["finalizers"] = [name for name in held if name != finalizer]
+            await change(tools, obj, {"metadata": about})
     return kept + await adopt(tools, owner, kind, selector, fits)
 
 
