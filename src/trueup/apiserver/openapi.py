@@ -17,8 +17,9 @@ from trueup.apiserver.hub import Hub
 from trueup.apiserver.negotiation import JSON, clauses
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Request, Response
-from trueup.kube.names import Object
+from trueup.kube.names import Kind, Object
 from trueup.kube.problems import NotFound
+from trueup.kube.types.published import published
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _LIKE = "io.k8s.api.core.v1.ConfigMap"
@@ -34,6 +35,8 @@ _ALTERNATIVES = {
 
 
 _UNACCEPTABLE = Response(406, b"", "text/plain; charset=utf-8", headers={"vary": "Accept"})
+_FORM = 2
+"""Counts changes of what is published of the same kinds: clients keep documents on disk, by their hashes."""
 _OPTIONS = ("DeleteOptions", "Status", "Patch", "WatchEvent")
 _DISCOVERY = ("APIGroup", "APIGroupList", "APIResourceList", "APIVersions")
 
@@ -95,7 +98,7 @@ class OpenApi:
 
     def _hash(self, path: str, served: list[Served]) -> str:
         """Changes whenever the document does, so that clients keep what they have."""
-        text = f"{self._hub.types.version} {path} " + " ".join(
+        text = f"{_FORM} {self._hub.types.version} {path} " + " ".join(
             f"{s.kind} {s.crd['metadata']['resourceVersion'] if s.crd else ''}" for s in served
         )
         return hashlib.sha256(text.encode()).hexdigest().upper()[:32]
@@ -116,8 +119,12 @@ class OpenApi:
         for one in served:
             name = self._schema(one, schemas, "#/components/schemas/")
             paths.update(_paths(path, one, name, self._list(one, name, schemas, "#/components/schemas/")))
-        for options in _OPTIONS:
-            self._take(_META + options, schemas, "#/components/schemas/")
+        written = any("delete" in one.verbs for one in served)
+        for name in (*(_OPTIONS if written else ()), "APIResourceList"):
+            self._take(_META + name, schemas, "#/components/schemas/")
+        for name in (_META + "DeleteOptions", _META + "WatchEvent"):
+            if name in schemas:
+                schemas[name] = _of_group(schemas[name], served[0].kind)
         return {
             "openapi": "3.0.0",
             "info": {"title": "Kubernetes", "version": self._hub.types.git_version},
@@ -222,7 +229,8 @@ class OpenApi:
                 "oneOf": [{"type": each} for each in _ALTERNATIVES[name]],
             }
             return
-        schemas[name] = self._moved(self._hub.types.definitions[name], schemas, lead)
+        moved = self._moved(self._hub.types.definitions[name], schemas, lead)
+        schemas[name] = published(name, moved) if "components" in lead else moved
 
     def _moved(self, value: Any, schemas: dict[str, Any], lead: str) -> Any:
         """The definition with its references pointing where this document keeps them."""
@@ -234,8 +242,14 @@ class OpenApi:
             name = value["$ref"].rpartition("/")[2]
             self._take(name, schemas, lead)
             rest = {k: v for k, v in value.items() if k != "$ref"}
-            return {**rest, **_reference(lead, name)}
+            return {**rest, **_reference(lead, name)} if rest else {"$ref": lead + name}
         return {key: self._moved(item, schemas, lead) for key, item in value.items()}
+
+
+def _of_group(schema: Object, kind: Kind) -> Object:
+    """The schema of options as the kind they are in its group, and by themselves."""
+    versions = ({"", "v1"}, {kind.group, kind.version})
+    return {**schema, _GVK: [each for each in schema.get(_GVK) or () if {each["group"], each["version"]} in versions]}
 
 
 def _first(request: Request, protobuf: str) -> str:

@@ -98,6 +98,11 @@ def for_kind(kind: Kind) -> Message | None:
     return None
 
 
+def known(name: str) -> Message | None:
+    """A message by its full name, where there is such."""
+    return message(name) if name in _table() else None
+
+
 @cache
 def message(name: str) -> Message:
     """A message by its full name."""

@@ -176,3 +176,29 @@ async def test_the_head_of_a_document_is_sent_without_it(hub: Hub) -> None:
     """Its size is told."""
     answer = await Asking(hub).send("HEAD", "/openapi/v3/apis/apps/v1")
     assert (answer.status, answer.body, int(answer.headers["content-length"]) > 1000) == (200, b"", True)
+
+
+async def test_v3_tells_words_and_what_is_never_absent(hub: Hub) -> None:
+    """Enums and defaults as Kubernetes publishes them, which v2 has no place for."""
+    schemas = (await Asking(hub).get("/openapi/v3/apis/apps/v1")).json["components"]["schemas"]
+    spec = schemas["io.k8s.api.apps.v1.DeploymentSpec"]["properties"]
+    ports = schemas["io.k8s.api.core.v1.ContainerPort"]["properties"]
+
+    assert schemas["io.k8s.api.apps.v1.DeploymentStrategy"]["properties"]["type"]["enum"] == [
+        "Recreate",
+        "RollingUpdate",
+    ]
+    assert (spec["template"]["default"], "default" in spec["selector"]) == ({}, False)
+    assert (ports["containerPort"]["default"], ports["protocol"]["enum"]) == (0, ["SCTP", "TCP", "UDP"])
+    assert schemas["io.k8s.api.core.v1.Container"]["properties"]["args"]["items"] == {"type": "string", "default": ""}
+    plain = (await Asking(hub).get("/openapi/v2")).json["definitions"]["io.k8s.api.apps.v1.DeploymentStrategy"]
+    assert "enum" not in plain["properties"]["type"]
+
+
+async def test_options_are_told_of_the_group_alone(hub: Hub) -> None:
+    """And reviews, which nobody deletes, come without them."""
+    asking, name = Asking(hub), "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
+    apps = (await asking.get("/openapi/v3/apis/apps/v1")).json["components"]["schemas"]
+    reviews = (await asking.get("/openapi/v3/apis/authorization.k8s.io/v1")).json["components"]["schemas"]
+    assert [each["group"] for each in apps[name]["x-kubernetes-group-version-kind"]] == ["", "apps"]
+    assert name not in reviews
