@@ -46,7 +46,7 @@ def _of_version(definition: Object, version: Object, types: Types, revision: int
     schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
     warning = ""
     if version.get("deprecated"):
-        warning = version.get("deprecationWarning") or f"{kind.api_version} {kind.kind} is deprecated"
+        warning = version.get("deprecationWarning") or _deprecated(kind, spec["versions"])
     return Served(
         resource=Resource(group, version["name"], names["plural"]),
         kind=kind,

@@ -50,8 +50,8 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     if not virtual.is_virtual(served) and verb != "watch":
         _form(served, request, target)
     _readable(request, served, verb)
-    write = options.write_of(request, target, warnings)
     try:
+        write = options.write_of(request, target, warnings)
         return await _answer(hub, authorizer, served, request, target, verb, write)
     except ApiProblem as problem:  # refusals carry warnings too
         problem.warnings = tuple(warnings)

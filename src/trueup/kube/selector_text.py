@@ -89,8 +89,6 @@ class _Parser:
         sign = self.take()
         if sign in ("in", "notin"):
             values = tuple(sorted(self.values()))
-            if not values:
-                raise ValueError("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty")
         elif sign in ("=", "==", "!=", ">", "<"):
             values = (self.exact(),)
         else:
@@ -114,7 +112,7 @@ class _Parser:
         found = self.look()
         if found == ")":
             self.take()
-            return set()
+            return {""}
         if not found or (found in _MARKS and found != ","):
             raise ValueError(f"found '{found}', expected: ',', ')' or identifier")
         listed = self.identifiers()

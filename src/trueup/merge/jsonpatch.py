@@ -23,9 +23,12 @@ class PatchProblem(Exception):
 
 
 def merge_patch(doc: Any, patch: Any) -> Any:
-    """RFC 7386: null removes, objects merge, anything else replaces."""
+    """RFC 7386: null removes, objects merge, anything else replaces.
+
+    Of a list that comes new or in the place of something else, the objects lose their nulls too, as in evanphx/json-patch.
+    """
     if not isinstance(patch, dict):
-        return patch
+        return _without_nulls(patch) if isinstance(patch, list) and not isinstance(doc, dict) else patch
     out = dict(doc) if isinstance(doc, dict) else {}
     for name, value in patch.items():
         if value is None:
@@ -33,6 +36,14 @@ def merge_patch(doc: Any, patch: Any) -> Any:
         else:
             out[name] = merge_patch(out.get(name), value)
     return out
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return value
 
 
 def diff_merge(old: Any, new: Any) -> Any:

@@ -20,11 +20,16 @@ import orjson
 Json = dict[str, Any]
 OWN = frozenset(
     {
-        "uid", "resourceVersion", "creationTimestamp", "time", "clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort",
-        "deletionTimestamp", "selfLink", "lastTransitionTime", "lastUpdateTime", "continue", "retryAfterSeconds",
+        "uid", "resourceVersion", "creationTimestamp", "time", "username", "groups", "extra", "clusterIP", "clusterIPs",
+        "nodePort", "healthCheckNodePort", "deletionTimestamp", "selfLink", "lastTransitionTime", "lastUpdateTime", "continue",
+        "retryAfterSeconds",
     }
 )  # fmt: skip
 """What no two servers have the same."""
+HIDDEN = frozenset({"deprecated.daemonset.template.generation"})
+"""What genuine servers show in some forms of an object and not in others."""
+_ADDRESS = re.compile(r"\b10\.(?:0|96)\.\d+\.\d+\b")
+_PORT = re.compile(r":3[0-2]\d{3}/")
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VERSION = re.compile(r"((?:ResourceVersion|resourceVersion|resource version)[^:0-9]*:? ?)\d+")
 _MADE = re.compile(r"(gen-|Bad_|x{58}|kube-api-access-)[bcdfghjklmnpqrstvwxz2456789]{5}(?![a-z0-9])")
@@ -161,11 +166,15 @@ class Side:
         if isinstance(value, dict):
             found = {}
             for name, inner in value.items():
+                if name.removeprefix("f:") in HIDDEN:
+                    continue
                 if name in OWN:
                     if inner:
                         found[name] = "own"
                 elif inner is not None and inner != []:  # read back from protobuf, an empty list is none
                     found[name] = self._plain(inner, name)
+            if found.get("annotations") == {}:
+                del found["annotations"]
             return found
         if isinstance(value, list):
             found_list = [self._plain(inner) for inner in value]
@@ -184,6 +193,9 @@ class Side:
         if value.startswith("failed to create typed patch object") and "errors:" in value:
             head, *lines = value.split("\n")
             value = "\n".join([head, *sorted(lines)])
+        if " is missing in '" in value:
+            value = value.partition(" is missing in '")[0]
+        value = _PORT.sub(":PORT/", _ADDRESS.sub("ADDRESS", value))
         value = _AGE.sub("AGE", value)
         if "ersion" in value:
             value = _VERSION.sub(r"\1N", value)
@@ -201,6 +213,8 @@ def _settle_invalid(status: Json) -> None:
     found = {}
     for cause in status["details"]["causes"]:
         cause["message"] = _ECHO.sub(r"\1OBJECT: ", cause.get("message", ""))
+        if cause["message"].startswith("Forbidden: pod updates may not change"):
+            cause["message"] = "Forbidden: pod updates"  # what follows are Go's structs, line by line
         found[cause.get("field", ""), cause["message"]] = cause
     status["details"]["causes"] = [found[key] for key in sorted(found)]
     status["message"] = status["message"].partition(" is invalid: ")[0]

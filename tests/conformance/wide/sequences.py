@@ -266,7 +266,7 @@ class Sequence:
         how = self.any_of(("add", "add", "replace", "replace", "remove", "test", "copy", "move", "bad"))
         pointer = pointer if self.luck(0.85) else pointer + self.any_of(("/-", "/0", "/99", "/x", "/"))
         step: Json = {"op": how, "path": pointer}
-        if how in ("add", "replace", "test") and self.luck(0.95):
+        if how in ("add", "replace", "test"):
             step["value"] = value if self.luck(0.7) else self.any_of(("x", 1, None, {}, []))
         if how in ("copy", "move"):
             step["from"] = self.any_of(pointers)[0]

@@ -158,9 +158,9 @@ async def test_conditions_guard_a_deletion(client: InProcessClient) -> None:
     """The uid and the version must be those that were meant."""
     made = await client.create(config_map("a"))
 
-    with pytest.raises(Conflict, match="UID in precondition: other, UID in object meta: "):
+    with pytest.raises(Conflict, match=r"the UID in the precondition \(other\) does not match"):
         await client.delete(ref("a"), uid="other")
-    with pytest.raises(Conflict, match="ResourceVersion in precondition: 1, "):
+    with pytest.raises(Conflict, match=r"the ResourceVersion in the precondition \(1\) does not match"):
         await client.delete(ref("a"), revision="1")
     await client.delete(ref("a"), uid=made["metadata"]["uid"], revision=made["metadata"]["resourceVersion"])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trueup.apiserver.strategies.core import counted
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
 from trueup.kube.names import Object
 
@@ -39,5 +38,4 @@ ROWS: Mapping[str, Strategy] = {
     "ControllerRevision": UNCOUNTED,
     "DaemonSet": Strategy(create=_new_daemon_set, update=_changed_daemon_set),
     "Deployment": Strategy(update=_changed_deployment),
-    "ReplicaSet": Strategy(selectable=frozenset({"status.replicas"}), selected=counted),
 }

@@ -94,6 +94,12 @@ def _new_volume(obj: Object, moment: Moment) -> None:
     obj["status"] = {**(obj.get("status") or {}), "lastPhaseTransitionTime": moment.now}
 
 
+def _changed_volume(obj: Object, old: Object, moment: Moment) -> None:
+    since = (old.get("status") or {}).get("lastPhaseTransitionTime")
+    if since:
+        obj["status"] = {"lastPhaseTransitionTime": since, **(obj.get("status") or {})}
+
+
 def _selected_pod(obj: Object) -> Object:
     return {**obj, "spec": {**obj["spec"], "hostNetwork": bool(obj["spec"].get("hostNetwork"))}}
 
@@ -186,7 +192,9 @@ ROWS: Mapping[str, Strategy] = {
         selectable=frozenset({"spec.unschedulable"}),
         selected=_selected_node,
     ),
-    "PersistentVolume": Strategy(counts_generations=False, create=_new_volume, returns_deleted=True),
+    "PersistentVolume": Strategy(
+        counts_generations=False, create=_new_volume, update=_changed_volume, returns_deleted=True
+    ),
     "PersistentVolumeClaim": _RETURNED,
     "Pod": _POD,
     "ReplicationController": Strategy(selectable=frozenset({"status.replicas"}), selected=counted, orphans=True),

@@ -52,6 +52,25 @@ _CREATED_BY_UPDATES = frozenset(
 """Kinds that an update creates: ``AllowCreateOnUpdate`` of ``pkg/registry``."""
 
 
+_RETURNED = frozenset(
+    (group, kind)
+    for group, kinds in {
+        "resource.k8s.io": ("DeviceClass", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice"),
+        "storage.k8s.io": ("CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"),
+    }.items()
+    for kind in kinds
+)
+"""Kinds whose deletion is answered with the object: ``ReturnDeletedObject`` of ``pkg/registry``."""
+_UNCOUNTED = frozenset(
+    {
+        ("resource.k8s.io", "ResourceClaim"),
+        ("resource.k8s.io", "ResourceClaimTemplate"),
+        ("storage.k8s.io", "CSIStorageCapacity"),
+        ("storage.k8s.io", "VolumeAttributesClass"),
+    }
+)
+
+
 def of(kind: Kind) -> Strategy:
     """The same in every version of a group."""
     found = _GROUPS.get(kind.group, {}).get(kind.kind, PLAIN)
@@ -59,4 +78,8 @@ def of(kind: Kind) -> Strategy:
         found = replace(found, unconditional=False)
     if (kind.group, kind.kind) in _CREATED_BY_UPDATES:
         found = replace(found, creates_on_update=True)
+    if (kind.group, kind.kind) in _RETURNED:
+        found = replace(found, returns_deleted=True)
+    if (kind.group, kind.kind) in _UNCOUNTED:
+        found = replace(found, counts_generations=False)
     return found

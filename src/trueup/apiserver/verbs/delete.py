@@ -9,7 +9,7 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs.update import ATTEMPTS, conflict
 from trueup.kube.names import Object
-from trueup.kube.problems import not_found
+from trueup.kube.problems import Conflict, not_found
 from trueup.store.state import Stale
 from trueup.timing.rfc3339 import format_time, parse_time
 
@@ -65,23 +65,34 @@ async def delete(
 
 
 def _check_preconditions(served: Served, stored: Object, options: DeleteOptions) -> None:
+    """Source: apiserver ``rest.BeforeDelete``, which names the object by its kind."""
     meta = stored["metadata"]
+    why = ""
     if options.uid and options.uid != meta["uid"]:
-        text = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {meta['uid']}"
-        raise conflict(served, meta["name"], text)
-    if options.revision and options.revision != meta["resourceVersion"]:
-        text = (
-            f"Precondition failed: ResourceVersion in precondition: {options.revision}, "
-            f"ResourceVersion in object meta: {meta['resourceVersion']}"
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({meta['uid']}). "
+            "The object might have been deleted and then recreated"
         )
-        raise conflict(served, meta["name"], text)
+    elif options.revision and options.revision != meta["resourceVersion"]:
+        why = (
+            f"the ResourceVersion in the precondition ({options.revision}) does not match the ResourceVersion in record "
+            f"({meta['resourceVersion']}). The object might have been modified"
+        )
+    if not why:
+        return
+    kind, group = served.kind.kind, served.kind.group
+    title = f"{kind}.{group}" if group else kind
+    details = {"name": meta["name"], "kind": kind, **({"group": group} if group else {})}
+    raise Conflict(f'Operation cannot be fulfilled on {title} "{meta["name"]}": {why}', details=details)
 
 
 def _marked(hub: Hub, served: Served, stored: Object, options: DeleteOptions) -> Object:
     """The object with its deletion time and the finalizers that the propagation policy asks for."""
     meta = dict(stored["metadata"])
     finalizers = list(meta.get("finalizers") or ())
-    if options.propagation == "Foreground" and FOREGROUND not in finalizers:
+    if served.storage == "events":
+        pass  # nothing collects what belongs to them
+    elif options.propagation == "Foreground" and FOREGROUND not in finalizers:
         finalizers = [name for name in finalizers if name != ORPHAN] + [FOREGROUND]
     elif options.propagation == "Orphan" and ORPHAN not in finalizers:
         finalizers = [name for name in finalizers if name != FOREGROUND] + [ORPHAN]
@@ -97,7 +108,8 @@ def _marked(hub: Hub, served: Served, stored: Object, options: DeleteOptions) ->
     grace = strategy.grace(stored, options.grace) if strategy.grace is not None else 0
     if not meta.get("deletionTimestamp"):
         meta["deletionTimestamp"] = format_time(parse_time(hub.now()) + grace)
-        meta["deletionGracePeriodSeconds"] = grace
+        if served.storage != "namespaces":
+            meta["deletionGracePeriodSeconds"] = grace
         if "generation" in meta:
             meta["generation"] = int(meta["generation"]) + 1
     elif options.grace is not None and grace < int(meta.get("deletionGracePeriodSeconds") or 0):

@@ -12,6 +12,7 @@ from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
 from trueup.apiserver.verbs.update import change, conflict, other_uid, unparsable
+from trueup.kube.go_json import word
 from trueup.kube.names import Object
 from trueup.kube.problems import AlreadyExists, ApiProblem, BadRequest, Cause, Invalid, UnsupportedMediaType, not_found
 from trueup.kube.reading import WrongType
@@ -50,7 +51,7 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         if not isinstance(new, dict):
             raise BadRequest("a patch must leave an object")
         whole, new = new, prepare.copy(new)
-        prepare.expect_kind(served, new)
+        _expect_kind(served, new, whole)
         try:
             prepare.decode(served, new, write)
         except prepare.Unreadable as problem:
@@ -72,6 +73,22 @@ def _check_form(body: Any, how: PatchType) -> None:
         )
     if how == "strategic" and not isinstance(body, dict) and body is not None:
         raise BadRequest(f"json: cannot unmarshal {got} into Go value of type map[string]interface {{}}")
+
+
+def _expect_kind(served: Served, new: Object, whole: Object) -> None:
+    """A patch may not make something else of an object. Source: apiserver ``jsonPatcher.applyPatchToCurrentObject``."""
+    if served.custom:
+        prepare.expect_kind(served, new)
+        return
+    for name in ("apiVersion", "kind"):
+        if new.get(name) is not None and not isinstance(new[name], str):
+            said = f"json: cannot unmarshal {word(new[name])} into Go struct field .{name} of type string"
+            raise _unreadable(_sorted(whole), f"couldn't get version/kind; json parse error: {said}")
+    given = (new.get("apiVersion") or served.kind.api_version, new.get("kind") or served.kind.kind)
+    if given != (served.kind.api_version, served.kind.kind):
+        scheme = 'in scheme "pkg/api/legacyscheme/scheme.go:30"'
+        raise _unreadable(_sorted(whole), f'no kind "{given[1]}" is registered for version "{given[0]}" {scheme}')
+    new["apiVersion"], new["kind"] = given
 
 
 def _unreadable(value: str, text: str) -> Invalid:
@@ -103,7 +120,7 @@ def _same_identity(stored: Object, new: Object, served: Served, name: str) -> No
     version = meta.get("resourceVersion")
     if version and version != stored["metadata"]["resourceVersion"]:
         raise conflict(served, name)
-    prepare.identify(served, new, stored["metadata"].get("namespace") or "", name)
+    prepare.identify(served, new, stored["metadata"].get("namespace") or "", name, named=True)
 
 
 async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, write: Write) -> Object:
@@ -201,5 +218,5 @@ def _decode(served: Served, applied: Object, called: str, write: Write) -> None:
 
 def _reset(served: Served, write: Write) -> tuple[FieldSet, ...]:
     if write.subresource == "status":
-        return ()
+        return (prepare.SPEC,)
     return (prepare.STATUS,) if served.has_status else ()

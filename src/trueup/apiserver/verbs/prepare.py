@@ -18,6 +18,8 @@ from trueup.kube.reading import Struct, WrongType, metadata_struct
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
 from trueup.merge.fields import FieldSet
 
+SPEC: FieldSet = {"f:spec": {}}
+"""What nobody owns who writes to the status of an object."""
 STATUS: FieldSet = {"f:status": {}}
 """What nobody owns who writes to an object itself and not to its status, where that is written by itself."""
 

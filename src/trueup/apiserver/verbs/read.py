@@ -88,10 +88,12 @@ def find(
     match: str = "",
 ) -> Found:
     """Matching entries. Raises ``Expired`` when they are asked for as they were at a revision that is forgotten."""
+    by_label = selectors.labels(labels) if labels else None
+    if not page:
+        _check_match(revision, match)
     by_field = selectors.fields(fields) if fields else None
     if by_field is not None:
         check_fields(served, by_field)
-    by_label = selectors.labels(labels) if labels else None
     bucket = hub.store.bucket(served.storage)
     now = hub.clock.now()
     after, at, since = _position(page, revision) if page else (None, _exact(hub, revision, match, limit), now)
@@ -141,8 +143,8 @@ def _remaining(bucket: Bucket, namespace: str, last: tuple[str, str]) -> int:
     return sum(1 for _ in bucket.scan(namespace, last))
 
 
-def _exact(hub: Hub, revision: str, match: str, limit: int) -> int:
-    """The revision to list as it was; ``_NOW`` where the present will do. Source: ``ValidateListOptions``."""
+def _check_match(revision: str, match: str) -> None:
+    """Source: apimachinery ``ValidateListOptions``."""
     causes = []
     if match and not revision:
         causes.append(forbidden(_MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided"))
@@ -158,6 +160,10 @@ def _exact(hub: Hub, revision: str, match: str, limit: int) -> int:
             causes=causes,
             details={"group": "meta.k8s.io", "kind": "ListOptions"},
         )
+
+
+def _exact(hub: Hub, revision: str, match: str, limit: int) -> int:
+    """The revision to list as it was; ``_NOW`` where the present will do. Source: ``ValidateListOptions``."""
     if revision in ("", "0"):
         return _NOW
     if not revision.isdigit():

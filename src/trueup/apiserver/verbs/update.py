@@ -115,6 +115,7 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
         new["metadata"]["managedFields"] = [{}]  # an empty list says the same and is gone by now
     hooked = hub.hooked()
     if not settled and not hooked and _says_nothing_new(new, stored):
+        prepare.warn(served, new, stored, write)
         return stored
     if not settled:  # what admission adds is nobody's
         track = _tracked_by_versions(hub, served, stored, new, write) if served.converts else None
@@ -122,8 +123,9 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
     await hub.mutate(served, "UPDATE", new, stored, write)
     if hooked:
         new = _kept(served, stored, new, write)
-        if not settled and _says_nothing_new(new, stored):
+        if not settled and not forgets and _says_nothing_new(new, stored):
             await hub.admit(served, "UPDATE", new, stored, write)
+            prepare.warn(served, new, stored, write)
             return stored
     await hub.allocate(served, "UPDATE", new, stored, write)
     strategy, moment = served.strategy, hub.moment(served, write)

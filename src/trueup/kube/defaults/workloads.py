@@ -66,7 +66,7 @@ def stateful_set(obj: Object) -> None:
 
 def daemon_set(obj: Object) -> None:
     """apps/v1 DaemonSet. The templates that it has had are counted by the strategy; the mark belongs to its creator."""
-    if "creationTimestamp" in obj["metadata"] and "resourceVersion" not in obj["metadata"]:
+    if "resourceVersion" not in obj["metadata"]:
         marks = obj["metadata"].get("annotations") or {}
         obj["metadata"]["annotations"] = {**marks, "deprecated.daemonset.template.generation": "1"}
     spec = section(obj, "spec")

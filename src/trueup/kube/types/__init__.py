@@ -23,6 +23,7 @@ from trueup.kube.types.table import SUBRESOURCE_KINDS, SUBRESOURCE_VERBS, TABLE
 
 DEFAULT_VERSION = "1.36"
 VERSIONS = tuple(f"1.{minor}" for minor in range(30, 38))
+_RAW = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 VERBS = frozenset({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"})
 
@@ -96,6 +97,8 @@ class Types:
         found = self._shapes.get(name)
         if found is None:
             schema = self.definitions[name]
+            if name == _RAW:
+                schema = {**schema, "x-kubernetes-map-type": "atomic"}  # whoever owns it owns all of it
             if name == _QUANTITY:
                 schema = {**schema, "format": "quantity"}  # a number is one, too, whatever its type says
             found = shape_of_definition(schema, self._resolve)
