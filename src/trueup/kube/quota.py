@@ -29,6 +29,9 @@ _BY_CONTAINER = frozenset({"cpu", "memory", "requests.cpu", "requests.memory", "
 """Where one of these is limited, every container has to say it."""
 _CLAIM = ("persistentvolumeclaims", "requests.storage")
 _OF_CLASS = ".storageclass.storage.k8s.io/"
+_DEVICES = ".deviceclass.resource.k8s.io/devices"
+_ALL_DEVICES = 32
+"""As many devices may be allocated to one request at most: what asks for all counts for so many."""
 
 
 def covered(group_resource: str, names: Iterable[str]) -> list[str]:
@@ -41,6 +44,8 @@ def covered(group_resource: str, names: Iterable[str]) -> list[str]:
         return [name for name in names if name in known]
     if group_resource == "persistentvolumeclaims":
         return [name for name in names if name == own or name in _CLAIM or _claims_of_class(name)]
+    if group_resource == "resourceclaims.resource.k8s.io":
+        return [name for name in names if name == own or name.endswith(_DEVICES)]
     return [name for name in names if name == own or (name == group_resource and name in _LEGACY)]
 
 
@@ -65,6 +70,8 @@ def usage(group_resource: str, obj: Object, now: float) -> Usage:
         out.update(_service(obj.get("spec") or {}))
     elif group_resource == "persistentvolumeclaims":
         out.update(_claim(obj))
+    elif group_resource == "resourceclaims.resource.k8s.io":
+        out.update(_devices(obj))
     elif group_resource in _LEGACY:
         out[group_resource] = Fraction(1)
     return out
@@ -125,6 +132,20 @@ def _claim(obj: Object) -> Usage:
     return out
 
 
+def _devices(obj: Object) -> Usage:
+    """Devices by class; of several that would do, the most of each class. Source: ``core/resource_claims.go``."""
+    out: Usage = {}
+    for request in ((obj.get("spec") or {}).get("devices") or {}).get("requests") or ():
+        most: Usage = {}
+        for one in request.get("firstAvailable") or (request.get("exactly") or request,):
+            name = f"{one.get('deviceClassName') or ''}{_DEVICES}"
+            every = one.get("allocationMode") == "All"
+            most[name] = max(most.get(name, Fraction(0)), Fraction(_ALL_DEVICES if every else one.get("count") or 1))
+        for name, many in most.items():
+            out[name] = out.get(name, Fraction(0)) + many
+    return out
+
+
 def missing(group_resource: str, obj: Object, names: Iterable[str]) -> str:
     """What a pod fails to say although a quota limits it; empty when nothing."""
     if group_resource != "pods" or (obj["spec"].get("resources") or {}):
@@ -172,7 +193,13 @@ def _pod_matches(selector: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
 def _claim_matches(selector: Mapping[str, Any], obj: Object) -> bool:
     if selector.get("scopeName") != "VolumeAttributesClass":
         return False
-    return _named(selector, (obj.get("spec") or {}).get("volumeAttributesClassName") or "")
+    status = obj.get("status") or {}
+    named = {  # the class that is wanted, the one that it has, and the one that it is being given
+        (obj.get("spec") or {}).get("volumeAttributesClassName"),
+        status.get("currentVolumeAttributesClassName"),
+        (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"),
+    }
+    return any(_named(selector, name) for name in {name for name in named if name} or {""})
 
 
 def _named(selector: Mapping[str, Any], name: str) -> bool:

@@ -31,11 +31,12 @@ from trueup.kube.problems import Conflict, NotFound
 from trueup.kube.quantity import canonical
 
 _SPACE = "namespace"
-_AGAIN, _RESYNC = 0.2, 300.0
+_AGAIN, _SOON, _RESYNC = 0.2, 5.0, 300.0
 _WATCHED = (
     POD, SERVICE, CLAIM, CONFIG_MAP, SECRET, REPLICATION_CONTROLLER, REPLICA_SET, DEPLOYMENT, STATEFUL_SET, JOB, CRON_JOB,
 )  # fmt: skip
-"""Kinds whose changes are counted at once; whatever else a quota names is counted again every few minutes."""
+"""Kinds whose changes are counted at once; whatever else a quota names is counted again every few seconds."""
+_AT_ONCE = frozenset(kind.kind for kind in _WATCHED)
 
 
 async def reconcile(tools: Tools, key: Key) -> Result:
@@ -48,11 +49,13 @@ async def reconcile(tools: Tools, key: Key) -> Result:
         return Result()
     hard = {name: canonical(str(value)) for name, value in ((held.get("spec") or {}).get("hard") or {}).items()}
     used = {name: Fraction(0) for name in hard}
+    after = _RESYNC
     for info in await tools.client.resources():
         resource = info.resource.group_resource
         names = [name for name in quota.covered(resource, hard) if name in hard]
         if not names or not info.namespaced or "list" not in info.verbs or not used.keys() & set(names):
             continue
+        after = after if info.kind.kind in _AT_ONCE else _SOON
         found = {name: Fraction(0) for name in names}
         for obj in (await tools.client.list(info.kind, key.namespace)).items:
             if quota.in_scope(held, resource, obj):
@@ -63,7 +66,7 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     status = {"hard": hard, "used": {name: quota.spelled(amount, hard[name]) for name, amount in used.items()}}
     old = held.get("status") or {}
     if old == status:
-        return Result(after=_RESYNC)
+        return Result(after=after)
     gone = {side: dict.fromkeys(set(old.get(side) or {}) - set(status[side])) for side in status}
     patch = {
         "metadata": {"resourceVersion": meta(held)["resourceVersion"]},
@@ -73,7 +76,7 @@ async def reconcile(tools: Tools, key: Key) -> Result:
         await change(tools, held, patch, subresource="status")
     except Conflict:
         return Result(after=_AGAIN)
-    return Result(after=_RESYNC)
+    return Result(after=after)
 
 
 def _namespace(obj: Object) -> Iterable[str]:

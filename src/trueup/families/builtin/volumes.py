@@ -155,7 +155,8 @@ async def _bound(tools: Tools, claim: Object) -> None:
     status = claim.get("status") or {}
     if status.get("phase") != "Lost":
         tools.events.record(claim, "Warning", reason, said)
-    kept = {name: value for name, value in status.items() if name not in ("accessModes", "capacity")}
+    lost = ("accessModes", "capacity", "currentVolumeAttributesClassName")
+    kept = {name: value for name, value in status.items() if name not in lost}
     await write_status(tools, claim, {**kept, "phase": "Lost"})
 
 
@@ -180,6 +181,11 @@ async def bind(tools: Tools, found: Object, claim: Object, *, chosen: bool) -> N
         "accessModes": found["spec"]["accessModes"],
         "capacity": found["spec"]["capacity"],
     }
+    attributes = found["spec"].get("volumeAttributesClassName")
+    if (
+        attributes and (claim.get("status") or {}).get("phase") != "Bound"
+    ):  # later it is whoever modifies the volume who says
+        status["currentVolumeAttributesClassName"] = attributes
     await write_status(tools, claim, status)
 
 
