@@ -54,6 +54,8 @@ class Settings:
     metrics: tuple[str, int] | None = None
     """Where metrics and probes answer; None: nowhere."""
     audit: AuditSettings | None = None
+    tokens: Path | None = None
+    """More users of the API server, by their tokens, as kube-apiserver's ``--token-auth-file`` has them."""
     client_ca: Path | None = None
     """Whose client certificates the API server believes, in PEM; None: those that the cluster itself signed."""
 

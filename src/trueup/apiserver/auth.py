@@ -6,12 +6,15 @@ Source: Kubernetes documentation, "Authenticating"; TokenRequest (authentication
 
 from __future__ import annotations
 
+import csv
 import hmac
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from trueup.apiserver.client_certificates import Bearer
+from trueup.apiserver.policy import AUTHENTICATED
 from trueup.apiserver.tokens import AUDIENCES, ISSUER, TokenProblem, Tokens
 from trueup.apiserver.users import User
 from trueup.kube.problems import Unauthorized
@@ -64,3 +67,23 @@ class Authenticator:
             if hmac.compare_digest(known.encode(), token.encode()):
                 return user
         return None
+
+
+def read_tokens(path: Path) -> dict[str, User]:
+    """Users by their tokens, from lines of ``token,user,uid,"group,group"``. Raises ``OSError`` naming a wrong line.
+
+    Source: Kubernetes documentation, "Static token file".
+    """
+    found: dict[str, User] = {}
+    with path.open(newline="") as lines:
+        for number, row in enumerate(csv.reader(lines), 1):
+            if not row:
+                continue
+            token, name, uid, groups = (*(part.strip() for part in row), "", "", "")[:4]
+            if not token or not name or len(row) < 3:
+                raise OSError(
+                    f'{path}, line {number}: a token, a user, a uid and groups are expected: t,ann,1,"dev,ops"'
+                )
+            listed = tuple(group.strip() for group in groups.split(",") if group.strip())
+            found[token] = User(name, tuple(dict.fromkeys((*listed, AUTHENTICATED))), uid)
+    return found

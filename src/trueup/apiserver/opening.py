@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from trueup.apiserver import ip_addresses
 from trueup.apiserver.admission import definitions, tolerations
 from trueup.apiserver.admission.addresses import Addresses
 from trueup.apiserver.admission.certificates import Certificates
@@ -57,6 +58,10 @@ async def open_hub(store: Store, types: Types, clock: Clock) -> Hub:
     await seed.seed(hub)
     hub.beside.append(asyncio.create_task(services.Services(hub, seed.plant).run(), name="listing API services"))
     hub.beside.append(asyncio.create_task(Aggregation(hub).run(), name="gathering rules of roles"))
+    addresses = hub.registry.of_kind(ip_addresses.KIND)
+    if addresses is not None:  # not before 1.33
+        following = ip_addresses.IPAddresses(hub, addresses)
+        hub.beside.append(asyncio.create_task(following.run(), name="listing addresses"))
     return hub
 
 

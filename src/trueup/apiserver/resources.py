@@ -91,6 +91,7 @@ def _components(hub: Hub, served: Served, request: Request, target: Target, verb
         raise _not_allowed(served)
     form = _form(served, request, target)
     objects = virtual.components()
+    warnings.append("v1 ComponentStatus is deprecated in v1.19+")
     if verb == "list":
         return _listed(hub, served, request, form, objects, read.Found([], ""), tuple(warnings))
     found = next((one for one in objects if one["metadata"]["name"] == target.name), None)

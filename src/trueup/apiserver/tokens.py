@@ -38,6 +38,9 @@ _LEEWAY = 60
 _EXTRA = "authentication.kubernetes.io/"
 
 
+_DETAILS: Object = {"group": "authentication.k8s.io", "kind": "TokenRequest"}
+
+
 class TokenProblem(Exception):
     """The token opens nothing; why, where that is known."""
 
@@ -76,7 +79,7 @@ class Tokens:
         causes = list(_wrong(seconds))
         if causes:
             text = ", ".join(f"{cause.field}: {cause.message}" for cause in causes)
-            raise Invalid(f'TokenRequest.authentication.k8s.io "" is invalid: {text}', causes=causes)
+            raise Invalid(f'TokenRequest.authentication.k8s.io "" is invalid: {text}', causes=causes, details=_DETAILS)
         audiences = list(spec.get("audiences") or AUDIENCES)
         identity = str(uuid.uuid4())
         held = {

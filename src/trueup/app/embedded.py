@@ -17,7 +17,7 @@ from trueup.apiserver.asgi import Application
 from trueup.apiserver.audit.log import MEGABYTE, AuditLog
 from trueup.apiserver.audit.policy import METADATA, PolicyProblem, parse_policy
 from trueup.apiserver.audit.recorder import Audit
-from trueup.apiserver.auth import Authenticator
+from trueup.apiserver.auth import Authenticator, read_tokens
 from trueup.apiserver.discovery import Discovery
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
@@ -74,7 +74,8 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
     )
     keys = pki.prepare(folder / "pki", hosts, clock.now())
     hub.tokens = Tokens(keys.token_key, hub.store)
-    hub.authenticator = Authenticator({keys.admin_token: ADMIN}, hub.tokens, clock.now)
+    known = read_tokens(settings.tokens) if settings.tokens is not None else {}
+    hub.authenticator = Authenticator({**known, keys.admin_token: ADMIN}, hub.tokens, clock.now)
     application = Application(hub, hub.authenticator, hub.authorizer)
     application.audit = _audit(settings.audit, hub) if settings.audit is not None else None
     Discovery(hub).add_to(application)
@@ -91,6 +92,8 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
         openid.add_to(application, hub.tokens, server.url)
         account_secrets = AccountSecrets(hub, hub.tokens, keys.ca.read_bytes())
         hub.beside.append(asyncio.create_task(account_secrets.run(), name="filling token secrets"))
+        identity = itself.Identity(hub, socket.gethostname())
+        hub.beside.append(asyncio.create_task(identity.run(), name="renewing the lease of this server"))
         await itself.publish(hub, settings.host, server.port, keys.ca.read_text())
         kubeconfig.write(path, url=server.url, ca=keys.ca.read_bytes(), token=keys.admin_token)
         yield Embedded(hub, application, server, InProcessClient(hub), folder, path)

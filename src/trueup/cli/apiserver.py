@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from trueup.cli.auditing import audit_options
-from trueup.cli.up import client_ca_option, read_settings
+from trueup.cli.up import client_ca_option, read_settings, token_file_option
 from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, AuditSettings, Settings
 
 
@@ -38,16 +38,17 @@ from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, AuditSettings, Settin
 )
 @click.option("--kubernetes-version", default="", metavar="V", help="The version to be, e.g. 1.34.")
 @client_ca_option
+@token_file_option
 @audit_options
 @click.option("--no-simulate", is_flag=True, help="Run no controllers at all: objects stay as they are written.")
 def apiserver(
     state: Path, memory: bool, listen: str, kubeconfig_out: Path | None, kubernetes_version: str, no_simulate: bool,
-    client_ca: Path | None, audit: AuditSettings | None,
+    client_ca: Path | None, tokens: Path | None, audit: AuditSettings | None,
 ) -> None:  # fmt: skip
     """Serve a Kubernetes API for tests and other tools."""
     settings = read_settings("", "", (), None if memory else state, listen, kubernetes_version)
     settings = replace(settings, simulate=not no_simulate, families=() if no_simulate else ("builtin",))
-    settings = replace(settings, audit=audit, client_ca=client_ca)
+    settings = replace(settings, audit=audit, client_ca=client_ca, tokens=tokens)
     asyncio.run(_serve(settings, kubeconfig_out))
 
 

@@ -26,6 +26,15 @@ client_ca_option = click.option(
     help="Whose client certificates are believed; those that the cluster signed itself when not given.",
 )
 
+token_file_option = click.option(
+    "--token-auth-file",
+    "tokens",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+    default=None,
+    metavar="FILE",
+    help='More users, a line each: token,user,uid,"group,group".',
+)
+
 
 @click.command()
 @click.argument("source", required=False, default="")
@@ -61,13 +70,14 @@ client_ca_option = click.option(
 @click.option("--detach", is_flag=True, help="Go on in the background; `trueup down` stops it.")
 @click.option("--memory", is_flag=True, help="Keep nothing on disk.")
 @client_ca_option
+@token_file_option
 @audit_options
 @log_format
 @click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
 def up(
     source: str, path: str, mapping: tuple[str, ...], state: Path, listen: str, kubernetes_version: str,
-    wait: bool, timeout: float, detach: bool, memory: bool, client_ca: Path | None, audit: AuditSettings | None,
-    log_format: LogFormat, verbose: bool,
+    wait: bool, timeout: float, detach: bool, memory: bool, client_ca: Path | None, tokens: Path | None,
+    audit: AuditSettings | None, log_format: LogFormat, verbose: bool,
 ) -> None:  # fmt: skip
     """Start a cluster of its own and keep it true to SOURCE.
 
@@ -76,7 +86,7 @@ def up(
     if detach and memory:
         raise click.UsageError("--detach keeps its state on disk: leave out --memory")
     settings = read_settings(source, path, mapping, None if memory else state, listen, kubernetes_version)
-    settings = replace(settings, audit=audit, client_ca=client_ca)
+    settings = replace(settings, audit=audit, client_ca=client_ca, tokens=tokens)
     code = _detached(state, wait, timeout) if detach else asyncio.run(_up(settings, wait, timeout, log_format, verbose))
     if code:
         raise click.exceptions.Exit(code)

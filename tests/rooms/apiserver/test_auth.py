@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,10 +17,12 @@ from tests.rooms.apiserver.opened import NOW, opened
 from tests.rooms.apiserver.web import until
 from trueup.apiserver import openid
 from trueup.apiserver.account_secrets import AccountSecrets
+from trueup.apiserver.auth import read_tokens
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.rbac import known_as
 from trueup.apiserver.tokens import ISSUER, SECRET_TYPE, Tokens
+from trueup.apiserver.users import User
 from trueup.kube.names import Kind, Object, Ref
 
 ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/robot"
@@ -270,3 +273,16 @@ async def test_keys_are_published(hub: Hub, asking: Asking) -> None:
     head = (await token(asking)).partition(".")[0]
     assert orjson.loads(base64.urlsafe_b64decode(head + "==")) == {"alg": "ES256", "kid": key["kid"]}
     assert answer.headers["content-type"] == "application/jwk-set+json"
+
+
+def test_static_tokens_come_from_a_file(tmp_path: Path) -> None:
+    """As kube-apiserver reads them; a line that is none is named."""
+    path = tmp_path / "tokens.csv"
+    path.write_text('t1,ann,1,"dev, ops"\nt2,bob,2\n\n')
+    assert read_tokens(path) == {
+        "t1": User("ann", ("dev", "ops", "system:authenticated"), "1"),
+        "t2": User("bob", ("system:authenticated",), "2"),
+    }
+    path.write_text("t1,ann,1\nt2\n")
+    with pytest.raises(OSError, match="line 2"):
+        read_tokens(path)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rooms.apiserver.web import Clock, until
+from tests.rooms.apiserver.web import Clock, service, until
 from trueup.apiserver.bootstrap import roles
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
+from trueup.apiserver.itself import Identity
 from trueup.apiserver.opening import open_hub
 from trueup.kube.names import Kind, Object, Ref
 from trueup.kube.types import VERSIONS, load
@@ -115,3 +116,30 @@ async def test_flow_control_is_there(client: InProcessClient) -> None:
     assert (len(levels), len(schemas)) == (8, 11)
     assert {schema["spec"]["priorityLevelConfiguration"]["name"] for schema in schemas} <= levels
     assert {schema["status"]["conditions"][0]["status"] for schema in schemas} == {"False"}
+
+
+async def test_addresses_of_services_are_objects(hub: Hub, client: InProcessClient) -> None:
+    """For as long as a Service holds them."""
+    made = await client.create(service("web"))
+    address = made["spec"]["clusterIP"]
+    stored = hub.store.bucket("ipaddresses.networking.k8s.io")
+    await until(lambda: stored.get("", address) is not None)
+    found = await client.get(Ref(Kind("networking.k8s.io", "v1", "IPAddress"), "", address))
+    assert found["spec"] == {"parentRef": {"name": "web", "namespace": "default", "resource": "services"}}
+    await client.delete(Ref.of(made))
+    await until(lambda: stored.get("", address) is None)
+
+
+async def test_the_server_holds_a_lease(hub: Hub, clock: Clock) -> None:
+    """By which others know that it is there; renewed, it stays the same one."""
+    identity, leases = Identity(hub, "vm"), hub.store.bucket("leases.coordination.k8s.io")
+    times = []
+    for _ in range(2):
+        await identity.renew()
+        clock.seconds += 1200
+        entry = leases.get("kube-system", "apiserver-lphjr5z7h3imqn7sokpnsue3ha")
+        assert entry is not None
+        assert entry.obj["spec"]["leaseDurationSeconds"] == 3600
+        times.append((entry.obj["metadata"]["uid"], entry.obj["spec"]["renewTime"]))
+    assert times[0][0] == times[1][0]
+    assert [time for _, time in times] == ["2027-01-15T08:00:00.000000Z", "2027-01-15T08:20:00.000000Z"]
