@@ -20,6 +20,7 @@ from trueup.kube.problems import ApiProblem, NotFound
 from trueup.store.state import Bucket, Event, StoreProblem
 
 _log = logging.getLogger("trueup.apiserver")
+_UNREVIEWED = Write(manager="kube-apiserver", reviewed=False)
 _AGAIN = 1.0
 """Seconds until a failed attempt is repeated."""
 
@@ -82,7 +83,7 @@ class Draining:
                 await self._hub.store.remove(bucket, space, each, entry.revision, entry.obj)
             elif not entry.obj["metadata"].get("deletionTimestamp"):
                 try:
-                    await delete(self._hub, served, space, each, DeleteOptions(), Write(manager="kube-apiserver"))
+                    await delete(self._hub, served, space, each, DeleteOptions(), _UNREVIEWED)
                 except NotFound:
                     continue
 

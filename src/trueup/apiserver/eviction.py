@@ -41,7 +41,7 @@ async def evict(hub: Hub, served: Served, space: str, name: str, options: Delete
             options = replace(options, revision=pod["metadata"]["resourceVersion"])
     if not write.dry_run and not pod["metadata"].get("deletionTimestamp"):
         options = await _mark(hub, served, space, name, options, write)
-    await delete(hub, served, space, name, options, write)
+    await delete(hub, served, space, name, options, replace(write, reviewed=False))
 
 
 def _budget(hub: Hub, space: str, pod: Object) -> Object | None:
@@ -80,7 +80,7 @@ async def _take(hub: Hub, budget: Object, pod: str, write: Write) -> None:
         return new, False
 
     served, meta = hub.serves(_BUDGET), budget["metadata"]
-    meant = Write(user=write.user, manager=write.manager, dry_run=write.dry_run, subresource="status")
+    meant = Write(user=write.user, manager=write.manager, dry_run=write.dry_run, subresource="status", reviewed=False)
     await change(hub, served, meta["namespace"], meta["name"], taken, meant)
 
 
@@ -119,6 +119,6 @@ async def _mark(hub: Hub, served: Served, space: str, name: str, options: Delete
         status["conditions"] = [*others, {**said, "lastProbeTime": None, "lastTransitionTime": hub.now()}]
         return new, False
 
-    meant = Write(user=write.user, manager=write.manager, subresource="status")
+    meant = Write(user=write.user, manager=write.manager, subresource="status", reviewed=False)
     new = await change(hub, served, space, name, marked, meant)
     return replace(options, revision=new["metadata"]["resourceVersion"]) if options.revision else options

@@ -55,6 +55,8 @@ class Hub:
         self.allocating: list[Admission] = []
         """What is given to objects once they have their names: addresses, ports."""
         self.validating: list[Admission] = []
+        self.reviewing: list[Admission] = []
+        """Who reviews parts of objects that are made and not kept: bindings, evictions, requests for tokens."""
         self.settling: list[Settling] = []
         self.hooked: Callable[[], bool] = bool
         """Whether webhooks review writes, of those that change nothing too; they see deletions before these are judged."""
@@ -139,6 +141,15 @@ class Hub:
         """What a write takes of what there is only so much of; in place."""
         for admit in self.allocating:
             await admit(served, operation, obj, old, write)
+
+    async def review(self, served: Served, namespace: str, name: str, part: Object, write: Write) -> None:
+        """A part of an object is made: reviewers may refuse it, or change it in place."""
+        kind, meta = served.subresources[write.subresource].kind, part.get("metadata") or {}
+        given = {**part, "metadata": {**meta, "name": name, "namespace": namespace}}
+        part.clear()
+        part.update({"kind": kind.kind, "apiVersion": kind.api_version, **given})
+        for admit in self.reviewing:
+            await admit(served, "CREATE", part, None, write)
 
     async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """What stands between a valid write and the store."""

@@ -136,7 +136,7 @@ class Identity:
 
 async def _put(hub: Hub, obj: Object) -> None:
     kind, meta = Kind.of(obj), obj["metadata"]
-    served, write = hub.registry.of_kind(kind), Write(manager=_MANAGER)
+    served, write = hub.registry.of_kind(kind), Write(manager=_MANAGER, reviewed=False)
     if served is None:  # not in this version of Kubernetes
         return
     space = meta.get("namespace") or ""
@@ -166,4 +166,4 @@ async def _ready(hub: Hub, name: str) -> None:
         return {**prepare.copy(stored), "status": {"conditions": [said]}}, False
 
     served = hub.serves(Kind("networking.k8s.io", "v1", "ServiceCIDR"))
-    await change(hub, served, "", name, marked, Write(manager=_MANAGER, subresource="status"))
+    await change(hub, served, "", name, marked, Write(manager=_MANAGER, reviewed=False, subresource="status"))

@@ -83,7 +83,9 @@ def _admission(hub: Hub) -> None:
     ]
     caller = Caller(store)
     mutating, validating = MutatingWebhooks(hub, caller, hub.mutating), ValidatingWebhooks(hub, caller)
+    policies = ValidatingPolicies(hub)
     hub.mutating += [mutating.admit]
+    hub.reviewing += [mutating.admit, policies.admit, validating.admit]
     hub.hooked = lambda: mutating.there or validating.there
     converting = Caller(store, "kube-apiserver")
     hub.conversions.converter = WebhookConverter(hub, converting)
@@ -96,7 +98,7 @@ def _admission(hub: Hub) -> None:
         limits.check,
         PodSecurity(store).admit,
         priority.check,
-        ValidatingPolicies(hub).admit,
+        policies.admit,
         validating.admit,
         ResourceQuota(store, hub.clock.now).admit,
     ]
@@ -108,4 +110,4 @@ async def _ensure(hub: Hub, kind: Kind, obj: Object) -> None:
     served, meta = hub.serves(kind), obj["metadata"]
     space = meta.get("namespace") or ""
     if hub.store.bucket(served.storage).get(space, meta["name"]) is None:
-        await create(hub, served, space, prepare.copy(obj), Write(manager="kube-apiserver"))
+        await create(hub, served, space, prepare.copy(obj), Write(manager="kube-apiserver", reviewed=False))

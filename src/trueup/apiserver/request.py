@@ -26,6 +26,8 @@ class Write:
     """What is to be said of keys that an applied YAML has twice, once it is known to fit."""
     warnings: list[str] = field(default_factory=list)
     """Warnings to send back with the answer; verbs add to it."""
+    reviewed: bool = True
+    """Whether webhooks and policies are asked: not of what the server does by itself."""
     given: Mapping[str, Any] = field(default_factory=dict)
     """The options as the client named them, for whoever reviews the write."""
     annotations: dict[str, str] = field(default_factory=dict)

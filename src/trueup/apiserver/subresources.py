@@ -6,6 +6,7 @@ Called by `resources`. Answers (object or stream, HTTP status, content type).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, cast
 
 from trueup.apiserver import options, wire
@@ -48,12 +49,13 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
         meant, write = options.delete_options(body.get("deleteOptions") or {}, request.query, write)
         if body and (body.get("metadata") or {}).get("name", target.name) != target.name:
             raise BadRequest("name in URL does not match name in Eviction object")
+        await hub.review(served, target.namespace, target.name, body, write)
         await evict(hub, served, target.namespace, target.name, meant, write)
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201, _JSON
     if name == "binding":
         return await _bind(hub, served, request, target, write)
     if name == "token":
-        return await _token(hub, served, request, target)
+        return await _token(hub, served, request, target, write)
     if name in ("exec", "attach", "portforward", "proxy"):
         obj = await read.get(hub, served, target.namespace, target.name)
         if served.kind.kind == "Pod" and name != "proxy" and not obj["spec"].get("nodeName"):
@@ -201,6 +203,7 @@ async def _bind(hub: Hub, served: Served, request: Request, target: Target, writ
     node = (wanted.get("target") or {}).get("name")
     if not node:
         raise BadRequest("target.name is required: the node to bind to")
+    await hub.review(served, target.namespace, target.name, wanted, write)
 
     def bound(stored: Object) -> tuple[Object, bool]:
         if stored["spec"].get("nodeName"):
@@ -213,13 +216,14 @@ async def _bind(hub: Hub, served: Served, request: Request, target: Target, writ
         new["status"] = {**(new.get("status") or {}), "conditions": conditions}
         return new, False
 
-    await change(hub, served, target.namespace, target.name, bound, write)
+    await change(hub, served, target.namespace, target.name, bound, replace(write, reviewed=False))
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201, _JSON
 
 
-async def _token(hub: Hub, served: Served, request: Request, target: Target) -> Answer:
+async def _token(hub: Hub, served: Served, request: Request, target: Target, write: Write) -> Answer:
     account = await read.get(hub, served, target.namespace, target.name)
     if hub.tokens is None:
         raise Unavailable("this cluster has no key to sign tokens with")
     wanted = wire.read_object(request.body, wire.media_type(request.headers)) if request.body else {}
+    await hub.review(served, target.namespace, target.name, wanted, write)
     return hub.tokens.request(account, wanted, hub.clock.now(), request.annotations), 201, _JSON

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.hookserver import Authority, HookServer, Review, patching, verdict
-from tests.rooms.apiserver.web import DEPLOYMENTS, MAPS, Answer, Web, config_map, deployment
+from tests.rooms.apiserver.web import DEPLOYMENTS, MAPS, Answer, Web, config_map, deployment, pod
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.webhooks.resolving import resolve
 
@@ -513,3 +513,39 @@ async def test_configurations_that_are_wrong(web: Web, spec: Review, want: list[
     causes = answer.json["details"]["causes"]
     told = [f"{cause['field'].removeprefix('webhooks[0].')}: {cause['message']}" for cause in causes]
     assert (answer.status, told) == (422, want)
+
+
+async def test_parts_of_objects(web: Web, server: HookServer) -> None:
+    """Bindings and evictions are asked about as what they are, and nothing is asked about what follows of them."""
+    server.answers["/v"] = lambda review: verdict(review, review["request"]["object"]["metadata"]["name"] != "no")
+    rule = {
+        "operations": ["*"],
+        "apiGroups": ["*"],
+        "apiVersions": ["*"],
+        "resources": ["pods/binding", "pods/eviction"],
+    }
+    await configure(web, "Validating", hook(server.client("/v"), rules=[rule]))
+    await web.post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+    pods = "/api/v1/namespaces/default/pods"
+    for name in ("yes", "no"):
+        await web.post(pods, {**pod(name), "metadata": {"name": name}})
+        bound = await web.ask("POST", f"{pods}/{name}/binding", {"target": {"kind": "Node", "name": "n1"}})
+        gone = await web.ask("POST", f"{pods}/{name}/eviction", {"apiVersion": "policy/v1", "kind": "Eviction"})
+        assert (bound.status, gone.status) == ((201, 201) if name == "yes" else (400, 400))
+    seen = [review["request"] for _, review in server.seen]
+    assert [(one["operation"], one["kind"]["kind"], one["subResource"], one["name"]) for one in seen] == [
+        ("CREATE", "Binding", "binding", "yes"),
+        ("CREATE", "Eviction", "eviction", "yes"),
+        ("CREATE", "Binding", "binding", "no"),
+        ("CREATE", "Eviction", "eviction", "no"),
+    ]
+
+
+async def test_deletions_that_a_webhook_would_change(web: Web, server: HookServer) -> None:
+    """There is nothing to patch in a deletion; mutating webhooks are asked about it all the same."""
+    server.answers["/m"] = lambda review: patching(review, {"op": "add", "path": "/data", "value": {}})
+    await written(web)
+    await configure(web, "Mutating", hook(server.client("/m")))
+    refused = await web.ask("DELETE", f"{MAPS}/one")
+    what = "attempted to modify the object, which is not supported for this operation"
+    assert refused.json["message"] == f'Internal error occurred: admission webhook "a.b.c" {what}'

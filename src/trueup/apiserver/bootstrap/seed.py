@@ -101,7 +101,9 @@ async def _reconcile(hub: Hub, wanted: Object, stored: Object) -> None:
         return {**prepare.copy(now), **prepare.copy(parts)}, False
 
     served = hub.serves(Kind.of(wanted))
-    await change(hub, served, meta.get("namespace") or "", meta["name"], renewed, Write(manager=_MANAGER))
+    await change(
+        hub, served, meta.get("namespace") or "", meta["name"], renewed, Write(manager=_MANAGER, reviewed=False)
+    )
 
 
 def _priorities() -> Iterator[Object]:

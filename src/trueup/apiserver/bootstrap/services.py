@@ -97,7 +97,7 @@ class Services:
                 made = _service(group, version, _CUSTOM, _CUSTOM_VERSION, "true", hub.now())
                 wanted[made["metadata"]["name"]] = made
         served = hub.serves(KIND)
-        write = Write(manager="kube-apiserver")
+        write = Write(manager="kube-apiserver", reviewed=False)
         for _, name, entry in list(self._bucket.scan()):
             if wanted.pop(name, None) is None and (entry.obj["metadata"].get("labels") or {}).get(_MANAGED) == "true":
                 try:

