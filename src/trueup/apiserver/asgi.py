@@ -33,6 +33,8 @@ Route = Callable[[Request], Awaitable[Response]]
 _log = logging.getLogger("trueup.apiserver")
 BODY_SECONDS = 60.0
 """That a body may take to come. Source: kube-apiserver ``--request-timeout``."""
+LINGER = 1.0
+"""Seconds that a client may go on sending what was refused: if it were cut off at once, it would not hear why."""
 _GZIP_FROM = 128 * 1024
 _PATIENCE = 2.0
 """Seconds that the ends of watches may take when the server stops."""
@@ -75,6 +77,7 @@ class Application:
             return
         headers = _headers(scope["headers"])
         record = Record(self.audit, scope, headers) if self.audit is not None else None
+        body: bytes | ApiProblem = b""
         try:
             body = await _body(scope, headers, receive)
             response = await self._answer(scope, path, headers, body, record)
@@ -90,7 +93,8 @@ class Application:
         if record is not None:
             response = record.answered(response)
         if isinstance(response.body, bytes):
-            await _send(response, response.body, headers, send, bare=scope["method"] == "HEAD")
+            unread = receive if isinstance(body, ApiProblem) else None
+            await _send(response, response.body, headers, send, bare=scope["method"] == "HEAD", unread=unread)
             return
         opening = _opening(scope, response)
         if record is None:
@@ -299,15 +303,32 @@ def _own_headers(response: Response) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-async def _send(response: Response, body: bytes, asked: Mapping[str, str], send: Send, *, bare: bool) -> None:
-    """``bare``: the headers alone are wanted; HTTP/2 breaks off an answer to HEAD that has a body."""
+async def _send(
+    response: Response,
+    body: bytes,
+    asked: Mapping[str, str],
+    send: Send,
+    *,
+    bare: bool,
+    unread: Receive | None = None,
+) -> None:
+    """``bare``: the headers alone are wanted; HTTP/2 breaks off an answer to HEAD that has a body.
+
+    ``unread``: from where the rest of a body still comes that was refused; while it does, its sender can read why.
+    """
     headers = _own_headers(response)
     if len(body) >= _GZIP_FROM and "gzip" in asked.get("accept-encoding", ""):
         body = await asyncio.to_thread(gzip.compress, body, 1)
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if bare else body})
+    await send({"type": "http.response.body", "body": b"" if bare else body, "more_body": unread is not None})
+    if unread is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while (await unread()).get("more_body"):
+                    pass
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _opening(scope: Mapping[str, Any], response: Response) -> bytes:

@@ -21,6 +21,8 @@ from trueup.apiserver.client_certificates import Authorities, Bearer
 LOOPBACK = "127.0.0.1"
 HANDSHAKE = 10.0
 """Seconds from connecting to the first byte of a request; who takes longer is hung up on."""
+LINGER = 1.0
+"""Seconds that a client may go on sending what nobody reads any more."""
 FLUSH = 30.0
 """Seconds that what is left to send may take once one side has ended."""
 _PIECE = 1 << 16
@@ -92,7 +94,19 @@ class Front:
 class Outside(asyncio.BufferedProtocol):
     """A client's connection."""
 
-    __slots__ = ("_bearer", "_begun", "_buffer", "_front", "_inside", "_late", "_out", "_shaken", "_tls", "_waiting")
+    __slots__ = (
+        "_bearer",
+        "_begun",
+        "_buffer",
+        "_front",
+        "_inside",
+        "_late",
+        "_out",
+        "_over",
+        "_shaken",
+        "_tls",
+        "_waiting",
+    )
     _out: asyncio.Transport
 
     def __init__(self, front: Front) -> None:
@@ -100,7 +114,7 @@ class Outside(asyncio.BufferedProtocol):
         self._buffer = front.buffer
         self._tls = SSL.Connection(front.tls, None)
         self._tls.set_accept_state()
-        self._shaken = self._begun = False
+        self._shaken = self._begun = self._over = False
         self._bearer: Bearer | None = None
         self._inside: Inside | None = None
         self._waiting = b""
@@ -121,6 +135,8 @@ class Outside(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._over:
+            return
         try:
             self._tls.bio_write(self._buffer[:nbytes])
             if not self._shaken:
@@ -193,7 +209,7 @@ class Outside(asyncio.BufferedProtocol):
 
     def write(self, data: memoryview) -> None:
         """Encrypt and send."""
-        if self._out.is_closing():
+        if self._out.is_closing() or self._over:
             return
         at, size = 0, len(data)
         while at < size:
@@ -219,13 +235,23 @@ class Outside(asyncio.BufferedProtocol):
         else:
             self._out.close()
 
-    def end(self) -> None:
-        """The engine has ended: what it said is sent, and it was all."""
-        if self._out.is_closing():
+    def end(self, *, early: bool) -> None:
+        """The engine has ended: what it said is sent, and it was all.
+
+        When it had not read all that the client sent, the client gets time to hear why: a socket that is closed with
+        something unread resets the connection, and the answer may be lost. Source: Go's ``net/http``, ``closeWriteAndWait``.
+        """
+        if self._out.is_closing() or self._over:
             return
         with suppress(SSL.Error):
             self._tls.shutdown()
         self._flush()
+        self._over = True
+        if early:
+            self._out.write_eof()
+            self.pause(False)
+            self._late = asyncio.get_running_loop().call_later(LINGER, self._out.abort)
+            return
         self._out.close()
         if self._out.get_write_buffer_size():
             self._late = asyncio.get_running_loop().call_later(FLUSH, self._out.abort)
@@ -307,7 +333,7 @@ class Inside(asyncio.BufferedProtocol):
         self._peers.pop(self._port, None)
         if self._late is not None:
             self._late.cancel()
-        self._outside.end()
+        self._outside.end(early=problem is not None)
 
     def pause_writing(self) -> None:
         self._outside.pause(True)
