@@ -15,7 +15,7 @@ from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.delete import DeleteOptions, delete
 from trueup.apiserver.verbs.update import Change, change
-from trueup.kube.names import Object
+from trueup.kube.names import Kind, Object
 from trueup.kube.problems import ApiProblem, NotFound
 from trueup.store.state import Bucket, Event, StoreProblem
 
@@ -82,8 +82,9 @@ class Draining:
                 # Nothing of it is served any more, so nobody could take finalizers off: it goes with its definition.
                 await self._hub.store.remove(bucket, space, each, entry.revision, entry.obj)
             elif not entry.obj["metadata"].get("deletionTimestamp"):
+                own = self._hub.registry.of_kind(Kind.of(entry.obj)) or served  # no webhook has to be there for that
                 try:
-                    await delete(self._hub, served, space, each, DeleteOptions(), _UNREVIEWED)
+                    await delete(self._hub, own, space, each, DeleteOptions(), _UNREVIEWED)
                 except NotFound:
                     continue
 

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from tests.hookserver import HookServer, Review
-from tests.rooms.apiserver.web import Web
+from tests.rooms.apiserver.web import Web, until
 
 GROUP = "stable.example.com"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -283,3 +283,16 @@ async def test_what_a_webhook_may_not_change(web: Web, server: HookServer) -> No
     shown = await web.get(f"{V2}/a")
     assert shown["metadata"] == {**made["metadata"], "labels": {"a": "1"}}
     assert shown["spec"] == {"host": "h", "port": "1"}
+
+
+async def test_definitions_go_without_their_webhooks(web: Web, server: HookServer) -> None:
+    """What is stored is deleted with its definition, although nobody converts it any more."""
+    stored = await web.get(f"{DEFINITIONS}/hosts.{GROUP}")
+    for version in stored["spec"]["versions"]:
+        version["storage"] = version["name"] == "v2"
+    await web.ask("PUT", f"{DEFINITIONS}/hosts.{GROUP}", stored)
+    await web.post(V2, host("v2", "a", host="h", port="1"))
+    server.answers["/c"] = lambda review: (500, b"oops")
+    assert (await web.ask("DELETE", f"{DEFINITIONS}/hosts.{GROUP}")).status == 200
+    definitions = web.application.hub.store.bucket("customresourcedefinitions.apiextensions.k8s.io")
+    await until(lambda: definitions.get("", f"hosts.{GROUP}") is None)
