@@ -54,3 +54,13 @@ def test_what_did_not_pass_is_told_with_its_reason(script: ModuleType) -> None:
         ],
         1,
     )
+
+
+def test_the_page_counts_what_the_list_names() -> None:
+    """The further specs are listed once each, and as many as the page on conformance says."""
+    listed = (Path(__file__).parent / "further.txt").read_text().splitlines()
+    page = (SCRIPT.parents[1] / "docs" / "conformance.md").read_text()
+
+    assert len(listed) == len({*listed})
+    assert all("[Conformance]" in name for name in listed)
+    assert f"The other {len(listed)} (`tests/conformance/further.txt`)" in page
