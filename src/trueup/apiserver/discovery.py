@@ -131,9 +131,16 @@ class Discovery:
     async def version(self, request: Request) -> Response:
         negotiate(request.headers, request.query, _VERSION)
         major, minor = self._hub.types.version.split(".")
+        emulation = {
+            "emulationMajor": major,
+            "emulationMinor": minor,
+            "minCompatibilityMajor": major,
+            "minCompatibilityMinor": str(int(minor) - 1),
+        }
         body = {
             "major": major,
             "minor": minor,
+            **(emulation if int(minor) >= 33 else {}),
             "gitVersion": self._hub.types.git_version,
             "gitCommit": "",
             "gitTreeState": "clean",

@@ -40,7 +40,7 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     if not hub.registry.serves_version(target.resource):
         return NOWHERE
     served = hub.serves_resource(target.resource)
-    if not verb or not _addressed(verb, target):
+    if not verb or request.method == "HEAD" or not _addressed(verb, target):  # HEAD is authorized as a read
         raise _not_allowed(served)
     if target.subresource and target.subresource not in served.subresources:
         if served.custom:

@@ -11,6 +11,7 @@ from tests.rooms.apiserver.opened import definition, opened
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.kube.names import Kind, Ref, version_rank
+from trueup.kube.types import load
 
 AGGREGATED = (
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
@@ -175,3 +176,25 @@ async def test_the_components_of_the_cluster_are_well(asking: Asking) -> None:
     shown = await asking.get("/api/v1/componentstatuses", "application/json;as=Table;v=v1;g=meta.k8s.io")
     assert shown.json["rows"][0]["cells"] == ["scheduler", "Healthy", "ok", ""]
     assert (await asking.get("/api/v1/componentstatuses/none")).status == 404
+
+
+SERVED = {30: 105, 31: 105, 32: 101, 33: 105, 34: 111, 35: 111, 36: 113, 37: 121}
+"""Resources and subresources in the groups and versions that each Kubernetes serves without being told to."""
+
+
+@pytest.mark.parametrize("minor", SERVED)
+def test_each_version_serves_what_it_serves(minor: int) -> None:
+    """As many as its published discovery names; betas and alphas are off, but for flow control's until 1.31."""
+    rows = load(f"1.{minor}").resources
+    count = sum(1 + len(row.subresources) for row in rows)
+    print(f"1.{minor}: {count} of {SERVED[minor]}")
+    assert count == SERVED[minor]
+    early = {row.resource.version for row in rows if "alpha" in row.resource.version or "beta" in row.resource.version}
+    assert early == ({"v1beta3"} if minor <= 31 else set())
+
+
+async def test_a_version_says_what_it_stands_for(asking: Asking) -> None:
+    """Which version it behaves as, and down to which it would."""
+    said = (await asking.get("/version")).json
+    parts = ("major", "minor", "emulationMajor", "emulationMinor", "minCompatibilityMajor", "minCompatibilityMinor")
+    assert [said[part] for part in parts] == ["1", "36", "1", "36", "1", "35"]

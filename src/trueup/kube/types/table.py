@@ -121,7 +121,7 @@ TABLE: dict[str, str] = {
     """,
     "storage.k8s.io/v1": """
         csidrivers CSIDriver c - - -
-        csinodes CSINode c - - -
+        csinodes CSINode c - - status@37
         csistoragecapacities CSIStorageCapacity n - - -
         storageclasses StorageClass c sc - -
         volumeattachments VolumeAttachment c - - status
