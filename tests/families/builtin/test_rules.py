@@ -253,6 +253,18 @@ def test_a_tainted_or_cordoned_node_takes_no_pods() -> None:
     assert "unschedulable" in nodes.misfit({"spec": {}}, {**node, "spec": {"unschedulable": True}})
 
 
+def test_an_image_that_says_it_is_not_there_cannot_be_pulled() -> None:
+    """By its tag alone."""
+
+    def one(image: str) -> Object:
+        return {"metadata": {}, "spec": {"containers": [{"name": "main", "image": image}]}}
+
+    assert course(one("registry.example.com:5000/web:nonexistent")).image_pull_error
+    assert course(one("webserver:404")).image_pull_error
+    assert not course(one("registry.example.com:404/web")).image_pull_error
+    assert not course(one("web:1")).image_pull_error
+
+
 def test_an_unreadable_annotation_is_told_and_left_out() -> None:
     """The defaults hold then."""
     found = course({"metadata": {"annotations": {"simulate.trueup.dev/ready-after": "soon"}}})

@@ -10,6 +10,7 @@ from trueup.timing.durations import parse_duration
 
 PREFIX = "simulate.trueup.dev/"
 _LONG = 60
+_NOWHERE = frozenset({"404", "does-not-exist", "doesnotexist", "non-existent", "nonexistent"})
 READY_AFTER, RUN_FOR = 0.3, 0.5
 """Seconds that take by default: until a pod is ready, and until one that is meant to end has ended."""
 
@@ -68,10 +69,15 @@ def course(pod: Object) -> Course:
         init_codes=failing,
         ends=(not always and not stays) or ended or fails or "exit-code" in given or "run-for" in given,
         pending=_true(given.get("pending")),
-        image_pull_error=_true(given.get("image-pull-error")),
+        image_pull_error=_true(given.get("image-pull-error")) or any(map(_missing, containers)),
         never_ready=any(map(_fails, containers)),
         problem="; ".join(problems),
     )
+
+
+def _missing(container: Object) -> bool:
+    """Images whose tag says that there is none such: what people write to see a rollout fail."""
+    return str(container.get("image") or "").rpartition("/")[2].partition(":")[2] in _NOWHERE
 
 
 def _image(container: Object) -> str:
