@@ -9,11 +9,18 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from urllib.parse import urlsplit
 
-_HOST = re.compile(
-    r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?)*\.?"
+from trueup.kube.patterns import pattern
+
+_HOST = (
+    r"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)"
+    r"|([a-zA-Z0-9\p{S}\p{L}](([a-zA-Z0-9-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$"
 )
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
+_MAIL = re.compile(rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\]|\\.)*")@(?:{_ATOM}(?:\.{_ATOM})*|\[[^\[\]]*\])')
+_CLOCK = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})")
 _UUID = r"(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?%s[0-9a-f]{3}-?%s[0-9a-f]{3}-?[0-9a-f]{12}"
 
 
@@ -22,14 +29,31 @@ def _full(pattern: str) -> Callable[[str], bool]:
     return lambda text: compiled.fullmatch(text) is not None
 
 
-def _address(version: int) -> Callable[[str], bool]:
+def _address(sign: str) -> Callable[[str], bool]:
+    """What Go reads as an address and has this sign in it: one of either family may be written in the other's."""
+
     def check(text: str) -> bool:
         try:
-            return ipaddress.ip_address(text).version == version
+            ipaddress.ip_address(text)
         except ValueError:
             return False
+        return sign in text and "%" not in text
 
     return check
+
+
+def _date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return text.isascii() and len(text) == len("2006-01-02")
+
+
+def _date_time(text: str) -> bool:
+    day, *clock = text.lower().split("t")
+    found = _CLOCK.fullmatch(clock[0]) if clock else None
+    return found is not None and _date(day) and found[1] <= "23" and found[2] <= "59" and found[3] <= "59"
 
 
 def _network(text: str) -> bool:
@@ -44,33 +68,39 @@ def _uri(text: str) -> bool:
     """Go's ``url.ParseRequestURI``: absolute, or an absolute path."""
     try:
         parts = urlsplit(text)
+        port = parts.netloc.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
     except ValueError:
         return False
-    return bool(parts.scheme or text.startswith("/")) and " " not in text
+    if any(char < " " or char == "\x7f" for char in text) or (port and not port.isdigit()) or " " in parts.netloc:
+        return False
+    return bool(parts.scheme or text.startswith("/")) and not re.search(
+        r"%(?![0-9A-Fa-f]{2})", parts.netloc + parts.path
+    )
 
 
 def _host(text: str) -> bool:
-    return 0 < len(text) <= 255 and _HOST.fullmatch(text) is not None
+    labels = text.split(".")
+    return len(text) <= 255 and pattern(_HOST).found(text) and all(len(label.encode()) <= 63 for label in labels)
 
 
 def _email(text: str) -> bool:
-    name, _, host = text.rpartition("@")
-    return bool(name) and " " not in name and _host(host)
+    """Go's ``mail.ParseAddress``: a name may stand before an address in angle brackets."""
+    _, opened, within = text.rstrip().partition("<")
+    if opened:
+        return within.endswith(">") and _MAIL.fullmatch(within[:-1].strip()) is not None
+    return _MAIL.fullmatch(text.strip()) is not None
 
 
 _FORMATS: Mapping[str, Callable[[str], bool]] = {
-    "date-time": _full(
-        r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
-        r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
-    ),
-    "date": _full(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"),
+    "date-time": _date_time,
+    "date": _date,
     "duration": _full(
         r"[+-]?(?:0|(?:\s*\d+(?:\.\d*)?\s*(?:ns|nanos?|us|µs|micros?|ms|millis?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?"
         r"|hours?|d|days?|w|wks?|weeks?)\s*)+)"
     ),
     "byte": _full(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"),
-    "ipv4": _address(4),
-    "ipv6": _address(6),
+    "ipv4": _address("."),
+    "ipv6": _address(":"),
     "cidr": _network,
     "mac": _full(r"(?i)(?:[0-9a-f]{2}[:-]){5}(?:[0-9a-f]{2})(?:(?:[:-][0-9a-f]{2}){2})?"),
     "uri": _uri,

@@ -199,6 +199,15 @@ def _told(value: Any) -> Any:
     return type(value), value
 
 
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON: true is no 1."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(below, other[name]) for name, below in one.items())
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
 def _fits(value: str, wanted: str) -> bool:
     """Nothing fits what is no pattern; definitions with such a one are refused."""
     try:
@@ -208,7 +217,7 @@ def _fits(value: str, wanted: str) -> bool:
 
 
 def _limits(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
-    if "enum" in schema and value not in schema["enum"]:
+    if "enum" in schema and not any(_same(value, item) for item in schema["enum"]):
         known = ", ".join(_text(item) for item in schema["enum"])
         yield Cause("FieldValueNotSupported", f"Unsupported value: {_text(value)}: supported values: {known}", path)
     if isinstance(value, str):
@@ -237,8 +246,16 @@ def _numbers(value: float, schema: Mapping[str, Any], path: str) -> Iterator[Cau
         word = "less than" if schema.get("exclusiveMaximum") else "less than or equal to"
         yield _invalid(path, _text(value), f"{path} in body should be {word} {_text(high)}")
     multiple = schema.get("multipleOf")
-    if multiple and value % multiple:
+    if multiple and not _is_multiple(value, multiple):
         yield _invalid(path, _text(value), f"{path} in body should be a multiple of {_text(multiple)}")
+
+
+def _is_multiple(value: float, factor: float) -> bool:
+    """As Go has it: a whole number counts by the whole part of the factor, another nearly enough."""
+    if isinstance(value, int):
+        return int(factor) > 0 and value % int(factor) == 0
+    times = value / factor
+    return times == int(times) or abs(times - int(times)) < 1e-9 * (abs(times) + abs(int(times)))
 
 
 def _combined(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
@@ -254,7 +271,7 @@ def _combined(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Caus
             found = "Found none valid" if count == 0 else f"Found {count} valid alternatives"
             yield _invalid(path, _text(value), f"{path} in body must validate one and only one schema (oneOf). {found}")
     never = schema.get("not")
-    if never and next(validate(value, never, path), None) is None:
+    if never is not None and next(validate(value, never, path), None) is None:
         yield _invalid(path, _text(value), f"{path} in body must not validate the schema (not)")
 
 
