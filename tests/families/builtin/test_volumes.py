@@ -103,8 +103,9 @@ async def test_a_static_volume_is_bound_kept_and_released() -> None:
 
 async def test_a_volume_that_nobody_made_cannot_be_unmade() -> None:
     """A reclaim policy of Delete fails then, and says why."""
+    own = {"persistentVolumeReclaimPolicy": "Delete", "hostPath": None, "nfs": {"server": "a", "path": "/b"}}
     async with Stage() as stage:
-        await stage.create(new(volume("disk", spec={"persistentVolumeReclaimPolicy": "Delete"})))
+        await stage.create(new(volume("disk", spec=own)))
         await stage.until(VOLUME, "disk", lambda one: (one.get("status") or {}).get("phase") == "Available", "")
         await stage.create(new(claim()))
         await stage.until(CLAIM, "data", lambda one: (one.get("status") or {}).get("phase") == "Bound")

@@ -62,10 +62,13 @@ async def _reclaim(tools: Tools, found: Object) -> None:
         found = await _phase(tools, found, "Released")
     policy = found["spec"].get("persistentVolumeReclaimPolicy") or "Retain"
     by = annotations(found).get(PROVISIONED_BY)
-    if policy == "Delete" and by == PROVISIONER:
+    path = str((found["spec"].get("hostPath") or {}).get("path") or "")
+    if policy == "Delete" and (by == PROVISIONER or path.startswith("/tmp/")):  # noqa: S108
         await remove(tools, found)
-    elif policy == "Delete" and not by:  # nobody made it, so nobody can unmake it
+    elif policy == "Delete" and not by and "csi" not in found["spec"]:  # nobody made it, so nobody can unmake it
         text = f'error getting deleter volume plugin for volume "{meta(found)["name"]}": no deletable volume plugin matched'
+        if path:
+            text = f"host_path deleter only supports /tmp/.+ but received provided {path}"
         if (found.get("status") or {}).get("phase") != "Failed":
             tools.events.record(found, "Warning", "VolumeFailedDelete", text)
             await _phase(tools, found, "Failed", message=text)
