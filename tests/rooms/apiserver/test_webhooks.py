@@ -6,17 +6,14 @@ The words are those that kube-apiserver 1.36 has for the same webhooks.
 from __future__ import annotations
 
 import base64
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hookserver import Authority, HookServer, Review, patching, verdict
+from tests.hookserver import HookServer, Review, patching, verdict
 from tests.rooms.apiserver.web import DEPLOYMENTS, MAPS, Answer, Web, config_map, deployment, pod
-from trueup.apiserver.hub import Hub
-from trueup.apiserver.webhooks.resolving import resolve
 
 HOOKS = "/apis/admissionregistration.k8s.io/v1"
 CALLING = 'Internal error occurred: failed calling webhook "a.b.c": '
@@ -365,75 +362,6 @@ async def test_configurations_are_exempt(web: Web, server: HookServer) -> None:
     assert (await written(web)).status == 201
 
 
-def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def test_who_cannot_be_reached(web: Web, server: HookServer, tmp_path: Path) -> None:
-    """Failures of the network and of trust are told in the words of Kubernetes' own client."""
-    (tmp_path / "other").mkdir()
-    (tmp_path / "named").mkdir()
-    other = Authority(tmp_path / "other", "others")
-    with HookServer(tmp_path / "named", ("example.com", "x.example.com")) as named:
-        port = _free()
-        refused = f"dial tcp 127.0.0.1:{port}: connect: connection refused"
-        tls, bundle = "tls: failed to verify certificate: x509: ", named.authority.bundle
-        local = named.url.replace("127.0.0.1", "localhost")
-        service = {"name": "nope", "namespace": "default", "path": "/x"}
-        cases: list[tuple[Review, str]] = [
-            ({"url": f"https://127.0.0.1:{port}"}, f'{port}/?timeout=10s": {refused}'),
-            ({"url": f"https://127.0.0.1:{port}/a//b/"}, f'{port}/a/b?timeout=10s": {refused}'),
-            ({"url": server.url, "caBundle": other.bundle}, f"{tls}certificate signed by unknown authority"),
-            (
-                {"url": named.url, "caBundle": bundle},
-                f"{tls}cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs",
-            ),
-            (
-                {"url": local, "caBundle": bundle},
-                f"{tls}certificate is valid for example.com, x.example.com, not localhost",
-            ),
-            ({"service": service}, 'Post "https://nope.default.svc:443/x?timeout=10s": service "nope" not found'),
-        ]
-        for client, want in cases:
-            await configure(web, "Validating", hook(client))
-            answer = await written(web)
-            assert answer.json["message"].startswith(f'{CALLING}failed to call webhook: Post "https://')
-            assert answer.json["message"].endswith(want)
-            await web.ask("DELETE", f"{HOOKS}/validatingwebhookconfigurations/hooks")
-
-
-async def test_services(web: Web, hub: Hub) -> None:
-    """A Service leads to the addresses behind it."""
-    client = {"service": {"name": "hook", "namespace": "default", "path": "/v"}}
-    service = {"metadata": {"name": "hook"}, "spec": {"ports": [{"name": "https", "port": 443}]}}
-    await web.post("/api/v1/namespaces/default/services", service)
-    await configure(web, "Validating", hook(client))
-    assert (await written(web)).json["message"].endswith('no endpoints available for service "hook"')
-    endpoints = {
-        "metadata": {"name": "hook-1", "labels": {"kubernetes.io/service-name": "hook"}},
-        "addressType": "IPv4",
-        "ports": [{"name": "https", "port": 8443}],
-        "endpoints": [{"addresses": ["192.0.2.1"]}],
-    }
-    await web.post("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", endpoints)
-    assert resolve(hub.store, "default", "hook", 443) == ("192.0.2.1", 8443)
-
-
-async def test_services_elsewhere(web: Web, tmp_path: Path) -> None:
-    """One that names a host is called there, under the Service's own name."""
-    with HookServer(tmp_path, ("hook.default.svc",)) as server:
-        server.answers["/v"] = lambda review: verdict(review, False)
-        named = {"name": "hook", "namespace": "default", "path": "/v", "port": server.port}
-        service = {"metadata": {"name": "hook"}, "spec": {"type": "ExternalName", "externalName": "localhost"}}
-        await web.post("/api/v1/namespaces/default/services", service)
-        await configure(web, "Validating", hook({"service": named, "caBundle": server.authority.bundle}))
-        answer = await written(web)
-        assert answer.json["message"] == 'admission webhook "a.b.c" denied the request without explanation'
-        assert server.headers[0]["Host"] == f"hook.default.svc:{server.port}"
-
-
 async def test_spoilt_managed_fields(web: Web, server: HookServer) -> None:
     """Managed fields that a webhook spoils are put back, with a warning."""
     spoilt = {"op": "replace", "path": "/metadata/managedFields", "value": [{"manager": "x"}]}
@@ -442,77 +370,6 @@ async def test_spoilt_managed_fields(web: Web, server: HookServer) -> None:
     made = await written(web)
     assert [entry["manager"] for entry in made.json["metadata"]["managedFields"]] == ["tester"]
     assert ".metadata.managedFields was in an invalid state after admission" in made.warnings[0]
-
-
-RULE = {"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}
-DNS = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and "
-    "end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
-    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
-WRONG: list[tuple[Review, list[str]]] = [
-    (
-        {"name": "a.b"},
-        ['name: Invalid value: "a.b": should be a domain with at least three segments separated by dots'],
-    ),
-    ({"admissionReviewVersions": []}, ["admissionReviewVersions: Required value: must specify one of v1, v1beta1"]),
-    (
-        {"admissionReviewVersions": ["V!"]},
-        [
-            f'admissionReviewVersions[0]: Invalid value: "V!": {DNS}',
-            'admissionReviewVersions: Invalid value: ["V!"]: must include at least one of v1, v1beta1',
-        ],
-    ),
-    ({"sideEffects": "Some"}, ['sideEffects: Unsupported value: "Some": supported values: "None", "NoneOnDryRun"']),
-    ({"timeoutSeconds": 31}, ["timeoutSeconds: Invalid value: 31: the timeout value must be between 1 and 30 seconds"]),
-    (
-        {"rules": [{**RULE, "operations": ["*", "CREATE"]}]},
-        ['rules[0].operations: Invalid value: ["*","CREATE"]: if \'*\' is present, must not specify other operations'],
-    ),
-    (
-        {"rules": [{**RULE, "resources": ["*/status", "pods/status"]}]},
-        [
-            "rules[0].resources[1]: Invalid value: \"pods/status\": if '*/status' is present, must not specify pods/status"
-        ],
-    ),
-    ({"clientConfig": {}}, ["clientConfig: Required value: exactly one of url or service is required"]),
-    (
-        {"clientConfig": {"url": "http://u@a?b#c"}},
-        [
-            "clientConfig.url: Invalid value: \"http\": 'https' is the only allowed URL scheme; desired format: "
-            "https://host[/path]",
-            'clientConfig.url: Invalid value: "u": user information is not permitted in the URL',
-            'clientConfig.url: Invalid value: "c": fragments are not permitted in the URL',
-            'clientConfig.url: Invalid value: "b": query parameters are not permitted in the URL',
-        ],
-    ),
-    (
-        {"matchConditions": [{"name": "", "expression": "1"}]},
-        [
-            'matchConditions[0].expression: Invalid value: "1": must evaluate to bool but got int',
-            "matchConditions[0].name: Required value",
-        ],
-    ),
-    (
-        {"reinvocationPolicy": "X"},
-        ['reinvocationPolicy: Unsupported value: "X": supported values: "IfNeeded", "Never"'],
-    ),
-]
-
-
-@pytest.mark.parametrize(("spec", "want"), WRONG, ids=range(len(WRONG)))
-async def test_configurations_that_are_wrong(web: Web, spec: Review, want: list[str]) -> None:
-    """A configuration is refused with every mistake in it, in Kubernetes' order."""
-    obj = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": "hooks"},
-        "webhooks": [{**hook({"url": "https://127.0.0.1/x"}), **spec}],
-    }
-    answer = await web.ask("POST", f"{HOOKS}/mutatingwebhookconfigurations", obj)
-    causes = answer.json["details"]["causes"]
-    told = [f"{cause['field'].removeprefix('webhooks[0].')}: {cause['message']}" for cause in causes]
-    assert (answer.status, told) == (422, want)
 
 
 async def test_parts_of_objects(web: Web, server: HookServer) -> None:
