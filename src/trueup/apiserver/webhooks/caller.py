@@ -18,25 +18,15 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
-
-from aiohttp import (
-    ClientConnectorCertificateError,
-    ClientConnectorDNSError,
-    ClientConnectorError,
-    ClientConnectorSSLError,
-    ClientError,
-    ClientSession,
-    ClientTimeout,
-    DummyCookieJar,
-    ServerDisconnectedError,
-    TCPConnector,
-)
-from yarl import URL
 
 from trueup.apiserver.webhooks.resolving import Unroutable, resolve
 from trueup.store.state import Store
+
+if TYPE_CHECKING:
+    import aiohttp
+    from yarl import URL
 
 _CONTEXTS = 200
 """Trust stores that are kept, as many as Kubernetes keeps clients."""
@@ -82,11 +72,13 @@ class Caller:
 
     def __init__(self, store: Store, agent: str = "kube-apiserver-admission") -> None:
         self._store, self._agent = store, agent
-        self._session: ClientSession | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
 
     async def post(self, client: Mapping[str, Any], body: bytes, seconds: int) -> Reply:
         """One call. Raises ``Uncallable``."""
+        import aiohttp  # here and below: most clusters have no webhooks, and it costs a fifth of a start
+
         shown = f'Post "{_shown(client, seconds)}"'
         try:
             place = self._place(client, seconds)
@@ -107,7 +99,7 @@ class Caller:
                             raise Uncallable(f"{shown}: the answer is larger than {_LARGEST} bytes")
                         content += more
                     return Reply(response.status, response.headers.get("content-type", ""), content)
-        except (ClientError, OSError, TimeoutError) as problem:
+        except (aiohttp.ClientError, OSError, TimeoutError) as problem:
             raise Uncallable(f"{shown}: {await _words(problem, place, context)}") from problem
 
     async def close(self) -> None:
@@ -115,12 +107,14 @@ class Caller:
         if self._session is not None:
             await self._session.close()
 
-    def _opened(self) -> ClientSession:
+    def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         if self._session is None:
-            self._session = ClientSession(
-                connector=TCPConnector(limit=0, limit_per_host=0),
-                cookie_jar=DummyCookieJar(),
-                timeout=ClientTimeout(total=None),
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, limit_per_host=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
             )
         return self._session
 
@@ -136,6 +130,8 @@ class Caller:
         return found
 
     def _place(self, client: Mapping[str, Any], seconds: int) -> _Place:
+        from yarl import URL
+
         shown = _shown(client, seconds)
         service = client.get("service")
         if not service:
@@ -182,19 +178,21 @@ _UNESCAPED = "/$&+,:;=@-_.~"
 
 async def _words(problem: BaseException, place: _Place, context: ssl.SSLContext) -> str:
     """A failure as Go words it."""
+    import aiohttp
+
     if isinstance(problem, TimeoutError):
         return "context deadline exceeded"
-    if isinstance(problem, ClientConnectorCertificateError):
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         why = problem.certificate_error
         told = await _mistrust(why, place, context) if isinstance(why, ssl.SSLCertVerificationError) else str(why)
         return f"tls: failed to verify certificate: x509: {told}"
-    if isinstance(problem, ClientConnectorSSLError):
+    if isinstance(problem, aiohttp.ClientConnectorSSLError):
         reason = str(getattr(problem.os_error, "reason", "") or "")
         plain = reason in _NO_TLS
         return "http: server gave HTTP response to HTTPS client" if plain else f"remote error: tls: {reason.lower()}"
-    if isinstance(problem, ClientConnectorDNSError):
+    if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return f"dial tcp: lookup {place.url.host}: no such host"
-    if isinstance(problem, ClientConnectorError):
+    if isinstance(problem, aiohttp.ClientConnectorError):
         code = problem.os_error.errno
         if code is None:  # hung up on in the middle of the handshake
             return "EOF"
@@ -202,7 +200,7 @@ async def _words(problem: BaseException, place: _Place, context: ssl.SSLContext)
         return (
             f"dial tcp {at}:{place.url.port}: {_CONNECTING.get(code) or problem.os_error.strerror or problem.os_error}"
         )
-    if isinstance(problem, ServerDisconnectedError):
+    if isinstance(problem, aiohttp.ServerDisconnectedError):
         return "EOF"
     code = problem.errno if isinstance(problem, OSError) else None
     return _CONNECTING.get(code) or str(problem) or "EOF"
