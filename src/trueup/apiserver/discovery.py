@@ -74,7 +74,8 @@ class Discovery:
             form = self._form(request)
             if form.shape:
                 return _aggregated(request, form, self._aggregate([""]))
-            body: Object = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+            here = {"clientCIDR": "0.0.0.0/0", "serverAddress": request.headers.get("host", "")}
+            body: Object = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [here]}
             return answers.one(body, form)
         return self._resources(request, "", request.path.rstrip("/").rpartition("/")[2])
 
