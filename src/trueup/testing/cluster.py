@@ -267,13 +267,22 @@ def _healthy(obj: Object) -> bool:
     return judge(obj).status == "Healthy"
 
 
+def _short(obj: Object) -> str:
+    text = repr(obj)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 def _objects(what: str | Path | Object | Iterable[Object]) -> Iterable[Object]:
-    """YAML as text or in a file, an object, several, or a List of them. Raises ``YamlProblem``."""
+    """YAML as text or in a file, an object, several, or a List of them. Raises ``YamlProblem``, ``TypeError``, ``ValueError``."""
     if isinstance(what, Path):
         what = what.read_text()
     if isinstance(what, str):
         what = [document.value for document in parse(what) if document.value is not None]
     for obj in [what] if isinstance(what, dict) else what:
+        if not isinstance(obj, dict):
+            raise TypeError(f"no Kubernetes object, but {obj!r}: a file is told from YAML by being a pathlib.Path")
+        if not obj.get("apiVersion") or not obj.get("kind"):
+            raise ValueError(f"an object has an apiVersion and a kind, this one has not: {_short(obj)}")
         if str(obj.get("kind") or "").endswith("List") and "items" in obj:
             yield from obj["items"] or ()
         else:

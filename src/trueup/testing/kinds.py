@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from trueup.kube.problems import NotFound
 from trueup.ports import ResourceInfo
@@ -23,4 +24,7 @@ def find(name: str, served: Sequence[ResourceInfo]) -> ResourceInfo:
             word.lower() in (info.resource.name, info.singular, info.kind.kind.lower(), *info.short_names)
         ):
             return info
-    raise NotFound(f'the cluster does not serve "{name}": install its CustomResourceDefinition first')
+    known = {info.singular or info.kind.kind.lower() for info in served} | {info.resource.name for info in served}
+    near = get_close_matches(word.lower(), known, n=1, cutoff=0.8)
+    hint = f'did you mean "{near[0]}"?' if near and not api_version else "install its CustomResourceDefinition first"
+    raise NotFound(f'the cluster does not serve "{name}": {hint}')

@@ -64,6 +64,16 @@ def test_refusals_are_the_apis_own(running: Cluster) -> None:
         running.apply({"apiVersion": "example.com/v1", "kind": "Site", "metadata": {"name": "a"}})
 
 
+def test_slips_are_named(running: Cluster) -> None:
+    """A word that is nearly a kind, a path that is text, an object that says not what it is."""
+    with pytest.raises(NotFound, match=r'does not serve "deploymnt": did you mean "deployment"\?'):
+        running.get("deploymnt", "web")
+    with pytest.raises(TypeError, match=r"'web\.yaml': a file is told from YAML by being a pathlib\.Path"):
+        running.apply("web.yaml")
+    with pytest.raises(ValueError, match=r"an apiVersion and a kind, this one has not: \{'kind': 'ConfigMap'\}"):
+        running.apply("kind: ConfigMap")
+
+
 def test_nothing_remains() -> None:
     """Neither files nor threads nor an open port; two clusters know nothing of each other."""
     with Cluster(simulate=False) as one, Cluster(kubernetes_version="1.34", simulate=False) as two:
