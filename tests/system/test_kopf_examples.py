@@ -60,6 +60,8 @@ def test_an_example_of_kopf(example: Path, cluster: Cluster, tmp_path: Path) -> 
     if missing(tree):
         pytest.skip(f"not installed: {', '.join(missing(tree))}")
     own, log = told(tree), tmp_path / "log"
+    spec = {"containers": [{"name": "main", "image": "busybox"}]}
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bystander"}, "spec": spec})
     cluster.apply(example.parent.parent / "crd.yaml")
     cluster.wait("crd", "kopfexamples.kopf.dev")
     command = [sys.executable, "-m", "kopf", "run", "--all-namespaces", "--standalone", "--verbose", str(example)]
