@@ -337,7 +337,18 @@ def _paths(path: str, served: Served, schema: str, listed: str, *, v2: bool = Fa
             "patch": operation("patch"),
             "delete": operation("delete"),
         }
+    if not v2:
+        for found, methods in out.items():
+            methods["parameters"] = [_in_path(name) for name in ("name", "namespace") if f"{{{name}}}" in found]
+            if not methods["parameters"]:
+                del methods["parameters"]
     return out
+
+
+def _in_path(name: str) -> Object:
+    text = "name of the object" if name == "name" else "object name and auth scope, such as for teams and projects"
+    schema = {"type": "string", "uniqueItems": True}
+    return {"name": name, "in": "path", "description": text, "required": True, "schema": schema}
 
 
 def _answer(schema: str, v2: bool) -> Object:
