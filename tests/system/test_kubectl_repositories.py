@@ -58,6 +58,7 @@ REFUSED = (
     "illegal base64 data",
     'pod rejected: RuntimeClass "kata" not found',
     "metadata.labels: Invalid value",
+    "may not contain '/'",
     "ensure CRDs are installed first",  # of versions that are served no more
     "json: cannot unmarshal",  # ${REPLICAS}
 )
