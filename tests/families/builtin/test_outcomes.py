@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.families.builtin.stage import Stage, template
-from trueup.families.builtin.kinds import NODE, POD
+from trueup.families.builtin.kinds import CRON_JOB, EVENT, JOB, NODE, POD
 from trueup.families.builtin.simulate.script import Outcome, outcome
 from trueup.families.builtin.simulate.steering import course
-from trueup.kube.names import Object
+from trueup.kube.names import Object, Ref
 
 _ODD = """
   if [ $(expr ${JOB_COMPLETION_INDEX} % 2) -ne 0 ]; then
@@ -198,3 +198,24 @@ async def test_an_init_container_that_fails_can_fail_its_pod() -> None:
         found = await stage.until(POD, "p", lambda one: one["status"].get("phase") == "Failed")
     assert found["status"]["initContainerStatuses"][1]["state"]["terminated"]["exitCode"] == 3
     assert found["status"]["containerStatuses"][0]["state"] == {"waiting": {"reason": "PodInitializing"}}
+
+
+async def test_a_job_that_goes_missing_is_told_of() -> None:
+    """By its CronJob, in whose list of running Jobs it was."""
+    spec = {"schedule": "* * * * *", "concurrencyPolicy": "Forbid"}
+    pod = {"containers": [_container("sleep", "3600")], "restartPolicy": "Never"}
+    meta = {"name": "c", "namespace": "default"}
+    work = {"spec": {"template": {"spec": pod}}}
+    async with Stage() as stage:
+        await stage.create(
+            {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": meta, "spec": {**spec, "jobTemplate": work}}
+        )
+        found = await stage.until(CRON_JOB, "c", lambda one: (one.get("status") or {}).get("active"))
+        name = found["status"]["active"][0]["name"]
+        await stage.client.delete(Ref(JOB, "default", name), propagation="Background")
+        for _ in range(2000):
+            told = [one["message"] for one in await stage.list(EVENT) if one["reason"] == "MissingJob"]
+            if told:
+                break
+            await stage.pause(0.05)
+    assert told == [f"Active job went missing: {name}"]

@@ -87,6 +87,10 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     for job in surplus(cron_job, jobs):
         await remove(tools, job)
     running = [job for job in jobs if not finished(job)]
+    there = {uid(job) for job in jobs}
+    for one in (cron_job.get("status") or {}).get("active") or ():
+        if one.get("uid") not in there:
+            tools.events.record(cron_job, "Normal", "MissingJob", f"Active job went missing: {one.get('name')}")
     status = dict(cron_job.get("status") or {})
     ends = [str((job.get("status") or {})["completionTime"]) for job in jobs if finished(job) == "Complete"]
     if ends:
