@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson
@@ -174,8 +174,25 @@ class Store:
         entry = Entry(revision, orjson.dumps(obj), obj)
         event = Event("MODIFIED" if current is not None else "ADDED", revision, namespace, name, entry, current)
         bucket.head[(namespace, name)] = (revision, entry)
-        await self._commit(event, bucket)
+        await self._commit([(event, bucket)])
         return entry
+
+    async def add(self, objects: Iterable[tuple[Bucket, Object]]) -> None:
+        """Write many new objects in one commit; what is there already is left as it is. Takes them over, as ``put`` does.
+
+        Raises ``StoreProblem``.
+        """
+        events: list[tuple[Event, Bucket]] = []
+        for bucket, obj in objects:
+            meta = obj["metadata"]
+            key = (meta.get("namespace") or "", meta["name"])
+            if bucket.newest(*key) is None:
+                self._given += 1
+                meta["resourceVersion"] = str(self._given)
+                entry = Entry(self._given, orjson.dumps(obj), obj)
+                bucket.head[key] = (self._given, entry)
+                events.append((Event("ADDED", self._given, *key, entry, None), bucket))
+        await self._commit(events)
 
     async def remove(self, bucket: Bucket, namespace: str, name: str, expect: int, last: Object) -> Entry:
         """Delete an object that is at revision ``expect``; ``last`` is its final state, as watches will see it."""
@@ -187,15 +204,18 @@ class Store:
         obj = {**last, "metadata": {**last["metadata"], "resourceVersion": str(revision)}}
         event = Event("DELETED", revision, namespace, name, Entry(revision, None, obj, current.size), current)
         bucket.head[(namespace, name)] = (revision, None)
-        await self._commit(event, bucket)
+        await self._commit([(event, bucket)])
         return event.entry
 
-    async def _commit(self, event: Event, bucket: Bucket) -> None:
+    async def _commit(self, events: Sequence[tuple[Event, Bucket]]) -> None:
         if not self._log.durable:
-            self._publish(event, bucket)
+            for event, bucket in events:
+                self._publish(event, bucket)
+            return
+        if not events:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((event, bucket, done))
+        self._waiting += [(event, bucket, done) for event, bucket in events]
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         await asyncio.shield(done)

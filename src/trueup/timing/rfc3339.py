@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def parse_time(text: str) -> float:
@@ -16,7 +17,13 @@ def parse_time(text: str) -> float:
 
 def format_time(seconds: float) -> str:
     """Whole seconds, as ``metav1.Time`` has them."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _whole(int(seconds))
+
+
+@lru_cache(maxsize=64)
+def _whole(seconds: int) -> str:
+    """Remembered, for much happens within one second and ``strftime`` is slow."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def format_micro(seconds: float) -> str:

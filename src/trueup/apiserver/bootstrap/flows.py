@@ -1,4 +1,4 @@
-"""Flow control that every cluster has: who waits in which queue. Read by `seed`.
+"""Flow control that every cluster has: who waits in which queue. Read by `prepared`.
 
 Kept as objects, for clients that read and change them; nothing waits in these queues here.
 Source: Kubernetes documentation, "API Priority and Fairness"; apiserver ``pkg/apis/flowcontrol/bootstrap``.
@@ -78,7 +78,7 @@ def levels() -> Iterator[Object]:
         yield _object("PriorityLevelConfiguration", name, {"limited": limited, "type": "Limited"}, {})
 
 
-def schemas(now: str) -> Iterator[Object]:
+def schemas() -> Iterator[Object]:
     """``FlowSchema``s, which know that their level exists."""
     for name, precedence, level, by, asked, whom in _FLOWS:
         spec: Object = {"distinguisherMethod": {"type": by}} if by else {}
@@ -86,7 +86,7 @@ def schemas(now: str) -> Iterator[Object]:
         spec["rules"] = [{**asked, "subjects": [_subject(text) for text in whom]}]
         message = f'This FlowSchema references the PriorityLevelConfiguration object named "{level}" and it exists'
         found = {"type": "Dangling", "status": "False", "reason": "Found", "message": message}
-        yield _object("FlowSchema", name, spec, {"conditions": [{**found, "lastTransitionTime": now}]})
+        yield _object("FlowSchema", name, spec, {"conditions": [found]})
 
 
 def _object(kind: str, name: str, spec: Object, status: Object) -> Object:

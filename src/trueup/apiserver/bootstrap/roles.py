@@ -1,4 +1,4 @@
-"""Roles and bindings that every cluster has. Read by `seed`; people may change them later, and add to them.
+"""Roles and bindings that every cluster has. Read by `prepared`; people may change them later, and add to them.
 
 Source: ``roles.txt`` and ``bindings.txt``, which hold the bootstrap policy of every version.
 """

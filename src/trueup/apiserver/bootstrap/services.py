@@ -15,6 +15,7 @@ from trueup.apiserver.request import Write
 from trueup.apiserver.verbs.delete import DeleteOptions, delete
 from trueup.kube.names import Kind, Object
 from trueup.kube.problems import ApiProblem, NotFound
+from trueup.kube.types import Types
 from trueup.store.state import StoreProblem
 
 _log = logging.getLogger("trueup.apiserver")
@@ -38,16 +39,14 @@ _VERSIONS: Mapping[tuple[str, str], int] = {
 _CUSTOM, _CUSTOM_VERSION = 1000, 100
 
 
-def built_in(hub: Hub) -> Iterator[Object]:
+def built_in(types: Types) -> Iterator[Object]:
     """Those of what the version of Kubernetes serves itself."""
-    found = {(served.resource.group, served.resource.version) for served in hub.registry.all() if not served.custom}
+    found = {(row.kind.group, row.kind.version) for row in types.resources}
     for group, version in sorted(found - {(KIND.group, KIND.version)}):
-        yield _service(
-            group, version, _GROUPS.get(group, 15000), _VERSIONS.get((group, version), 15), "onstart", hub.now()
-        )
+        yield _service(group, version, _GROUPS.get(group, 15000), _VERSIONS.get((group, version), 15), "onstart")
 
 
-def _service(group: str, version: str, minimum: int, priority: int, managed: str, now: str) -> Object:
+def _service(group: str, version: str, minimum: int, priority: int, managed: str) -> Object:
     said = {
         "type": "Available",
         "status": "True",
@@ -64,7 +63,7 @@ def _service(group: str, version: str, minimum: int, priority: int, managed: str
             "version": version,
             "versionPriority": priority,
         },
-        "status": {"conditions": [{**said, "lastTransitionTime": now}]},
+        "status": {"conditions": [said]},
     }
 
 
@@ -94,7 +93,7 @@ class Services:
         for served in hub.registry.all():
             if served.custom:
                 group, version = served.resource.group, served.resource.version
-                made = _service(group, version, _CUSTOM, _CUSTOM_VERSION, "true", hub.now())
+                made = _service(group, version, _CUSTOM, _CUSTOM_VERSION, "true")
                 wanted[made["metadata"]["name"]] = made
         served = hub.serves(KIND)
         write = Write(manager="kube-apiserver", reviewed=False)
