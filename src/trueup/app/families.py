@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import pkgutil
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 
 import trueup.families
@@ -21,22 +21,32 @@ from trueup.ports import Client
 CRD = Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
 
 
-@lru_cache(maxsize=1)
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(trueup.families.__path__) if module.ispkg))
+
+
+@cache
+def _family(name: str) -> Family:
+    found = importlib.import_module(f"trueup.families.{name}").FAMILY
+    assert isinstance(found, Family)
+    return found
+
+
 def families() -> tuple[Family, ...]:
     """Every folder under `families/`, by name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(trueup.families.__path__) if module.ispkg)
-    found = [importlib.import_module(f"trueup.families.{name}").FAMILY for name in names]
-    assert all(isinstance(family, Family) for family in found)
-    return tuple(found)
+    return tuple(map(_family, _names()))
 
 
 def chosen(names: Sequence[str]) -> tuple[Family, ...]:
-    """The named families; all when none is named. Raises ``ValueError`` for a name that there is not."""
-    known = {family.name: family for family in families()}
-    unknown = [name for name in names if name not in known]
+    """The named families, without loading the others; all when none is named.
+
+    Raises ``ValueError`` for a name that there is not.
+    """
+    unknown = [name for name in names if name not in _names()]
     if unknown:
-        raise ValueError(f"there is no family {', '.join(unknown)}; there are: {', '.join(known)}")
-    return tuple(known[name] for name in names) if names else families()
+        raise ValueError(f"there is no family {', '.join(unknown)}; there are: {', '.join(_names())}")
+    return tuple(map(_family, names or _names()))
 
 
 def units() -> tuple[Unit, ...]:

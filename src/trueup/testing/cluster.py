@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from trueup.app.embedded import Embedded
-from trueup.app.look import render_folder
-from trueup.app.serve import serving
-from trueup.app.up import running
+from trueup.app.serve import Serving, serving
 from trueup.health.judge import judge
 from trueup.kube.documents import parse
 from trueup.kube.names import Object, Ref
@@ -25,6 +24,9 @@ from trueup.kube.types import DEFAULT_VERSION
 from trueup.ports import Client, ResourceInfo, Target
 from trueup.settings import Settings
 from trueup.testing.kinds import find
+
+if TYPE_CHECKING:
+    from trueup.app.up import Running
 
 T = TypeVar("T")
 Check = Callable[[Object], Any]
@@ -162,15 +164,21 @@ class Cluster:
         self._loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:
-        start = running if self._settings.source else serving
         try:
-            async with start(self._settings, lambda line: None) as now:
+            async with self._starting() as now:
                 self._started.set_result(now.cluster)
                 await self._end.wait()
         except Exception as problem:  # whatever keeps it from starting is raised where the start is awaited
             if self._started.done():
                 raise
             self._started.set_exception(problem)
+
+    def _starting(self) -> AbstractAsyncContextManager[Running | Serving]:
+        if not self._settings.source:
+            return serving(self._settings, lambda line: None)
+        from trueup.app.up import running  # Git, renderers and HTTP clients take as long to load as a whole cluster
+
+        return running(self._settings, lambda line: None)
 
     async def _find(self, kind: str) -> ResourceInfo:
         return find(kind, await self._client.resources())
@@ -190,6 +198,8 @@ class Cluster:
         return stored
 
     async def _render(self, folder: Path, namespace: str, values: Mapping[str, Any] | None) -> list[Object]:
+        from trueup.app.look import render_folder  # as in _starting
+
         target = Target(await self._client.version(), namespace=namespace)
         return (await render_folder(folder, target, options={"valuesObject": dict(values)} if values else {})).objects
 
