@@ -71,7 +71,7 @@ FORMS = (
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
 QUERIES = (
     "", "fieldManager=m", "fieldManager=m&force=true", "dryRun=All", "fieldValidation=Strict", "labelSelector=%3D",
-    "limit=-1", "continue=%00", "resourceVersion=x", "fieldSelector=a%3Db", "watch=x&timeoutSeconds=0",
+    "limit=-1", "continue=%00", "resourceVersion=x", "fieldSelector=a%3Db", "watch=x&timeoutSeconds=1",
     "propagationPolicy=x",
 )  # fmt: skip
 
