@@ -56,7 +56,9 @@ def with_identity(ref: Object, obj: Object) -> Object:
     """A reference with what the sent object says of itself, where the path did not say it."""
     meta = obj.get("metadata")
     said = meta if isinstance(meta, dict) else {}
-    ref = {**{name: said[name] for name in ("namespace", "name", "uid", "resourceVersion") if said.get(name)}, **ref}
+    named = ("namespace", "name", "uid", "resourceVersion")
+    # What is no text is no name, and might be anything: bodies are told by policies that ask for them alone.
+    ref = {**{name: said[name] for name in named if said.get(name) and isinstance(said[name], str)}, **ref}
     order = ("resource", "namespace", "name", "uid", "apiGroup", "apiVersion", "resourceVersion", "subresource")
     return {name: ref[name] for name in order if name in ref}
 

@@ -19,9 +19,12 @@ from trueup.apiserver.audit.policy import Policy, Telling
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.path import Target
 from trueup.apiserver.rbac import Attributes
-from trueup.apiserver.request import Request, Response
+from trueup.apiserver.registry import Served
+from trueup.apiserver.request import Request, Response, Write
 from trueup.apiserver.users import User
+from trueup.apiserver.verbs import prepare
 from trueup.kube.names import Object
+from trueup.kube.problems import ApiProblem
 from trueup.timing.rfc3339 import format_micro
 
 _NOBODY = User("")
@@ -118,10 +121,10 @@ class Record:
                     return
                 kind = served.subresources[target.subresource].kind if target.subresource else served.kind
                 obj = {"kind": kind.kind, "apiVersion": kind.api_version, **obj}
-                self._ref = event.with_identity(self._ref, obj)
-                if self._telling.requests and served.default is not None and not target.subresource:
-                    served.default(obj)
-                self._sent = obj
+                ref = event.with_identity(self._ref, obj)
+                if self._telling.requests and not target.subresource and not _made_ready(served, obj):
+                    return
+                self._ref, self._sent = ref, obj
 
     def _tell(self, stage: str, response: Response | None) -> None:
         telling = self._telling
@@ -156,6 +159,17 @@ class Record:
             found = sorted(self._request.annotations.items())
             tail["annotations"] = {key: text for key, text in found if bodies or not key.startswith(_BODIES)}
         self._audit.log.put(partial(event.line, telling, head, self._sent, body, media, tail))
+
+
+def _made_ready(served: Served, obj: Object) -> bool:
+    """Put what was sent into the form that is read, defaults included; False for what cannot be read, which is not told."""
+    try:
+        prepare.decode(served, obj, Write(validation="Ignore"))
+        if served.default is not None:
+            served.default(obj)
+    except ApiProblem:
+        return False
+    return True
 
 
 _BODIES = "patch.webhook.admission.k8s.io/"

@@ -103,6 +103,18 @@ async def test_bodies_as_the_policy_says(web: Web, log: Log) -> None:
     assert event["responseStatus"] == {"metadata": {}, "code": 201}
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"spec": "x"}, {"spec": {"template": {"spec": {"containers": [1]}}}}, {"metadata": 1}]
+)
+async def test_objects_that_cannot_be_read(web: Web, log: Log, wrong: Object) -> None:
+    """They are refused as ever, and the log says so without them."""
+    log.begin(everything())
+    answer = await web.ask("POST", DEPLOYMENTS, {**deployment("shop"), **wrong})
+    (event,) = log.events()
+    assert (answer.status, event["responseStatus"]["code"]) == (400, 400)
+    assert "requestObject" not in event
+
+
 async def test_requests_without_answers(web: Web, log: Log) -> None:
     """``Request`` has what was sent alone: objects, patches, options of a deletion."""
     log.begin(everything("Request"))
