@@ -42,6 +42,7 @@ class Conversions:
         self._registry = registry
         self.converter: Converter | None = None
         self._known: OrderedDict[_Key, Object] = OrderedDict()
+        self._age = 0
 
     async def convert(self, served: Served, objects: Sequence[Object]) -> list[Object]:
         """Objects as this version shows them, asked for anew."""
@@ -57,22 +58,22 @@ class Conversions:
     async def prepare(self, served: Served, stored: Iterable[Object]) -> None:
         """Let ``known`` answer for some stored objects, until the caller waits for something else."""
         wanted = served.kind.api_version
-        missing: dict[_Key, Object] = {}
-        count = 0
-        for obj in stored:
-            if obj.get("apiVersion") == wanted:
-                continue
-            count += 1
-            key = _key(obj, wanted)
-            if key in self._known:
-                self._known.move_to_end(key)
-            else:
-                missing[key] = obj
-        if missing:
-            for key, made in zip(missing, await self.convert(served, list(missing.values())), strict=True):
-                self._known[key] = made
-        while len(self._known) > max(KEPT, count):
+        others = {_key(obj, wanted): obj for obj in stored if obj.get("apiVersion") != wanted}
+        while missing := {key: obj for key, obj in others.items() if key not in self._known}:
+            # Meanwhile others may push out what was there, and a change of a definition forgets everything.
+            made = await self._fresh(served, list(missing.values()))
+            if made is not None:
+                self._known.update(zip(missing, made, strict=True))
+        for key in others:
+            self._known.move_to_end(key)
+        while len(self._known) > max(KEPT, len(others)):
             self._known.popitem(last=False)
+
+    async def _fresh(self, served: Served, objects: Sequence[Object]) -> list[Object] | None:
+        """What the webhook says; None when definitions changed while it was asked, and another may have to answer."""
+        began = self._age
+        made = await self.convert(served, objects)
+        return made if began == self._age else None
 
     def known(self, served: Served, obj: Object) -> Object:
         """A stored object as this version shows it."""
@@ -84,6 +85,7 @@ class Conversions:
 
     def forget(self) -> None:
         """A definition has changed, and what its webhook said may be said by another now."""
+        self._age += 1
         self._known.clear()
 
     def memory(self, served: Served) -> Memory:

@@ -140,6 +140,12 @@ def metadata_struct() -> Struct:
     return Structs({}).named(f"{META}ObjectMeta")
 
 
+@cache
+def status_struct() -> Struct:
+    """What other programs say of success and failure."""
+    return Structs({}).named(f"{META}Status")
+
+
 def _definition_name(name: str) -> str:
     """``k8s.io.api.core.v1.Pod`` is published as ``io.k8s.api.core.v1.Pod``."""
     return f"io.{name.replace('k8s.io.', 'k8s.', 1)}".replace("_", "-")

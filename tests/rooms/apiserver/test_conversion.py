@@ -5,6 +5,7 @@ The words, and who owns which fields, are those that kube-apiserver 1.36 answers
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,11 @@ BAD: list[tuple[Callable[[Review], Any], str]] = [
     (_with(result={}), "failed: response.result.status was '', not 'Success'"),
     (_with(result={"status": "Failure"}), "failed: response.result.status was 'Failure', not 'Success'"),
     (lambda review: {"apiVersion": review["apiVersion"], "kind": "ConversionReview"}, "failed: no response provided"),
+    (
+        _with(result={"status": 3}),
+        "failed: json: cannot unmarshal number into Go struct field Status.response.result.status of type string",
+    ),
+    (_with(result="Success"), "failed: result is no Status, or convertedObjects is no list"),
     (_with(convertedObjects=[]), "returned 0 objects, expected 1"),
     (
         _changing(lambda obj: obj.update(apiVersion=f"{GROUP}/v1")),
@@ -269,6 +275,25 @@ async def test_bad_webhooks(web: Web, server: HookServer, answer: Callable[[Revi
     failed = await web.ask("GET", f"{V2}/a")
     assert (failed.status, failed.json["message"], failed.json.get("reason")) == (500, LEAD + want, None)
     assert (await web.get(f"{V1}/a"))["spec"] == {"hostPort": "h:1"}
+
+
+async def test_definitions_that_change_while_a_webhook_is_asked(web: Web, server: HookServer) -> None:
+    """What was said before counts no more, so the webhook is asked anew and the list is whole."""
+    await web.post(V1, host("v1", "a", hostPort="h:1"))
+    await web.get(V2)
+    await web.post(V1, host("v1", "b", hostPort="h:2"))
+    conversions, loop = web.application.hub.conversions, asyncio.get_running_loop()
+
+    def answer(review: Review) -> Review:
+        server.answers["/c"] = converted
+        asyncio.run_coroutine_threadsafe(forget(), loop).result()
+        return converted(review)
+
+    async def forget() -> None:
+        conversions.forget()
+
+    server.answers["/c"] = answer
+    assert [obj["spec"]["port"] for obj in (await web.get(V2))["items"]] == ["1", "2"]
 
 
 async def test_what_a_webhook_may_not_change(web: Web, server: HookServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 from pathlib import Path
 
@@ -30,6 +31,8 @@ async def test_who_cannot_be_reached(web: Web, server: HookServer, tmp_path: Pat
         refused = f"dial tcp 127.0.0.1:{port}: connect: connection refused"
         tls, bundle = "tls: failed to verify certificate: x509: ", named.authority.bundle
         local = named.url.replace("127.0.0.1", "localhost")
+        # The server's own certificate, with a word in another language before it.
+        leaf = base64.b64encode("Schlüssel\n".encode() + (tmp_path / "named" / "server.pem").read_bytes()).decode()
         service = {"name": "nope", "namespace": "default", "path": "/x"}
         cases: list[tuple[Review, str]] = [
             ({"url": f"https://127.0.0.1:{port}"}, f'{port}/?timeout=10s": {refused}'),
@@ -37,6 +40,10 @@ async def test_who_cannot_be_reached(web: Web, server: HookServer, tmp_path: Pat
             ({"url": server.url, "caBundle": other.bundle}, f"{tls}certificate signed by unknown authority"),
             (
                 {"url": named.url, "caBundle": bundle},
+                f"{tls}cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs",
+            ),
+            (
+                {"url": named.url, "caBundle": leaf},
                 f"{tls}cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs",
             ),
             (

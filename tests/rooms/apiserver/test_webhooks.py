@@ -145,6 +145,11 @@ UNUSABLE: list[tuple[Any, str]] = [
         'received invalid webhook response: webhook returned invalid response.patchType of ""',
     ),
     (_said(patchType="Merge", patch="W3t9XQ=="), 'unsupported patch type "Merge"'),
+    (
+        _said(allowed=False, status={"details": {"causes": "x"}}),
+        "failed to call webhook: json: cannot unmarshal string into Go struct field "
+        "StatusDetails.response.status.details.causes of type []v1.StatusCause",
+    ),
     (_said(patchType="JSONPatch", patch="!!"), "failed to call webhook: illegal base64 data at input byte 0"),
     (
         _said(patchType="JSONPatch", patch="e30="),

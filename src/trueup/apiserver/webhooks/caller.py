@@ -84,7 +84,8 @@ class Caller:
             place = self._place(client, seconds)
         except Unroutable as why:
             raise Uncallable(f"{shown}: {why}") from None
-        context = self._context(str(client.get("caBundle") or ""))
+        bundle = str(client.get("caBundle") or "")
+        context = self._context(bundle)
         session = self._opened()
         try:
             async with asyncio.timeout(seconds):
@@ -92,15 +93,14 @@ class Caller:
                     place.url, data=body, ssl=context, server_hostname=place.name, allow_redirects=False,
                     headers={**_HEADERS, "User-Agent": self._agent, "Host": place.host},
                 ) as response:  # fmt: skip
-                    content = await response.content.read(_LARGEST)
-                    while not response.content.at_eof():
-                        more = await response.content.read(_LARGEST)
-                        if len(content) + len(more) > _LARGEST:
+                    content = bytearray()
+                    async for piece in response.content.iter_any():
+                        content += piece
+                        if len(content) > _LARGEST:
                             raise Uncallable(f"{shown}: the answer is larger than {_LARGEST} bytes")
-                        content += more
-                    return Reply(response.status, response.headers.get("content-type", ""), content)
+                    return Reply(response.status, response.headers.get("content-type", ""), bytes(content))
         except (aiohttp.ClientError, OSError, TimeoutError) as problem:
-            raise Uncallable(f"{shown}: {await _words(problem, place, context)}") from problem
+            raise Uncallable(f"{shown}: {await _words(problem, place, bundle)}") from problem
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -151,8 +151,9 @@ def trusting(bundle: str) -> ssl.SSLContext:
         context = ssl.create_default_context()
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        with suppress(ssl.SSLError):  # what holds no certificate lets nobody be trusted
-            context.load_verify_locations(cadata=base64.b64decode(bundle).decode("latin-1"))
+        with suppress(ssl.SSLError, ValueError):  # what holds no certificate lets nobody be trusted
+            # What stands between the certificates may be in any language.
+            context.load_verify_locations(cadata=base64.b64decode(bundle).decode("ascii", "ignore"))
     context.hostname_checks_common_name = False
     # A certificate of the bundle is trusted as it is, and need not be an authority's of the strictest form.
     context.verify_flags = (context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN) & ~ssl.VERIFY_X509_STRICT
@@ -176,7 +177,7 @@ _UNESCAPED = "/$&+,:;=@-_.~"
 """Signs that Go writes as they are in paths."""
 
 
-async def _words(problem: BaseException, place: _Place, context: ssl.SSLContext) -> str:
+async def _words(problem: BaseException, place: _Place, bundle: str) -> str:
     """A failure as Go words it."""
     import aiohttp
 
@@ -184,7 +185,7 @@ async def _words(problem: BaseException, place: _Place, context: ssl.SSLContext)
         return "context deadline exceeded"
     if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         why = problem.certificate_error
-        told = await _mistrust(why, place, context) if isinstance(why, ssl.SSLCertVerificationError) else str(why)
+        told = await _mistrust(why, place, bundle) if isinstance(why, ssl.SSLCertVerificationError) else str(why)
         return f"tls: failed to verify certificate: x509: {told}"
     if isinstance(problem, aiohttp.ClientConnectorSSLError):
         reason = str(getattr(problem.os_error, "reason", "") or "")
@@ -206,9 +207,9 @@ async def _words(problem: BaseException, place: _Place, context: ssl.SSLContext)
     return _CONNECTING.get(code) or str(problem) or "EOF"
 
 
-async def _mistrust(why: ssl.SSLCertVerificationError, place: _Place, context: ssl.SSLContext) -> str:
+async def _mistrust(why: ssl.SSLCertVerificationError, place: _Place, bundle: str) -> str:
     if why.verify_code in (_OTHER_NAME, _OTHER_ADDRESS):
-        return _misnamed(await _names(place, context), place.name)
+        return _misnamed(await _names(place, bundle), place.name)
     if why.verify_message == "certificate has expired" or why.verify_message == "certificate is not yet valid":
         return "certificate has expired or is not yet valid"
     return "certificate signed by unknown authority"
@@ -229,12 +230,10 @@ def _misnamed(names: Mapping[str, list[str]], wanted: str) -> str:
     return f"certificate is valid for {', '.join(hosts)}, not {wanted}"
 
 
-async def _names(place: _Place, context: ssl.SSLContext) -> Mapping[str, list[str]]:
+async def _names(place: _Place, bundle: str) -> Mapping[str, list[str]]:
     """The names in the certificate that was refused for them: it has to be asked for again to be read."""
-    lenient = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    lenient = trusting(bundle)
     lenient.check_hostname = False
-    lenient.load_verify_locations(cadata=b"".join(context.get_ca_certs(binary_form=True)))
-    lenient.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     found: dict[str, list[str]] = {}
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(5):

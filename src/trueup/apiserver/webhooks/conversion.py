@@ -83,11 +83,14 @@ class WebhookConverter:
         got = str(response.get("uid") or "")
         if version == "v1" and got != uid:
             raise Unusable(f'expected response.uid="{uid}", got {orjson.dumps(got).decode()}')
-        result = response.get("result") or {}
+        result, made = response.get("result") or {}, response.get("convertedObjects") or []
+        if not isinstance(result, dict) or not isinstance(made, list):
+            raise Unusable("result is no Status, or convertedObjects is no list")
+        reviews.check_status(result, "response.result")
         if result.get("status") != "Success":
             why = f"response.result.status was '{result.get('status') or ''}', not 'Success'"
             raise Unusable(result.get("message") or why)
-        return list(response.get("convertedObjects") or ())
+        return made
 
 
 def settled(served: Served, lead: str, index: int, old: Object, new: Any) -> Object:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from trueup.apiserver.policies.asked import Asked, options_of
 from trueup.apiserver.registry import Served
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import UNKNOWN, ApiProblem, Cause, InternalError, from_status
+from trueup.kube.reading import WrongType, status_struct
 
 GROUP = "admission.k8s.io"
 KNOWN = ("v1", "v1beta1")
@@ -223,7 +225,17 @@ def _response(answer: Object) -> Object | None:
         if value is not None and not isinstance(value, of):
             field_name = f"AdmissionResponse.response.{name}"
             raise Unusable(f"json: cannot unmarshal {_word(value)} into Go struct field {field_name} of type {go}")
+    check_status(response.get("status"), "response.status")
     return response
+
+
+def check_status(status: Object | None, path: str) -> None:
+    """What a webhook calls a ``Status`` has that form. Raises ``Unusable``, which names its fields by ``path``."""
+    try:
+        if status is not None:
+            status_struct().check(status, lambda holder, name, path: None)
+    except WrongType as wrong:
+        raise Unusable(re.sub(r"(?<=Go struct field )\w+\.", rf"\g<0>{path}.", str(wrong))) from None
 
 
 def _patch(response: Object | None) -> bytes:
@@ -265,7 +277,7 @@ def denial(name: str, status: Mapping[str, Any] | None) -> ApiProblem:
     reason = str(said.get("reason") or "")
     told = said.get("message") or reason
     code = said.get("code")
-    code = code if isinstance(code, int) and code >= 400 else 400
+    code = code if isinstance(code, int) and 400 <= code <= 999 else 400  # HTTP has no others
     message = f"{lead}: {told}" if told else f"{lead} without explanation"
     read = from_status(code, {**said, "message": message})
     problem = type(read)(message, causes=read.causes, details=read.details or None, retry_after=read.retry_after)
