@@ -12,11 +12,15 @@ _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def parse_time(text: str) -> tuple[int, int]:
-    """Seconds and nanoseconds since 1970. Raises ``ValueError`` as Go words it."""
+_LAYOUT, _MICRO_LAYOUT = "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.000000Z07:00"
+
+
+def parse_time(text: str, *, micro: bool = False) -> tuple[int, int]:
+    """Seconds and nanoseconds since 1970. Raises ``ValueError`` as Go words it. ``micro``: of a ``MicroTime``."""
     found = _RFC3339.fullmatch(text)
     if found is None:
-        raise ValueError(f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"')
+        layout = _MICRO_LAYOUT if micro else _LAYOUT
+        raise ValueError(f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"')
     year, month, day, hour, minute, second = map(int, found.group(1, 2, 3, 4, 5, 6))
     fraction, sign, off_hours, off_minutes = found.group(7, 8, 9, 10)
     zone: timezone = UTC

@@ -17,7 +17,8 @@ from trueup.cel.parser import RESERVED
 from trueup.cel.types import BOOL, NULL, STRING
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause
-from trueup.kube.validation.formats import dns1035, qualified
+from trueup.kube.validation.formats import dns1035, path_segment, qualified, subdomain
+from trueup.kube.validation.object_meta import selector
 
 _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _MOST_CONDITIONS, _MOST_ANNOTATIONS = 64, 20
@@ -56,11 +57,7 @@ def mutating_policy(obj: Object, _: Object | None) -> Iterator[Cause]:
     """A MutatingAdmissionPolicy."""
     spec = obj.get("spec") or {}
     yield from _common(spec)
-    at = "spec.matchConstraints.resourceRules.operations"
-    for rule in each(spec.get("matchConstraints") or {}, "resourceRules"):
-        for operation in rule.get("operations") or ():
-            if operation not in _MUTATED:
-                yield _unsupported(operation, _MUTATED, at)
+    yield from _mutated(spec.get("matchConstraints") or {}, "spec.matchConstraints.resourceRules.operations")
     known = environment(bool(spec.get("paramKind")), authorizer=True, patches=True)
     composed = Composed()
     yield from _variables(spec, composed, known)
@@ -98,7 +95,9 @@ def validating_binding(obj: Object, _: Object | None) -> Iterator[Cause]:
 
 def mutating_binding(obj: Object, _: Object | None) -> Iterator[Cause]:
     """A MutatingAdmissionPolicyBinding."""
-    yield from _binding(obj.get("spec") or {})
+    spec = obj.get("spec") or {}
+    yield from _binding(spec)
+    yield from _mutated(spec.get("matchResources") or {}, "spec.matchResources.resourceRules.operations")
 
 
 # --- parts -------------------------------------------------------------------------------------------------------
@@ -106,7 +105,7 @@ def mutating_binding(obj: Object, _: Object | None) -> Iterator[Cause]:
 
 def _common(spec: Spec) -> Iterator[Cause]:
     policy = spec.get("failurePolicy")
-    if not policy:
+    if policy is None:
         yield _required("spec.failurePolicy")
     elif policy not in ("Fail", "Ignore"):
         yield _unsupported(policy, ("Fail", "Ignore"), "spec.failurePolicy")
@@ -128,22 +127,32 @@ def _param_kind(kind: Spec) -> Iterator[Cause]:
         yield _required("spec.paramKind.apiVersion")
     elif version.count("/") > 1:
         yield _invalid(version, f"unexpected GroupVersion string: {version}", "spec.paramKind.apiVersion")
+    else:
+        group, _, short = version.rpartition("/")
+        if group and (problems := subdomain(group)):
+            yield _invalid(group, ",".join(problems), "spec.paramKind.apiVersion")
+        if not short:
+            yield _invalid(version, "version must be specified", "spec.paramKind.apiVersion")
+        elif problems := dns1035(short):
+            yield _invalid(short, ",".join(problems), "spec.paramKind.apiVersion")
     name = str(kind.get("kind") or "")
     if not name:
         yield _required("spec.paramKind.kind")
-    for problem in dns1035(name.lower()) if name else ():
-        yield _invalid(name, f"may have mixed case, but should otherwise match: {problem}", "spec.paramKind.kind")
+    elif problems := dns1035(name.lower()):
+        why = f"may have mixed case, but should otherwise match: {','.join(problems)}"
+        yield _invalid(name, why, "spec.paramKind.kind")
 
 
 def _resources(found: Spec, path: str) -> Iterator[Cause]:
     policy = found.get("matchPolicy")
-    if not policy:
+    if policy is None:
         yield _required(f"{path}.matchPolicy")
     elif policy not in ("Equivalent", "Exact"):
         yield _unsupported(policy, ("Equivalent", "Exact"), f"{path}.matchPolicy")
     for name in ("namespaceSelector", "objectSelector"):
         if found.get(name) is None:
             yield _required(f"{path}.{name}")
+        yield from selector(found.get(name), f"{path}.{name}")
     for name in ("resourceRules", "excludeResourceRules"):
         for index, rule in enumerate(each(found, name)):
             yield from rule_problems(rule, f"{path}.{name}[{index}]")
@@ -168,6 +177,8 @@ def rule_problems(rule: Spec, path: str) -> Iterator[Cause]:
         yield _unsupported(scope, _SCOPES, f"{path}.scope")
     names = list(rule.get("resourceNames") or ())
     for index, name in enumerate(names):
+        for problem in path_segment(name):
+            yield _invalid(name, problem, f"{path}.resourceNames[{index}]")
         if name in names[:index]:
             yield Cause("FieldValueDuplicate", f'Duplicate value: "{name}"', f"{path}.resourceNames[{index}]")
 
@@ -303,9 +314,20 @@ def _mutation(one: Spec, path: str, known: Environment) -> Iterator[Cause]:
         yield _invalid(f"{{{other}}}", f"must not be specified when patchType is {kind}", f"{path}.{other}")
 
 
+def _mutated(match: Spec, path: str) -> Iterator[Cause]:
+    """What goes is not changed before."""
+    for rule in each(match, "resourceRules"):
+        for operation in rule.get("operations") or ():
+            if operation not in _MUTATED:
+                yield _unsupported(operation, _MUTATED, path)
+
+
 def _binding(spec: Spec) -> Iterator[Cause]:
-    if not spec.get("policyName"):
+    policy = str(spec.get("policyName") or "")
+    if not policy:
         yield _required("spec.policyName")
+    for problem in subdomain(policy) if policy else ():
+        yield _invalid(policy, problem, "spec.policyName")
     ref = spec.get("paramRef")
     if ref is not None:
         yield from _param_ref(ref)
@@ -314,6 +336,9 @@ def _binding(spec: Spec) -> Iterator[Cause]:
 
 
 def _param_ref(ref: Spec) -> Iterator[Cause]:
+    for problem in path_segment(str(ref.get("name") or "")):
+        yield _invalid(ref["name"], problem, "spec.paramRef.name")
+    yield from selector(ref.get("selector"), "spec.paramRef.selector")
     both = "Forbidden: name and selector are mutually exclusive"
     if ref.get("name") and ref.get("selector") is not None:
         yield Cause("FieldValueForbidden", both, "spec.paramRef.name")

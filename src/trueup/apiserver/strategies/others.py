@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from trueup.apiserver.policies import checks
 from trueup.apiserver.strategies.core import event
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
 from trueup.apiserver.webhooks import checks as webhook_checks
 from trueup.kube.names import Object
+from trueup.kube.validation import autoscaling, events
 
 Canonical = Callable[[Object, Moment], None]
 
@@ -36,6 +38,16 @@ def _slice_warnings(obj: Object, old: Object | None) -> Iterator[str]:
         yield "spec.addressType: FQDN endpoints are deprecated"
 
 
+def _bare_lease(obj: Object, moment: Moment) -> None:
+    """How holders take turns is not for everyone yet: the feature is off unless it is asked for."""
+    for name in ("preferredHolder", "strategy"):
+        (obj.get("spec") or {}).pop(name, None)
+
+
+def _kept_bare(new: Object, old: Object, moment: Moment) -> None:
+    _bare_lease(new, moment)
+
+
 _ROLE = Strategy(counts_generations=False, canonical=_never_absent("rules"))
 
 GROUPS: Mapping[str, Mapping[str, Strategy]] = {
@@ -48,9 +60,9 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
         "ValidatingAdmissionPolicyBinding": Strategy(check=checks.validating_binding),
     },
     "apiregistration.k8s.io": {"APIService": UNCOUNTED},
-    "autoscaling": {"HorizontalPodAutoscaler": UNCOUNTED},
-    "coordination.k8s.io": {"Lease": UNCOUNTED},
-    "events.k8s.io": {"Event": event("regarding", "reportingController")},
+    "autoscaling": {"HorizontalPodAutoscaler": Strategy(counts_generations=False, check=autoscaling.versions)},
+    "coordination.k8s.io": {"Lease": Strategy(counts_generations=False, create=_bare_lease, update=_kept_bare)},
+    "events.k8s.io": {"Event": replace(event("regarding", "reportingController"), check=events.strictly)},
     "networking.k8s.io": {"IPAddress": UNCOUNTED, "ServiceCIDR": UNCOUNTED},
     "node.k8s.io": {"RuntimeClass": UNCOUNTED},
     "discovery.k8s.io": {

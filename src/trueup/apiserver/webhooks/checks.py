@@ -11,7 +11,7 @@ from trueup.apiserver.policies.checks import condition_problems, rule_problems
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause
 from trueup.kube.validation import clients, object_meta
-from trueup.kube.validation.causes import duplicate, invalid, not_supported, one_of, required
+from trueup.kube.validation.causes import duplicate, invalid, not_supported, required
 from trueup.kube.validation.formats import dns1035, subdomain
 
 _KNOWN = ("v1", "v1beta1")
@@ -39,8 +39,8 @@ def _hook(hook: Object, path: str, name: str) -> Iterator[Cause]:
         yield invalid(f"{path}.name", name, ",".join(problems) or lacking)
     for index, rule in enumerate(hook.get("rules") or ()):
         yield from rule_problems(rule, f"{path}.rules[{index}]")
-    yield from one_of(f"{path}.failurePolicy", hook.get("failurePolicy"), ("Fail", "Ignore"), needed=False)
-    yield from one_of(f"{path}.matchPolicy", hook.get("matchPolicy"), ("Equivalent", "Exact"), needed=False)
+    yield from _chosen(hook, "failurePolicy", ("Fail", "Ignore"), path)
+    yield from _chosen(hook, "matchPolicy", ("Equivalent", "Exact"), path)
     effects = hook.get("sideEffects")
     if effects is None:
         yield required(f"{path}.sideEffects", "must specify one of None, NoneOnDryRun")
@@ -51,9 +51,16 @@ def _hook(hook: Object, path: str, name: str) -> Iterator[Cause]:
         yield invalid(f"{path}.timeoutSeconds", seconds, "the timeout value must be between 1 and 30 seconds")
     yield from object_meta.selector(hook.get("namespaceSelector"), f"{path}.namespaceSelector")
     yield from object_meta.selector(hook.get("objectSelector"), f"{path}.objectSelector")
-    yield from one_of(f"{path}.reinvocationPolicy", hook.get("reinvocationPolicy"), ("IfNeeded", "Never"), needed=False)
+    yield from _chosen(hook, "reinvocationPolicy", ("IfNeeded", "Never"), path)
     yield from _client(hook.get("clientConfig") or {}, f"{path}.clientConfig")
     yield from condition_problems(hook, path)
+
+
+def _chosen(hook: Object, name: str, known: tuple[str, ...], path: str) -> Iterator[Cause]:
+    """One of a few, or nothing: an empty text is neither."""
+    value = hook.get(name)
+    if value is not None and value not in known:
+        yield not_supported(f"{path}.{name}", value, known)
 
 
 def _client(client: Object, path: str) -> Iterator[Cause]:

@@ -11,7 +11,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trueup.kube.names import Kind, Object
-from trueup.kube.validation import core, discovery, flowcontrol, networking, others, pods, storage, workloads
+from trueup.kube.validation import (
+    autoscaling,
+    certificates,
+    coordination,
+    core,
+    discovery,
+    events,
+    flowcontrol,
+    networking,
+    node,
+    pods,
+    policy,
+    rbac,
+    scheduling,
+    storage,
+    workloads,
+)
 from trueup.kube.validation.causes import Causes
 from trueup.kube.validation.needs import Needs, missing, needs_of
 from trueup.kube.validation.object_meta import metadata, name_problems, unchanged
@@ -52,7 +68,7 @@ class Rules:
 _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("", "ConfigMap"): core.config_map,
     ("", "Endpoints"): core.endpoints,
-    ("", "Event"): core.event,
+    ("", "Event"): events.event,
     ("", "LimitRange"): core.limit_range,
     ("", "Namespace"): core.namespace,
     ("", "PersistentVolume"): core.volume,
@@ -67,25 +83,37 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("apps", "Deployment"): workloads.deployment,
     ("apps", "ReplicaSet"): workloads.replica_set,
     ("apps", "StatefulSet"): workloads.stateful_set,
-    ("autoscaling", "HorizontalPodAutoscaler"): workloads.autoscaler,
+    ("autoscaling", "HorizontalPodAutoscaler"): autoscaling.autoscaler,
     ("batch", "CronJob"): workloads.cron_job,
     ("batch", "Job"): workloads.job,
-    ("certificates.k8s.io", "CertificateSigningRequest"): others.signing_request,
+    ("certificates.k8s.io", "CertificateSigningRequest"): certificates.signing_request,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): lambda obj: iter(()),  # the API server has rules of its own
-    ("coordination.k8s.io", "Lease"): others.lease,
+    **{
+        ("admissionregistration.k8s.io", kind): lambda obj: iter(())  # here as well: they hold expressions
+        for kind in (
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+            "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+        )
+    },
+    ("coordination.k8s.io", "Lease"): coordination.lease,
+    ("events.k8s.io", "Event"): events.new_event,
     ("discovery.k8s.io", "EndpointSlice"): discovery.endpoint_slice,
     ("networking.k8s.io", "Ingress"): networking.ingress,
     ("networking.k8s.io", "IngressClass"): networking.ingress_class,
     ("networking.k8s.io", "IPAddress"): networking.ip_address,
     ("networking.k8s.io", "NetworkPolicy"): networking.network_policy,
     ("networking.k8s.io", "ServiceCIDR"): networking.service_cidr,
-    ("node.k8s.io", "RuntimeClass"): others.runtime_class,
-    ("policy", "PodDisruptionBudget"): workloads.disruption_budget,
-    ("rbac.authorization.k8s.io", "ClusterRole"): others.cluster_role,
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): others.cluster_role_binding,
-    ("rbac.authorization.k8s.io", "Role"): others.role,
-    ("rbac.authorization.k8s.io", "RoleBinding"): others.role_binding,
-    ("scheduling.k8s.io", "PriorityClass"): others.priority_class,
+    ("node.k8s.io", "RuntimeClass"): node.runtime_class,
+    ("policy", "PodDisruptionBudget"): policy.disruption_budget,
+    ("rbac.authorization.k8s.io", "ClusterRole"): rbac.cluster_role,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): rbac.cluster_role_binding,
+    ("rbac.authorization.k8s.io", "Role"): rbac.role,
+    ("rbac.authorization.k8s.io", "RoleBinding"): rbac.role_binding,
+    ("scheduling.k8s.io", "PriorityClass"): scheduling.priority_class,
     ("flowcontrol.apiserver.k8s.io", "FlowSchema"): flowcontrol.flow_schema,
     ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): flowcontrol.priority_level,
     ("storage.k8s.io", "CSIDriver"): storage.driver,
