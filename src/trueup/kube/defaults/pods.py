@@ -148,6 +148,7 @@ def _volume(volume: Object) -> None:
 
 def _projected(projected: Object) -> None:
     for source in each(projected, "sources"):
+        source.pop("clusterTrustBundle", None)  # dropped, as the gate of its API is closed
         token = source.get("serviceAccountToken")
         if isinstance(token, dict):
             fill(token, expirationSeconds=3600)

@@ -14,6 +14,7 @@ from trueup.kube.names import Kind, Object
 from trueup.kube.validation import (
     autoscaling,
     certificates,
+    claims,
     coordination,
     core,
     discovery,
@@ -72,7 +73,7 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("", "LimitRange"): core.limit_range,
     ("", "Namespace"): core.namespace,
     ("", "PersistentVolume"): core.volume,
-    ("", "PersistentVolumeClaim"): core.claim,
+    ("", "PersistentVolumeClaim"): claims.claim,
     ("", "Pod"): pods.pod,
     ("", "PodTemplate"): lambda obj: pods.template(obj.get("template"), "template"),
     ("", "ReplicationController"): workloads.replication_controller,

@@ -42,12 +42,17 @@ def invalid(path: str, value: Any, detail: str) -> Cause:
     return Cause("FieldValueInvalid", f"Invalid value: {show(value)}: {detail}", path)
 
 
+def invalid_go(path: str, value: Any, detail: str) -> Cause:
+    """A value of Kubernetes' own, whose fields stand in the order of its type."""
+    return Cause("FieldValueInvalid", f"Invalid value: {orjson.dumps(value).decode()}: {detail}", path)
+
+
 def duplicate(path: str, value: Any) -> Cause:
     return Cause("FieldValueDuplicate", f"Duplicate value: {show(value)}", path)
 
 
-def not_found(path: str, value: Any) -> Cause:
-    return Cause("FieldValueNotFound", f"Not found: {show(value)}", path)
+def not_found(path: str, value: Any, detail: str = "") -> Cause:
+    return Cause("FieldValueNotFound", f"Not found: {show(value)}{': ' if detail else ''}{detail}", path)
 
 
 def forbidden(path: str, detail: str) -> Cause:

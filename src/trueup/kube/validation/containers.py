@@ -1,12 +1,15 @@
-"""Rules of containers and volumes. Source: Kubernetes ``pkg/apis/core/validation/validation.go``."""
+"""Containers of pods: what all have, and what only some may. Source: Kubernetes ``core/validation``,
+validateContainerCommon, validateContainers, validateInitContainers, validateEphemeralContainers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from trueup.kube.names import Object
-from trueup.kube.quantity import parse
-from trueup.kube.validation import formats
+from trueup.kube.validation import environment, formats, mounts, probes, resources, security
 from trueup.kube.validation.causes import (
     Causes,
     duplicate,
@@ -14,223 +17,222 @@ from trueup.kube.validation.causes import (
     forbidden,
     invalid,
     not_found,
-    not_negative,
     not_supported,
     one_of,
     required,
+    too_many,
 )  # fmt: skip
 
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _PULL = ("Always", "IfNotPresent", "Never")
-_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
-_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
-_NEEDED = {
-    "configMap": "name",
-    "persistentVolumeClaim": "claimName",
-    "secret": "secretName",
-    "hostPath": "path",
-    "csi": "driver",
-}
+_MESSAGES = ("FallbackToLogsOnError", "File")
+_RESIZED = ("cpu", "memory")
+_RESIZES = ("NotRequired", "RestartContainer")
+_RESTARTS = ("Always", "Never", "OnFailure")
+_MOST_RULES, _MOST_CODES = 20, 255
+_NOT_EPHEMERAL = (
+    "ports", "resources", "resizePolicy", "restartPolicy", "restartPolicyRules", "livenessProbe", "readinessProbe",
+    "startupProbe", "lifecycle",
+)  # fmt: skip
+_ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
 
 
-def volume_names(spec: Object) -> frozenset[str]:
-    """The volumes that a pod's containers may mount."""
-    return frozenset(str(volume.get("name")) for volume in spec.get("volumes") or ())
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a container finds in its pod."""
+
+    volumes: Mapping[str, Any]
+    claims: frozenset[str]
+    grace: int | None
+    system: Any
+    restarts: str
+    host_users: bool
 
 
-def volumes(found: Any, path: str) -> Causes:
-    """A pod's volumes."""
-    seen: set[str] = set()
-    for index, volume in enumerate(found):
-        at, name = f"{path}[{index}]", str(volume.get("name") or "")
-        sources = [key for key, value in volume.items() if key != "name" and value is not None]
-        if not sources:
-            yield required(at, "must specify a volume type")
-        for other in sources[1:]:
-            yield forbidden(f"{at}.{other}", "may not specify more than 1 volume type")
-        if not name:
-            yield required(f"{at}.name")
-        else:
-            yield from each_invalid(f"{at}.name", name, formats.label(name))
-        if name in seen:
+def every(spec: Object, path: str) -> Iterable[tuple[str, Object]]:
+    """All containers of a pod, and where they are, in the order in which Kubernetes visits them."""
+    for part in ("initContainers", "containers", "ephemeralContainers"):
+        for index, one in enumerate(spec.get(part) or ()):
+            yield f"{path}.{part}[{index}]", one
+
+
+def main(found: Sequence[Object], path: str, around: Around) -> Causes:
+    """``containers``."""
+    if not found:
+        yield required(path)
+        return
+    names: set[str] = set()
+    for index, one in enumerate(found):
+        at, name = f"{path}[{index}]", one.get("name") or ""
+        yield from _common(one, at, around)
+        if name in names:
             yield duplicate(f"{at}.name", name)
-        seen.add(name)
-        for key in sources[:1]:
-            needed = _NEEDED.get(key)
-            if needed and not volume[key].get(needed):
-                yield required(f"{at}.{key}.{needed}")
+        names.add(name)
+        yield from _runs(one, at, around)
+        yield from _restarts(one, at)
+    yield from _host_ports(found, path)
 
 
-def container(found: Object, path: str, known: frozenset[str], names: set[str], part: str) -> Causes:
-    """One container; ``known`` are the volumes, ``names`` those of the containers before."""
-    name = str(found.get("name") or "")
+def initial(found: Sequence[Object], path: str, others: Sequence[Object], around: Around) -> Causes:
+    """``initContainers``, the ones that stay as sidecars among them."""
+    names = {one.get("name") or "" for one in others}
+    for index, one in enumerate(found):
+        at, name, policy = f"{path}[{index}]", one.get("name") or "", one.get("restartPolicy")
+        yield from _common(one, at, around)
+        yield from _restarts(one, at)
+        if name in names:
+            yield duplicate(f"{at}.name", name)
+        elif name:
+            names.add(name)
+        yield from _host_ports([one], path)
+        if policy == "Always":
+            yield from _runs(one, at, around)
+            continue
+        for field in ("lifecycle", *probes.PROBES):
+            if one.get(field) is not None:
+                yield forbidden(f"{at}.{field}", _ONLY_SIDECARS)
+        for number, resize in enumerate(one.get("resizePolicy") or ()):
+            if resize.get("restartPolicy") == "RestartContainer":
+                text = "must not be set to 'RestartContainer' for non-sidecar initContainers"
+                yield invalid(f"{at}.resizePolicy[{number}].restartPolicy", "RestartContainer", text)
+
+
+def ephemeral(found: Sequence[Object], path: str, others: Sequence[Object], around: Around) -> Causes:
+    """``ephemeralContainers``."""
+    rest = {one.get("name") or "" for one in others}
+    names = set(rest)
+    for index, one in enumerate(found):
+        at, name, target = f"{path}[{index}]", one.get("name") or "", one.get("targetContainerName")
+        yield from _common(one, at, around)
+        yield from image_spaces(one, at)
+        if name in names:
+            yield duplicate(f"{at}.name", name)
+        names.add(name)
+        if target and target not in rest:
+            yield not_found(f"{at}.targetContainerName", target)
+        for field in _NOT_EPHEMERAL:
+            if one.get(field):
+                yield forbidden(f"{at}.{field}", "cannot be set for an Ephemeral Container")
+        for number, mount in enumerate(one.get("volumeMounts") or ()):
+            for field in ("subPath", "subPathExpr"):
+                if mount.get(field):
+                    where = f"{at}.volumeMounts[{number}].{field}"
+                    yield forbidden(where, "cannot be set for an Ephemeral Container")
+
+
+def image_spaces(container: Object, path: str) -> Causes:
+    """What templates are forgiven and pods are not."""
+    image = container.get("image") or ""
+    if image != image.strip():
+        yield invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
+
+
+def _common(found: Object, path: str, around: Around) -> Causes:
+    name = found.get("name") or ""
     if not name:
         yield required(f"{path}.name")
     else:
-        yield from each_invalid(f"{path}.name", name, formats.label(name))
-        if name in names:
-            yield duplicate(f"{path}.name", name)
-        names.add(name)
-    image = found.get("image") or ""
-    if not image:
+        yield from each_invalid(f"{path}.name", name, formats.plain_label(name))
+    if not found.get("image"):
         yield required(f"{path}.image")
-    elif image != image.strip():
-        yield invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
-    yield from one_of(f"{path}.imagePullPolicy", found.get("imagePullPolicy"), _PULL)
+    policy = found.get("terminationMessagePolicy") or ""
+    if policy not in _MESSAGES:
+        yield not_supported(f"{path}.terminationMessagePolicy", policy, ("File", "FallbackToLogsOnError"))
     if found.get("ports"):
         yield from _ports(found["ports"], f"{path}.ports")
-    for index, variable in enumerate(found.get("env") or ()):
-        yield from _variable(variable, f"{path}.env[{index}]")
-    if found.get("volumeMounts"):
-        yield from _mounts(found["volumeMounts"], f"{path}.volumeMounts", known)
+    if found.get("env"):
+        yield from environment.variables(found["env"], f"{path}.env")
+    if found.get("envFrom"):
+        yield from environment.sources(found["envFrom"], f"{path}.envFrom")
+    yield from mounts.mounts(found, around.volumes, path)
+    yield from one_of(f"{path}.imagePullPolicy", found.get("imagePullPolicy"), _PULL)
     if found.get("resources"):
-        yield from resources(found["resources"], f"{path}.resources")
-    restarts = found.get("restartPolicy") == "Always"
-    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if found.get(probe) is not None:
-            if part == "initContainers" and not restarts:
-                yield forbidden(f"{path}.{probe}", "may not be set for init containers without restartPolicy=Always")
-            else:
-                yield from _probe(found[probe], f"{path}.{probe}", once=probe != "readinessProbe")
-    for hook, action in (found.get("lifecycle") or {}).items():
-        if isinstance(action, dict):
-            yield from _handler(action, f"{path}.lifecycle.{hook}", (*_HANDLERS[:3], "sleep"))
+        yield from resources.requirements(found["resources"], f"{path}.resources", around.claims)
+    if found.get("resizePolicy"):
+        yield from _resizes(found["resizePolicy"], f"{path}.resizePolicy", around.restarts)
+    if found.get("securityContext"):
+        at = f"{path}.securityContext"
+        yield from security.of_container(found["securityContext"], at, host_users=around.host_users)
 
 
-def _ports(found: Any, path: str) -> Causes:
+def _runs(found: Object, path: str, around: Around) -> Causes:
+    """Hooks and probes."""
+    if found.get("lifecycle") is not None:
+        yield from probes.lifecycle(found["lifecycle"], f"{path}.lifecycle", around.grace, around.system)
+    yield from probes.probes(found, path, around.grace)
+
+
+def _ports(found: Iterable[Object], path: str) -> Causes:
     seen: set[str] = set()
     for index, port in enumerate(found):
-        at, name = f"{path}[{index}]", port.get("name")
+        at, name, number = f"{path}[{index}]", port.get("name"), port.get("containerPort") or 0
         if name:
             problems = formats.port_name(name)
             yield from each_invalid(f"{at}.name", name, problems)
             if not problems and name in seen:
                 yield duplicate(f"{at}.name", name)
-            seen.add(name)
-        if not port.get("containerPort"):
+            if not problems:
+                seen.add(name)
+        if not number:
             yield required(f"{at}.containerPort")
         else:
-            yield from each_invalid(
-                f"{at}.containerPort", port["containerPort"], formats.port_number(port["containerPort"])
-            )
+            yield from each_invalid(f"{at}.containerPort", number, formats.port_number(number))
         if port.get("hostPort"):
             yield from each_invalid(f"{at}.hostPort", port["hostPort"], formats.port_number(port["hostPort"]))
         yield from one_of(f"{at}.protocol", port.get("protocol"), _PROTOCOLS)
 
 
-def _variable(found: Object, path: str) -> Causes:
-    name = found.get("name") or ""
-    if not name:
-        yield required(f"{path}.name")
-    else:
-        yield from each_invalid(f"{path}.name", name, formats.env_name(name))
-    source = found.get("valueFrom")
-    if source is None:
+def _host_ports(found: Sequence[Object], path: str) -> Causes:
+    """A port of the host goes to one port of the pod."""
+    seen: set[str] = set()
+    for index, container in enumerate(found):
+        for number, port in enumerate(container.get("ports") or ()):
+            if not port.get("hostPort"):
+                continue
+            key = f"{port.get('protocol') or ''}/{port.get('hostIP') or ''}/{port['hostPort']}"
+            if key in seen:
+                yield duplicate(f"{path}[{index}].ports[{number}].hostPort", key)
+            seen.add(key)
+
+
+def _resizes(found: Iterable[Object], path: str, restarts: str) -> Causes:
+    seen: set[str] = set()
+    for index, one in enumerate(found):
+        name, policy = one.get("resourceName") or "", one.get("restartPolicy") or ""
+        if name in seen:
+            yield duplicate(f"{path}[{index}]", name)
+        seen.add(name)
+        yield from one_of(path, name, _RESIZED)
+        yield from one_of(path, policy, _RESIZES)
+        if restarts == "Never" and policy != "NotRequired":
+            yield invalid(path, policy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'")
+
+
+def _restarts(found: Object, path: str) -> Causes:
+    """``restartPolicy`` and ``restartPolicyRules`` of a container."""
+    policy, rules = found.get("restartPolicy"), found.get("restartPolicyRules") or ()
+    if policy is None and rules:
+        yield required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+    elif policy is not None and policy not in _RESTARTS:
+        yield not_supported(f"{path}.restartPolicy", policy, _RESTARTS)
+    if len(rules) > _MOST_RULES:
+        yield too_many(f"{path}.restartPolicyRules", len(rules), _MOST_RULES)
+    for index, rule in enumerate(rules):
+        yield from _restart_rule(rule, f"{path}.restartPolicyRules[{index}]")
+
+
+def _restart_rule(rule: Object, path: str) -> Causes:
+    action, codes = rule.get("action") or "", rule.get("exitCodes")
+    if action not in _ACTIONS:
+        yield not_supported(f"{path}.action", action, _ACTIONS)
+    if codes is None:
+        yield required(f"{path}.exitCodes", "must be specified")
         return
-    given = [key for key in _SOURCES if source.get(key) is not None]
-    for key in given:
-        yield from _reference(source[key], f"{path}.valueFrom.{key}", key)
-    if not given:
-        text = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-        yield invalid(f"{path}.valueFrom", "", text)
-    elif found.get("value"):
-        yield invalid(f"{path}.valueFrom", "", "may not be specified when `value` is not empty")
-    elif len(given) > 1:
-        yield invalid(f"{path}.valueFrom", "", "may not have more than one field specified at a time")
+    operator, values = codes.get("operator") or "", codes.get("values") or ()
+    if operator not in ("In", "NotIn"):
+        yield not_supported(f"{path}.exitCodes.operator", operator, ("In", "NotIn"))
+    if len(values) > _MOST_CODES:
+        yield too_many(f"{path}.exitCodes.values", len(values), _MOST_CODES)
 
 
-def _reference(found: Object, path: str, how: str) -> Causes:
-    if how in ("configMapKeyRef", "secretKeyRef"):
-        if not found.get("name"):
-            yield required(f"{path}.name")
-        key = found.get("key") or ""
-        if not key:
-            yield required(f"{path}.key")
-        else:
-            yield from each_invalid(f"{path}.key", key, formats.config_key(key))
-    elif how == "fieldRef" and not found.get("fieldPath"):
-        yield required(f"{path}.fieldPath")
-    elif how == "resourceFieldRef" and not found.get("resource"):
-        yield required(f"{path}.resource")
-
-
-def _mounts(found: Any, path: str, known: frozenset[str]) -> Causes:
-    places: set[str] = set()
-    for index, mount in enumerate(found):
-        at, name, place = f"{path}[{index}]", mount.get("name") or "", mount.get("mountPath") or ""
-        if not name:
-            yield required(f"{at}.name")
-        elif name not in known:
-            yield not_found(f"{at}.name", name)
-        if not place:
-            yield required(f"{at}.mountPath")
-        elif place in places:
-            yield invalid(f"{at}.mountPath", place, "must be unique")
-        places.add(place)
-        sub = mount.get("subPath") or ""
-        if sub.startswith("/"):
-            yield invalid(f"{at}.subPath", sub, "must be a relative path")
-        elif ".." in sub.split("/"):
-            yield invalid(f"{at}.subPath", sub, "must not contain '..'")
-
-
-def resources(found: Object, path: str) -> Causes:
-    """Limits and requests of a container or a pod."""
-    limits, requests = found.get("limits") or {}, found.get("requests") or {}
-    for part, amounts in (("limits", limits), ("requests", requests)):
-        for name, amount in amounts.items():
-            yield from resource_name(name, f"{path}.{part}")
-            if str(amount).startswith("-"):
-                yield invalid(f"{path}.{part}[{name}]", amount, "must be greater than or equal to 0")
-    for name, amount in requests.items():
-        limit = limits.get(name)
-        if limit is not None and amount != limit and parse(amount) > parse(limit):
-            yield invalid(f"{path}.requests", amount, f"must be less than or equal to {name} limit of {limit}")
-
-
-_STANDARD = frozenset({"cpu", "memory", "ephemeral-storage"})
-
-
-def resource_name(name: str, path: str) -> Causes:
-    """A compute resource: a standard one, or one with a domain."""
-    if name in _STANDARD:
-        return
-    problems = formats.qualified(name)
-    yield from each_invalid(path, name, problems)
-    if not problems and "/" not in name and not name.startswith("hugepages-"):
-        yield invalid(path, name, "must be a standard resource type or fully qualified")
-        yield invalid(path, name, "must be a standard resource for containers")
-
-
-def _probe(found: Object, path: str, *, once: bool) -> Causes:
-    yield from _handler(found, path, _HANDLERS)
-    for name in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
-        yield from not_negative(f"{path}.{name}", found.get(name))
-    if once and found.get("successThreshold", 1) != 1:
-        yield invalid(f"{path}.successThreshold", found["successThreshold"], "must be 1")
-
-
-def _handler(found: Object, path: str, known: tuple[str, ...]) -> Causes:
-    given = [name for name in known if found.get(name) is not None]
-    if not given:
-        yield required(path, "must specify a handler type")
-    for name in given[1:]:
-        yield forbidden(f"{path}.{name}", "may not specify more than 1 handler type")
-    for name in given[:1]:
-        yield from _action(found[name], f"{path}.{name}", name)
-
-
-def _action(found: Object, path: str, how: str) -> Causes:
-    if how == "exec" and not found.get("command"):
-        yield required(f"{path}.command")
-    elif how in ("httpGet", "tcpSocket"):
-        port = found.get("port")
-        if isinstance(port, str):
-            yield from each_invalid(f"{path}.port", port, formats.port_name(port))
-        else:
-            yield from each_invalid(f"{path}.port", port or 0, formats.port_number(port))
-        scheme = found.get("scheme")
-        if how == "httpGet" and scheme not in (None, "HTTP", "HTTPS"):
-            yield not_supported(f"{path}.scheme", scheme, ("HTTP", "HTTPS"))
-    elif how == "grpc":
-        yield from each_invalid(f"{path}.port", found.get("port") or 0, formats.port_number(found.get("port")))
+_ACTIONS = ("Restart", "RestartAllContainers")

@@ -8,7 +8,7 @@ import orjson
 
 from trueup.kube.names import Object
 from trueup.kube.quantity import parse
-from trueup.kube.validation import formats, object_meta
+from trueup.kube.validation import claims, formats, object_meta
 from trueup.kube.validation.causes import (
     Causes,
     duplicate,
@@ -22,7 +22,6 @@ from trueup.kube.validation.causes import (
 )  # fmt: skip
 
 MOST_DATA = 1024 * 1024
-_ACCESS = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 
 
@@ -138,35 +137,6 @@ def _is_json(encoded: Any) -> bool:
     return True
 
 
-def claim(obj: Object) -> Causes:
-    """v1 PersistentVolumeClaim."""
-    yield from claim_spec(obj.get("spec") or {}, "spec")
-
-
-def claim_spec(spec: Object, path: str) -> Causes:
-    """What a claim asks for."""
-    modes = spec.get("accessModes") or ()
-    if not modes:
-        yield required(f"{path}.accessModes", "at least 1 access mode is required")
-    for mode in modes:
-        if mode not in _ACCESS:
-            yield not_supported(f"{path}.accessModes", mode, _ACCESS)
-    if "ReadWriteOncePod" in modes and len(modes) > 1:
-        yield forbidden(f"{path}.accessModes", "may not use ReadWriteOncePod with other access modes")
-    size = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
-    if size is None:
-        yield required(f"{path}.resources[storage]")
-    elif parse(size) <= 0:
-        yield invalid(f"{path}.resources[storage]", size, "must be greater than zero")
-    yield from object_meta.selector(spec.get("selector"), f"{path}.selector")
-    name = spec.get("storageClassName")
-    if name:
-        yield from each_invalid(f"{path}.storageClassName", name, formats.subdomain(name))
-    mode = spec.get("volumeMode")
-    if mode not in (None, "Block", "Filesystem"):
-        yield not_supported(f"{path}.volumeMode", mode, ("Block", "Filesystem"))
-
-
 _NO_SOURCE = frozenset(
     {
         "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy",
@@ -185,8 +155,8 @@ def volume_spec(spec: Object, path: str) -> Causes:
     if not spec.get("accessModes"):
         yield required(f"{path}.accessModes")
     for mode in spec.get("accessModes") or ():
-        if mode not in _ACCESS:
-            yield not_supported(f"{path}.accessModes", mode, _ACCESS)
+        if mode not in claims.ACCESS:
+            yield not_supported(f"{path}.accessModes", mode, claims.ACCESS)
     capacity = spec.get("capacity") or {}
     if not capacity:
         yield required(f"{path}.capacity")

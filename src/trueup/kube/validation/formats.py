@@ -6,9 +6,11 @@ Answers are remembered, for the same names come again with every write. Source: 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 Problems = tuple[str, ...]
+Rule = Callable[[str], Problems]
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -23,6 +25,12 @@ _is_qualified = re.compile(_QUALIFIED).fullmatch
 _is_value = re.compile(_VALUE).fullmatch
 _is_config_key = re.compile(_CONFIG_KEY).fullmatch
 _is_wildcard = re.compile(rf"\*\.{_SUBDOMAIN}").fullmatch
+_HEADER = "[-A-Za-z0-9]+"
+_SEARCH_LABEL = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SEARCH = rf"{_SEARCH_LABEL}(\.{_SEARCH_LABEL})*"
+_is_header = re.compile(_HEADER).fullmatch
+_is_search = re.compile(_SEARCH).fullmatch
+_is_integer = re.compile("0|-?[1-9][0-9]*").fullmatch
 _is_env_name = re.compile(r"[ -<>-~]+").fullmatch
 _is_percent = re.compile("[0-9]+%").fullmatch
 _ENDS = "and must start and end with an alphanumeric character"
@@ -66,6 +74,13 @@ _PERCENT_TEXT = _shape(
     "a valid percent string must be a numeric string followed by an ending '%'", "[0-9]+%", "1%", "93%"
 )
 
+_HEADER_TEXT = _shape("a valid HTTP header must consist of alphanumeric characters or '-'", _HEADER, "X-Header-Name")
+_SEARCH_TEXT = _shape(
+    f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', {_ENDS}",
+    _SEARCH, "example.com",
+)  # fmt: skip
+_INTEGER_TEXT = "must be a valid decimal integer in canonical form"
+
 
 def _most(length: int, unit: str = "characters") -> str:
     return f"must be no more than {length} {unit}"
@@ -75,6 +90,12 @@ def _most(length: int, unit: str = "characters") -> str:
 def label(text: str) -> Problems:
     """A DNS label: namespaces, containers, volumes."""
     return _checked(text, 63, _is_label(text) is not None, _LABEL_TEXT)
+
+
+@lru_cache(maxsize=8192)
+def plain_label(text: str) -> Problems:
+    """A label where dots are told apart: of containers, volumes and hosts."""
+    return ("must not contain dots",) if "." in text else label(text)
 
 
 @lru_cache(maxsize=8192)
@@ -191,3 +212,24 @@ def count_or_percent(value: object) -> Problems:
     if _is_percent(str(value)):
         return ()
     return (_PERCENT_TEXT,)
+
+
+@lru_cache(maxsize=256)
+def header_name(text: str) -> Problems:
+    """The name of an HTTP header."""
+    if _is_header(text):
+        return ()
+    return (_HEADER_TEXT,)
+
+
+@lru_cache(maxsize=256)
+def search_domain(text: str) -> Problems:
+    """A domain in which names are looked up: a subdomain that may have underscores."""
+    return _checked(text, 253, _is_search(text) is not None, _SEARCH_TEXT)
+
+
+def decimal(text: str) -> Problems:
+    """A whole number, written as people write it."""
+    if not text:
+        return ("must be non-empty",)
+    return () if _is_integer(text) else (_INTEGER_TEXT,)

@@ -9,7 +9,7 @@ from trueup.kube.names import Kind, Object
 from trueup.kube.quantity import parse
 from trueup.kube.validation import service_addresses
 from trueup.kube.validation.causes import Causes, forbidden, invalid, unchanged
-from trueup.kube.validation.pods import pod_update
+from trueup.kube.validation.pod_updates import pod_update
 
 Rule = Callable[[Object, Object], Causes]
 

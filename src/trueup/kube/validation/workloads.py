@@ -5,6 +5,7 @@ Sources: Kubernetes ``pkg/apis/{apps,batch,autoscaling,policy}/validation``; rep
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from trueup.kube import selectors
@@ -70,7 +71,8 @@ def stateful_set(obj: Object) -> Causes:
         yield invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'")
     partition = (strategy.get("rollingUpdate") or {}).get("partition")
     yield from not_negative("spec.updateStrategy.rollingUpdate.partition", partition)
-    claims = frozenset(str((c.get("metadata") or {}).get("name")) for c in spec.get("volumeClaimTemplates") or ())
+    names = [str((one.get("metadata") or {}).get("name") or "") for one in spec.get("volumeClaimTemplates") or ()]
+    claims = {name: {"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names}
     yield from _selects(spec, "statefulset", claims)
 
 
@@ -106,7 +108,7 @@ def replication_controller(obj: Object) -> Causes:
     yield from _runs_always(found, "ReplicaSet")
 
 
-def _selects(spec: Object, word: str, claims: frozenset[str] = frozenset()) -> Causes:
+def _selects(spec: Object, word: str, claims: Mapping[str, Object] | None = None) -> Causes:
     """The selector is there, is not empty, and selects the template's pods; the template is right."""
     found = spec.get("template") or {}
     wanted = spec.get("selector")
