@@ -5,10 +5,9 @@ Source: ``pkg/controller/serviceaccount/tokens_controller.go``.
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import logging
 
+from trueup.apiserver.following import Following
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.request import Write
 from trueup.apiserver.tokens import ACCOUNT_NAME, ACCOUNT_UID, SECRET_TYPE, Tokens
@@ -16,22 +15,21 @@ from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.delete import DeleteOptions, delete
 from trueup.apiserver.verbs.update import change
 from trueup.kube.names import Kind, Object
-from trueup.kube.problems import ApiProblem, NotFound
-from trueup.store.state import Event, StoreProblem
+from trueup.kube.problems import NotFound
+from trueup.store.state import Event
 
-_log = logging.getLogger("trueup.apiserver")
 _KIND = Kind("", "v1", "Secret")
 _WRITE = Write(manager="kube-controller-manager")
 
 
 class AccountSecrets:
-    """Woken by Secrets of that type and by accounts that go."""
+    """Takes up Secrets of that type when they change and when their account goes."""
 
     def __init__(self, hub: Hub, tokens: Tokens, ca: bytes) -> None:
         self._hub, self._tokens, self._ca = hub, tokens, ca
         self._accounts, self._secrets = hub.store.bucket("serviceaccounts"), hub.store.bucket("secrets")
-        self._wake = asyncio.Event()
-        self._due: set[tuple[str, str]] = set()
+        self._work = Following("bringing a token secret up to date", self._settle)
+        self.run = self._work.run
         self._secrets.listeners.append(self._hear)
         self._accounts.listeners.append(self._hear_account)
         for space, name, entry in self._secrets.scan():
@@ -49,28 +47,20 @@ class AccountSecrets:
 
     def _take(self, space: str, name: str, secret: Object) -> None:
         if secret.get("type") == SECRET_TYPE:
-            self._due.add((space, name))
-            self._wake.set()
+            self._work.take((space, name))
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._due:
-                space, name = self._due.pop()
-                try:
-                    await self._settle(space, name)
-                except NotFound:  # gone meanwhile
-                    continue
-                except (ApiProblem, StoreProblem) as problem:
-                    _log.warning("the token secret %s/%s was not brought up to date: %s", space, name, problem)
-
-    async def _settle(self, space: str, name: str) -> None:
+    async def _settle(self, key: tuple[str, str]) -> None:
+        space, name = key
         entry = self._secrets.get(space, name)
         if entry is None:
             return
-        secret, served = entry.obj, self._hub.serves(_KIND)
+        try:
+            await self._bring_up(space, name, entry.obj)
+        except NotFound:  # gone meanwhile
+            return
+
+    async def _bring_up(self, space: str, name: str, secret: Object) -> None:
+        served = self._hub.serves(_KIND)
         found = self._accounts.get(space, _account_name(secret))
         annotations = secret["metadata"].get("annotations") or {}
         if found is None or annotations.get(ACCOUNT_UID, found.obj["metadata"]["uid"]) != found.obj["metadata"]["uid"]:

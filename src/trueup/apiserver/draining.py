@@ -5,75 +5,59 @@ Source: apiextensions-apiserver ``controller/finalizer/crd_finalizer.go``.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Iterator
-
 from trueup.apiserver.crds import CLEANUP, CRD, CRD_KIND, with_condition
+from trueup.apiserver.following import Following
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.delete import DeleteOptions, delete
 from trueup.apiserver.verbs.update import Change, change
 from trueup.kube.names import Kind, Object
-from trueup.kube.problems import ApiProblem, NotFound
-from trueup.store.state import Bucket, Event, StoreProblem
+from trueup.kube.problems import NotFound
+from trueup.store.state import Bucket, Event, Listener
 
-_log = logging.getLogger("trueup.apiserver")
 _UNREVIEWED = Write(manager="kube-apiserver", reviewed=False)
-_AGAIN = 1.0
-"""Seconds until a failed attempt is repeated."""
 
 
 class Draining:
-    """Woken by every change of a definition that is going, and of what is left of its objects."""
+    """Takes up a definition when it is going, and again as its objects go."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._wake = asyncio.Event()
-        self._followed: set[str] = set()
+        self._work = Following("deleting the objects of a definition", self._drain)
+        self.run = self._work.run
+        self._followed: dict[str, Listener] = {}
         self._definitions = hub.store.bucket(CRD.group_resource)
         self._definitions.listeners.append(self._hear)
-        self._wake.set()
+        for _, name, entry in self._definitions.scan():
+            if _is_going(entry.obj):
+                self._work.take(name)
 
     def _hear(self, event: Event) -> None:
-        if event.type == "DELETED" or event.entry.obj["metadata"].get("deletionTimestamp"):
-            self._wake.set()
+        if event.type != "DELETED" and _is_going(event.entry.obj):
+            self._work.take(event.name)
 
-    def _hear_object(self, event: Event) -> None:
-        if event.type == "DELETED":
-            self._wake.set()
+    def _follow(self, name: str, bucket: Bucket) -> None:
+        def hear(event: Event) -> None:
+            if event.type == "DELETED":
+                self._work.take(name)
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            for name in list(self._going()):
-                try:
-                    await self._drain(name)
-                except (ApiProblem, StoreProblem) as problem:
-                    _log.warning("deleting the objects of %s failed, trying again: %s", name, problem)
-                    asyncio.get_running_loop().call_later(_AGAIN, self._wake.set)
-
-    def _going(self) -> Iterator[str]:
-        for _, name, entry in self._definitions.scan():
-            meta = entry.obj["metadata"]
-            if meta.get("deletionTimestamp") and CLEANUP in (meta.get("finalizers") or ()):
-                yield name
+        if name not in self._followed:
+            self._followed[name] = hear
+            bucket.listeners.append(hear)
 
     async def _drain(self, name: str) -> None:
-        bucket = self._hub.store.bucket(name)
-        if name not in self._followed:
-            self._followed.add(name)
-            bucket.listeners.append(self._hear_object)
-        await self._say_so(name)
-        await self._delete_all(name, bucket)
-        if bucket.count():
-            return
-        bucket.listeners.remove(self._hear_object)
-        self._followed.discard(name)
-        await self._let_go(name)
+        entry, bucket = self._definitions.get("", name), self._hub.store.bucket(name)
+        if entry is not None and _is_going(entry.obj):
+            self._follow(name, bucket)
+            await self._say_so(name)
+            await self._delete_all(name, bucket)
+            if bucket.count():
+                return
+            await self._let_go(name)
+        followed = self._followed.pop(name, None)
+        if followed is not None:
+            bucket.listeners.remove(followed)
 
     async def _delete_all(self, name: str, bucket: Bucket) -> None:
         served = next((one for one in self._hub.registry.all() if one.custom and one.storage == name), None)
@@ -111,3 +95,8 @@ class Draining:
             await change(self._hub, self._hub.serves(CRD_KIND), "", name, make, write)
         except NotFound:
             return
+
+
+def _is_going(definition: Object) -> bool:
+    meta = definition["metadata"]
+    return bool(meta.get("deletionTimestamp")) and CLEANUP in (meta.get("finalizers") or ())

@@ -6,7 +6,8 @@ Put together by `opening`; everything that a verb needs besides its own request 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Protocol
 
 from trueup.apiserver import crds
@@ -26,6 +27,8 @@ from trueup.ports import Clock
 from trueup.store.log import StoreFull
 from trueup.store.state import Bucket, Entry, Store, StoreProblem
 from trueup.timing.rfc3339 import format_time
+
+_log = logging.getLogger("trueup.apiserver")
 
 
 class NotStored(Unavailable, StoreProblem):
@@ -65,8 +68,7 @@ class Hub:
         """Signs service-account tokens, where the cluster has a key."""
         self.authenticator: Authenticator | None = None
         self.authorizer = Authorizer(store)
-        self.beside: list[asyncio.Task[None]] = []
-        """What runs beside the verbs until the hub is closed."""
+        self._beside: list[asyncio.Task[None]] = []
         self.closing: list[Callable[[], Awaitable[None]]] = []
 
     def now(self) -> str:
@@ -182,11 +184,22 @@ class Hub:
         for plugin in self.settling:
             plugin.settle(served, obj)
 
+    def start(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Run something beside the verbs until the hub is closed; when it ends before, that is told."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_ended)
+        self._beside.append(task)
+
     async def close(self) -> None:
         """Finish what is on its way to the store and let it go."""
         for close in self.closing:
             await close()
-        for task in self.beside:
+        for task in self._beside:
             task.cancel()
-        await asyncio.gather(*self.beside, return_exceptions=True)
+        await asyncio.gather(*self._beside, return_exceptions=True)
         await self.store.close()
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        _log.error("the part of the API server that is %s has ended", task.get_name(), exc_info=task.exception())

@@ -5,65 +5,57 @@ Source: ``pkg/registry/core/service/ipallocator`` (KEP-1880). Who holds what is 
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import logging
 from collections.abc import Iterator
 
 from trueup.apiserver.bootstrap.seed import plant
+from trueup.apiserver.following import Following
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs.delete import DeleteOptions, delete
 from trueup.kube.names import Kind, Object
-from trueup.kube.problems import ApiProblem, NotFound
-from trueup.store.state import Event, StoreProblem
+from trueup.kube.problems import NotFound
+from trueup.store.state import Event
 
 KIND = Kind("networking.k8s.io", "v1", "IPAddress")
 _LABELS = "ipaddress.kubernetes.io/"
-_log = logging.getLogger("trueup.apiserver")
+Key = tuple[str, str]
+"""A Service by namespace and name."""
 
 
 class IPAddresses:
-    """Woken by Services."""
+    """Takes up addresses when Services take them and let them go."""
 
     def __init__(self, hub: Hub, served: Served) -> None:
         self._hub, self._served = hub, served
-        self._services, self._addresses = hub.store.bucket("services"), hub.store.bucket(served.storage)
-        self._wake = asyncio.Event()
-        self._due: set[str] = set()
-        self._services.listeners.append(self._hear)
+        self._addresses = hub.store.bucket(served.storage)
+        self._work = Following("bringing the object of an address up to date", self._settle)
+        self.run = self._work.run
+        self._holders: dict[str, Key] = {}
+        services = hub.store.bucket("services")
+        services.listeners.append(self._hear)
         for _, name, _ in self._addresses.scan():
-            self._due.add(name)
-        for _, _, entry in self._services.scan():
-            self._due.update(_held(entry.obj))
-        if self._due:
-            self._wake.set()
+            self._work.take(name)
+        for space, name, entry in services.scan():
+            self._take((space, name), set(_held(entry.obj)), set())
 
     def _hear(self, event: Event) -> None:
         now = set() if event.type == "DELETED" else set(_held(event.entry.obj))
         before = set(_held(event.before.obj)) if event.before is not None else set()
-        if now != before:
-            self._due |= now | before
-            self._wake.set()
+        self._take((event.namespace, event.name), now, before)
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            holders = {
-                address: (space, name) for space, name, entry in self._services.scan() for address in _held(entry.obj)
-            }
-            while self._due:
-                address = self._due.pop()
-                try:
-                    await self._settle(address, holders.get(address))
-                except (ApiProblem, StoreProblem) as problem:
-                    _log.warning("the object of address %s was not brought up to date: %s", address, problem)
+    def _take(self, service: Key, now: set[str], before: set[str]) -> None:
+        for address in before - now:
+            if self._holders.get(address) == service:
+                del self._holders[address]
+            self._work.take(address)
+        for address in now - before:
+            self._holders[address] = service
+            self._work.take(address)
 
-    async def _settle(self, address: str, holder: tuple[str, str] | None) -> None:
-        entry = self._addresses.get("", address)
+    async def _settle(self, address: str) -> None:
+        holder, entry = self._holders.get(address), self._addresses.get("", address)
         if holder is not None and entry is None:
             await plant(self._hub, _object(address, *holder))
         elif holder is None and entry is not None and _is_ours(entry.obj):

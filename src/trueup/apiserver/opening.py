@@ -5,8 +5,6 @@ Called by `app` and by tests. Above the hub and the verbs, which do not know it.
 
 from __future__ import annotations
 
-import asyncio
-
 from trueup.apiserver import ip_addresses
 from trueup.apiserver.admission import definitions, tolerations
 from trueup.apiserver.admission.addresses import Addresses
@@ -51,17 +49,17 @@ async def open_hub(store: Store, types: Types, clock: Clock) -> Hub:
         hub.registry.add(served)
     Definitions(store, types, hub.registry)
     _admission(hub)
-    hub.beside.append(asyncio.create_task(Draining(hub).run(), name="draining definitions"))
-    hub.beside.append(asyncio.create_task(TypeChecks(hub).run(), name="checking policies"))
+    hub.start(Draining(hub).run(), "draining definitions")
+    hub.start(TypeChecks(hub).run(), "checking policies")
     for name in SYSTEM_NAMESPACES:
         await _ensure(hub, Kind("", "v1", "Namespace"), {"metadata": {"name": name}})
     await seed.seed(hub)
-    hub.beside.append(asyncio.create_task(services.Services(hub, seed.plant).run(), name="listing API services"))
-    hub.beside.append(asyncio.create_task(Aggregation(hub).run(), name="gathering rules of roles"))
+    hub.start(services.Services(hub, seed.plant).run(), "listing API services")
+    hub.start(Aggregation(hub).run(), "gathering rules of roles")
     addresses = hub.registry.of_kind(ip_addresses.KIND)
     if addresses is not None:  # not before 1.33
         following = ip_addresses.IPAddresses(hub, addresses)
-        hub.beside.append(asyncio.create_task(following.run(), name="listing addresses"))
+        hub.start(following.run(), "listing addresses")
     return hub
 
 

@@ -5,11 +5,9 @@ Source: ``pkg/controller/certificates/signer``; Kubernetes documentation "Certif
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import datetime
-import logging
 from collections.abc import Iterator, Mapping
 
 from cryptography import x509
@@ -18,15 +16,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from trueup.apiserver.following import Following
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.update import change
 from trueup.kube.names import Kind, Object
-from trueup.kube.problems import ApiProblem
-from trueup.store.state import Event, StoreProblem
+from trueup.store.state import Event
 
-_log = logging.getLogger("trueup.apiserver")
 _KIND = Kind("certificates.k8s.io", "v1", "CertificateSigningRequest")
 _BUCKET = "certificatesigningrequests.certificates.k8s.io"
 _YEAR = 365 * 24 * 3600
@@ -47,32 +44,27 @@ class Refused(Exception):
 
 
 class Signing:
-    """Woken by every change of a request."""
+    """Takes up a request whenever it was changed."""
 
     def __init__(self, hub: Hub, ca: bytes, key: ec.EllipticCurvePrivateKey) -> None:
         self._hub, self._key = hub, key
         self._ca = x509.load_pem_x509_certificate(ca)
         self._requests = hub.store.bucket(_BUCKET)
-        self._wake = asyncio.Event()
+        self._work = Following("answering a certificate request", self._answer)
+        self.run = self._work.run
         self._requests.listeners.append(self._hear)
-        self._wake.set()
+        for _, name, _ in self._requests.scan():
+            self._work.take(name)
 
     def _hear(self, event: Event) -> None:
-        self._wake.set()
+        if event.type != "DELETED":
+            self._work.take(event.name)
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            for _, name, entry in list(self._requests.scan()):
-                if _waits(entry.obj):
-                    try:
-                        await self._answer(name, entry.obj)
-                    except (ApiProblem, StoreProblem) as problem:
-                        _log.warning("the answer to certificate request %s was not written: %s", name, problem)
-
-    async def _answer(self, name: str, request: Object) -> None:
+    async def _answer(self, name: str) -> None:
+        entry = self._requests.get("", name)
+        if entry is None or not _waits(entry.obj):
+            return
+        request = entry.obj
         status: Object = {}
         try:
             signed = sign(request["spec"], self._ca, self._key, self._hub.clock.now())

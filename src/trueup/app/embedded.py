@@ -86,14 +86,12 @@ async def _served(settings: Settings, hub: Hub, folder: Path, clock: Clock, path
     except ValueError as problem:
         raise OSError(f"{settings.client_ca or keys.ca} holds no certificates: {problem}") from None
     try:
-        hub.beside.append(
-            asyncio.create_task(Signing(hub, keys.ca.read_bytes(), keys.ca_key).run(), name="signing certificates")
-        )
+        hub.start(Signing(hub, keys.ca.read_bytes(), keys.ca_key).run(), "signing certificates")
         openid.add_to(application, hub.tokens, server.url)
         account_secrets = AccountSecrets(hub, hub.tokens, keys.ca.read_bytes())
-        hub.beside.append(asyncio.create_task(account_secrets.run(), name="filling token secrets"))
+        hub.start(account_secrets.run(), "filling token secrets")
         identity = itself.Identity(hub, socket.gethostname())
-        hub.beside.append(asyncio.create_task(identity.run(), name="renewing the lease of this server"))
+        hub.start(identity.run(), "renewing the lease of this server")
         await itself.publish(hub, settings.host, server.port, keys.ca.read_text())
         kubeconfig.write(path, url=server.url, ca=keys.ca.read_bytes(), token=keys.admin_token)
         yield Embedded(hub, application, server, InProcessClient(hub), folder, path)

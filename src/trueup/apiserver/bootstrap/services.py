@@ -6,19 +6,16 @@ priorities of ``pkg/controlplane/apiserver/aggregator.go``.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+from trueup.apiserver.following import Following
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs.delete import DeleteOptions, delete
 from trueup.kube.names import Kind, Object
-from trueup.kube.problems import ApiProblem, NotFound
+from trueup.kube.problems import NotFound
 from trueup.kube.types import Types
-from trueup.store.state import StoreProblem
 
-_log = logging.getLogger("trueup.apiserver")
 KIND = Kind("apiregistration.k8s.io", "v1", "APIService")
 _MANAGED = "kube-aggregator.kubernetes.io/automanaged"
 _GROUPS: Mapping[str, int] = {
@@ -72,22 +69,16 @@ class Services:
 
     def __init__(self, hub: Hub, plant: Callable[[Hub, Object], Awaitable[None]]) -> None:
         self._hub, self._plant = hub, plant
-        self._wake = asyncio.Event()
         self._bucket = hub.store.bucket("apiservices.apiregistration.k8s.io")
-        hub.registry.changed.append(self._wake.set)
-        self._wake.set()
+        self._work = Following("listing API services", self._follow)
+        self.run = self._work.run
+        hub.registry.changed.append(self._hear)
+        self._hear()
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                await self._follow()
-            except (ApiProblem, StoreProblem) as problem:
-                _log.warning("the list of API services was not brought up to date: %s", problem)
+    def _hear(self) -> None:
+        self._work.take("all")
 
-    async def _follow(self) -> None:
+    async def _follow(self, _: str) -> None:
         hub = self._hub
         wanted: dict[str, Object] = {}
         for served in hub.registry.all():

@@ -6,11 +6,10 @@ Source: apiserver ``validating/typechecking.go``; ``pkg/controller/validatingadm
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trueup.apiserver.following import Following
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.policies.definitions import GROUP
 from trueup.apiserver.policies.expressions import Composed, each, environment
@@ -21,22 +20,19 @@ from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.update import change
 from trueup.cel import CelProblem, Environment, compile, types
 from trueup.kube.names import Kind, Object
-from trueup.kube.problems import ApiProblem
-from trueup.store.state import Event, StoreProblem
+from trueup.store.state import Event
 
-_log = logging.getLogger(__name__)
 _POLICY = Kind(GROUP, "v1", "ValidatingAdmissionPolicy")
 _MOST_TYPES = 10
-_AGAIN = 1.0
 
 
 class TypeChecks:
-    """Woken by every change of a policy."""
+    """Takes up a policy whenever it was changed."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._wake = asyncio.Event()
-        self._names: set[str] = set()
+        self._work = Following("checking the types of a policy", self._check)
+        self.run = self._work.run
         bucket = hub.store.bucket(f"validatingadmissionpolicies.{GROUP}")
         bucket.listeners.append(self._hear)
         for _, name, entry in bucket.scan():
@@ -48,23 +44,7 @@ class TypeChecks:
 
     def _take(self, name: str, policy: Object) -> None:
         if _is_due(policy):
-            self._names.add(name)
-            self._wake.set()
-
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._names:
-                name = self._names.pop()
-                try:
-                    await self._check(name)
-                except (ApiProblem, StoreProblem) as problem:
-                    _log.warning("checking the types of policy %s failed, trying again: %s", name, problem)
-                    self._names.add(name)
-                    asyncio.get_running_loop().call_later(_AGAIN, self._wake.set)
-                    break
+            self._work.take(name)
 
     async def _check(self, name: str) -> None:
         served = self._hub.registry.of_kind(_POLICY)
