@@ -12,6 +12,7 @@ from trueup.kube.problems import Cause
 from trueup.kube.reading import Struct
 from trueup.kube.shapes import Shape
 from trueup.kube.types import Subresource
+from trueup.store.listeners import Listeners
 
 Column = Mapping[str, Any]
 Rules = Callable[[Object, Object | None], tuple[list[Cause], list[str]]]
@@ -71,7 +72,7 @@ class Registry:
         self._by_resource: dict[Resource, Served] = {}
         self._by_kind: dict[Kind, Served] = {}
         self.generation = 0
-        self.changed: list[Callable[[], None]] = []
+        self.changed: Listeners[Callable[[], None]] = Listeners()
 
     def get(self, resource: Resource) -> Served | None:
         """By group, version and plural name."""

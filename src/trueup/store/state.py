@@ -17,6 +17,7 @@ import orjson
 
 from trueup.kube.names import Object
 from trueup.store.history import Entry, Event, EventType, Gone, History
+from trueup.store.listeners import Listeners, Turns
 from trueup.store.log import Log, Row, StoreProblem
 
 COMPACT_EVERY = 250
@@ -47,7 +48,7 @@ class Bucket:
         self.head: dict[tuple[str, str], tuple[int, Entry | None]] = {}
         """Writes on their way to disk, by key: the newest revision and what it makes of the object."""
         self.history = History(forgotten)
-        self.listeners: list[Listener] = []
+        self.listeners: Listeners[Listener] = Listeners()
 
     def get(self, namespace: str, name: str) -> Entry | None:
         """What can be read."""
@@ -114,7 +115,7 @@ class Bucket:
         if pending is not None and pending[0] == event.revision:
             del self.head[key]
         self.history.add(event)
-        for listener in tuple(self.listeners):
+        for listener in self.listeners:
             listener(event)
 
     def _place(self, event: Event) -> None:
@@ -138,6 +139,8 @@ class Store:
     def __init__(self, log: Log) -> None:
         self._log = log
         self.buckets: dict[str, Bucket] = {}
+        self.turns = Turns()
+        """Wakes those who wait for changes."""
         self.revision = log.last_revision()
         """The newest revision that can be read."""
         self._given = self.revision

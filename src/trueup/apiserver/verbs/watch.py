@@ -84,9 +84,11 @@ class Watcher:
             self._queue = None
         elif queue is not None:
             queue.append(event)
+            return  # it was woken by the first of these
         elif not self._over:
             self._queue = deque((event,))
-        self.wake()
+        if self._waiter is not None and not self._waiter.done():
+            self.hub.store.turns.wake(self._waiter)
 
     def wake(self) -> None:
         """End a ``wait``."""
