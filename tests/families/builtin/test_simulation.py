@@ -89,10 +89,15 @@ async def test_a_budget_counts_healthy_pods() -> None:
                 "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}},
             }
         )
+        await stage.until(BUDGET, "web", lambda one: one.get("status"))
         await stage.create(deployment())
         found = await stage.until(BUDGET, "web", lambda one: (one.get("status") or {}).get("currentHealthy") == 3)
+        events = [one for one in await stage.list(EVENT) if one["involvedObject"]["kind"] == "PodDisruptionBudget"]
     assert (found["status"]["desiredHealthy"], found["status"]["disruptionsAllowed"]) == (2, 1)
     assert conditions(found) == {"DisruptionAllowed": "True"}
+    assert [(one["type"], one["reason"], one["message"], one["source"]["component"]) for one in events] == [
+        ("Normal", "NoPods", "No matching pods found", "controllermanager")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ async def test_a_deployment_gets_its_pods() -> None:
         "updatedReplicas": 3,
         "readyReplicas": 3,
         "availableReplicas": 3,
+        "terminatingReplicas": 0,
     }
     reasons = {one["type"]: (one["status"], one["reason"]) for one in found["status"]["conditions"]}
     assert reasons == {
@@ -38,6 +39,22 @@ async def test_a_deployment_gets_its_pods() -> None:
     assert replica_set["metadata"]["name"] == f"web-{replica_set['metadata']['labels']['pod-template-hash']}"
     assert [pod["status"]["phase"] for pod in pods] == ["Running"] * 3
     assert len({pod["status"]["podIP"] for pod in pods}) == 3
+
+
+async def test_pods_that_go_are_counted() -> None:
+    """By their ReplicaSet and its Deployment, for as long as they take."""
+    slow = template()
+    slow["metadata"]["finalizers"] = ["example.com/slow"]
+    async with Stage() as stage:
+        await stage.create(deployment(template=slow))
+        await stage.until(DEPLOYMENT, "web", _done)
+        await stage.client.patch(Ref(DEPLOYMENT, "default", "web"), {"spec": {"replicas": 1}}, "merge")
+        await stage.until(DEPLOYMENT, "web", lambda one: one["status"].get("terminatingReplicas") == 2)
+        (replica_set,) = await stage.list(REPLICA_SET)
+        assert replica_set["status"]["terminatingReplicas"] == 2
+        for pod in await stage.list(POD):
+            await stage.client.patch(Ref.of(pod), {"metadata": {"finalizers": None}}, "merge")
+        await stage.until(DEPLOYMENT, "web", lambda one: one["status"].get("terminatingReplicas") == 0)
 
 
 async def test_a_new_template_rolls_out() -> None:

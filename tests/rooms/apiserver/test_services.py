@@ -144,6 +144,15 @@ async def test_addresses_that_cannot_be(client: InProcessClient, spec: Object, w
         await client.create(service("a", **spec))
 
 
+async def test_what_a_dry_run_says_of_ranges(client: InProcessClient) -> None:
+    """Another sentence about addresses than when it is meant, and nothing about ports: as kube-apiserver answers."""
+    ports = [{"port": 80, "nodePort": 80}]
+    made = await client.create(service("a", type="NodePort", ports=ports), dry_run=True)
+    assert made["spec"]["ports"][0]["nodePort"] == 80
+    with pytest.raises(Invalid, match=r"the provided IP \(1\.2\.3\.4\) is not in the valid range"):
+        await client.create(service("a", clusterIP="1.2.3.4"), dry_run=True)
+
+
 @pytest.mark.parametrize("port", [80, 29999, 32768])
 async def test_a_node_port_is_in_its_range(client: InProcessClient, port: int) -> None:
     """From 30000 to 32767, for new Services and for changed ones."""

@@ -39,7 +39,7 @@ class Addresses:
     async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """Raises ``Invalid`` when what is asked for is not free."""
         if served.storage == "services" and operation != "DELETE" and write.subresource == "":
-            self.give(obj, old)
+            self.give(obj, old, dry=write.dry_run)
 
     def settle(self, served: Served, obj: Object) -> None:
         """A write of the Service succeeded or failed."""
@@ -58,12 +58,12 @@ class Addresses:
             self._held[uid] = wanted
             self._holders.update(dict.fromkeys(wanted, uid))
 
-    def give(self, service: Object, old: Object | None) -> None:
+    def give(self, service: Object, old: Object | None, *, dry: bool) -> None:
         """Fill in addresses and node ports of a Service that is being written, in place; ``settle`` has to follow."""
         spec = service.get("spec") or {}
         before = (old or {}).get("spec") or {}
-        self._give_ip(service, spec, before)
-        self._give_ports(service, spec, before)
+        self._give_ip(service, spec, before, dry)
+        self._give_ports(service, spec, before, dry)
         local = spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
         if not local:
             spec.pop("healthCheckNodePort", None)
@@ -78,7 +78,7 @@ class Addresses:
         self._held.setdefault(uid, set()).add(thing)
         return True
 
-    def _give_ip(self, service: Object, spec: Object, before: Object) -> None:
+    def _give_ip(self, service: Object, spec: Object, before: Object, dry: bool) -> None:
         if spec.get("type") == "ExternalName":
             for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 spec.pop(name, None)
@@ -90,7 +90,7 @@ class Addresses:
         had = before.get("clusterIP")
         asked = spec["clusterIP"] or had or self._free_ip(service)
         if not had and spec["clusterIP"]:
-            self._ask(service, asked)
+            self._ask(service, asked, dry)
         spec["clusterIP"], spec["clusterIPs"] = asked, spec["clusterIPs"] or [asked]
         if asked == "None" and not spec.get("selector") and not spec.get("ipFamilyPolicy"):
             # Whoever writes the endpoints decides on their families, so both may come, whatever the cluster has.
@@ -100,20 +100,22 @@ class Addresses:
         spec.setdefault("ipFamilies", ["IPv6" if ":" in asked else "IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
 
-    def _ask(self, service: Object, asked: str) -> None:
+    def _ask(self, service: Object, asked: str, dry: bool) -> None:
         """Take the address that a Service asks for. Raises ``Invalid``."""
         if asked == "None":
             return
         why = ""
         if ipaddress.ip_address(asked) not in NETWORK:
             why = "the provided network does not match the current range"
+            if dry:
+                why = f"the provided IP ({asked}) is not in the valid range. The range of valid IPs is {NETWORK}"
         elif not self._take(service, asked):
             why = "provided IP is already allocated"
         if why:
             text = f'Invalid value: ["{asked}"]: failed to allocate IP {asked}: {why}'
             raise _invalid(service, "spec.clusterIPs", text)
 
-    def _give_ports(self, service: Object, spec: Object, before: Object) -> None:
+    def _give_ports(self, service: Object, spec: Object, before: Object, dry: bool) -> None:
         kind = spec.get("type")
         if kind not in ("NodePort", "LoadBalancer"):
             if before.get("type") in ("NodePort", "LoadBalancer"):
@@ -126,7 +128,9 @@ class Addresses:
             asked = port.get("nodePort") or known.get(_name(port))
             if asked:
                 why = ""
-                if asked not in PORTS and asked != known.get(_name(port)):
+                if asked not in PORTS and dry:
+                    pass  # a dry run looks only at who holds it (``portallocator.dryRunRange``)
+                elif asked not in PORTS and asked != known.get(_name(port)):
                     why = f"provided port is not in the valid range. The range of valid ports is {PORTS[0]}-{PORTS[-1]}"
                 elif not self._take(service, asked):
                     why = "provided port is already allocated"

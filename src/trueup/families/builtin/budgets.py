@@ -68,8 +68,11 @@ async def reconcile(tools: Tools, key: Key) -> Result:
         return Result()
     selector = label_selector(budget["spec"].get("selector"))
     every = tools.cache(POD).list(key.namespace)
-    found = [pod for pod in every if selector.matches(labels(pod)) and pods.phase(pod) not in ("Succeeded", "Failed")]
+    matching = [pod for pod in every if selector.matches(labels(pod))]
+    found = [pod for pod in matching if pods.phase(pod) not in ("Succeeded", "Failed")]
     new = status(budget, found, _expected(tools, key.namespace, found), tools.clock.now())
+    if not matching and new != budget.get("status"):
+        tools.events.record(budget, "Normal", "NoPods", "No matching pods found")
     await write_status(tools, budget, new)
     return Result(after=_EVICTED_WITHIN if new.get("disruptedPods") else None)
 

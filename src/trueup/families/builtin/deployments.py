@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from trueup.families.builtin import pods, rollout, rollout_status
 from trueup.families.builtin.kinds import DEPLOYMENT, POD, REPLICA_SET
+from trueup.families.builtin.replicasets import TELLS_OF_TERMINATING
 from trueup.families.builtin.rollout import DESIRED, HASH_LABEL, MOST, REVISION
 from trueup.families.builtin.tools import (
     OWNED,
@@ -11,6 +12,7 @@ from trueup.families.builtin.tools import (
     change,
     controlled,
     create,
+    minor,
     owner_keys,
     owner_reference,
     remove,
@@ -55,6 +57,8 @@ async def reconcile(tools: Tools, key: Key) -> Result:
         new = rollout.find_new(deployment, owned)
     old = [one for one in owned if new is None or uid(one) != uid(new)]
     status, after = rollout_status.status(deployment, new, old, tools.clock.now(), created=created)
+    if await minor(tools) >= TELLS_OF_TERMINATING:
+        status |= rollout_status.terminating(owned)
     if not meta(deployment).get("deletionTimestamp"):
         await _number(tools, deployment, new)
         if rollout_status.complete(deployment, status):

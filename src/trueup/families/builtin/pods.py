@@ -22,6 +22,11 @@ def active(pod: Object) -> bool:
     return phase(pod) not in ("Succeeded", "Failed") and not meta(pod).get("deletionTimestamp")
 
 
+def terminating(pod: Object) -> bool:
+    """Being deleted and not finished yet. Source: ``controller.IsPodTerminating``."""
+    return bool(meta(pod).get("deletionTimestamp")) and phase(pod) not in ("Succeeded", "Failed")
+
+
 def ready(pod: Object) -> bool:
     """Whether its Ready condition holds."""
     return (condition(pod.get("status") or {}, "Ready") or {}).get("status") == "True"

@@ -17,6 +17,7 @@ from trueup.families.builtin.tools import (
     condition,
     controlled,
     create,
+    minor,
     now,
     owner_keys,
     remove,
@@ -31,10 +32,17 @@ from trueup.kube.selectors import LabelSelector, label_selector, set_selector
 
 _AGAIN = 5.0
 """Seconds until it is tried again what was refused."""
+TELLS_OF_TERMINATING = 35
+"""The Kubernetes (1.35) since which the pods that are going are counted in `status.terminatingReplicas`."""
 
 
-def status(replica_set: Object, active: Sequence[Object], moment: float) -> tuple[Object, float | None]:
-    """The status over its active pods, and when to look again for pods that are ready but not yet available."""
+def status(
+    replica_set: Object, active: Sequence[Object], moment: float, terminating: int | None = None
+) -> tuple[Object, float | None]:
+    """The status over its active pods, and when to look again for pods that are ready but not yet available.
+
+    ``terminating``: how many pods are going; None where that is not told.
+    """
     spec = replica_set["spec"]
     min_ready = float(spec.get("minReadySeconds") or 0)
     waits = [pods.available_in(pod, min_ready, moment) for pod in active]
@@ -49,6 +57,7 @@ def status(replica_set: Object, active: Sequence[Object], moment: float) -> tupl
     old = replica_set.get("status") or {}
     new = {name: old[name] for name in ("conditions",) if name in old}
     new |= {name: count for name, count in counts.items() if count or name == "replicas"}
+    new |= {"terminatingReplicas": terminating} if terminating is not None else {}
     new["observedGeneration"] = meta(replica_set).get("generation") or 1
     return new, min((wait for wait in waits if wait), default=None)
 
@@ -62,13 +71,14 @@ def reconciler(kind: Kind) -> Callable[[Tools, Key], Awaitable[Result]]:
         if replica_set is None:
             return Result()
         problem: ApiProblem | None = None
+        going = await _terminating(tools, replica_set)
         if meta(replica_set).get("deletionTimestamp"):
             active = [pod for pod in controlled(tools, replica_set, POD) if pods.active(pod)]
         else:
             claimed = await claim(tools, replica_set, POD, _selector(replica_set))
             active = [pod for pod in claimed if pods.active(pod)]
             active, problem = await _scale(tools, replica_set, active)
-        new, after = status(replica_set, active, tools.clock.now())
+        new, after = status(replica_set, active, tools.clock.now(), going)
         if problem is not None and condition(new, "ReplicaFailure") is None:  # said once: each attempt has its own name
             failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": str(problem)}
             new["conditions"] = with_condition(new.get("conditions") or [], failure, now(tools))
@@ -79,6 +89,14 @@ def reconciler(kind: Kind) -> Callable[[Tools, Key], Awaitable[Result]]:
         return Result(after=after if problem is None else _AGAIN)
 
     return reconcile
+
+
+async def _terminating(tools: Tools, replica_set: Object) -> int | None:
+    """How many of its pods are going. Source: ``FilterTerminatingPods``; a ReplicationController's API has no such field."""
+    if replica_set["kind"] != REPLICA_SET.kind or await minor(tools) < TELLS_OF_TERMINATING:
+        return None
+    selector = _selector(replica_set)
+    return sum(pods.terminating(pod) and selector.matches(labels(pod)) for pod in controlled(tools, replica_set, POD))
 
 
 def _selector(owner: Object) -> LabelSelector:

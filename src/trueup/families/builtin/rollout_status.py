@@ -49,6 +49,17 @@ def counts(deployment: Object, new: Object | None, old: Sequence[Object]) -> Obj
     return out
 
 
+def terminating(every: Sequence[Object]) -> Object:
+    """How many pods are going, of all ReplicaSets; nothing as long as one was looked at that does not say.
+
+    Source: ``GetTerminatingReplicaCountForReplicaSets``.
+    """
+    statuses = [one.get("status") or {} for one in every]
+    if any("terminatingReplicas" not in one and one.get("observedGeneration") for one in statuses):
+        return {}
+    return {"terminatingReplicas": sum(int(one.get("terminatingReplicas") or 0) for one in statuses)}
+
+
 def complete(deployment: Object, now: Object) -> bool:
     """Every wanted pod is there, new and available, and no other."""
     wanted = deployment["spec"].get("replicas", 1)

@@ -114,6 +114,12 @@ async def adopt(
     return taken
 
 
+async def minor(tools: Tools) -> int:
+    """Which Kubernetes this is: 36 of 1.36. Some of what controllers do is newer than the oldest that is served."""
+    digits = (await tools.client.version()).split(".")[1:2]
+    return int(digits[0]) if digits and digits[0].isdigit() else 0
+
+
 async def claim(
     tools: Tools,
     owner: Object,

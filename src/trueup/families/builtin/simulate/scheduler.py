@@ -31,7 +31,7 @@ from trueup.families.builtin.simulate.news import News
 from trueup.families.builtin.simulate.sites import Site, Sites
 from trueup.families.builtin.simulate.steering import course
 from trueup.families.builtin.simulate.volume_places import Places, places, prepare
-from trueup.families.builtin.tools import change, now, remove, with_condition, write_status
+from trueup.families.builtin.tools import change, minor, now, remove, with_condition, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import controller_of, labels, meta, uid
@@ -119,7 +119,7 @@ class Scheduler:
         known = self._known.get(asks)
         volumes = places(tools, pod)
         if self.claims_first is None:
-            self.claims_first = _minor(await tools.client.version()) >= 34
+            self.claims_first = await minor(tools) >= 34
         if known is not None and known[0] == state:
             found: Site | Failure = Failure(known[1])
         else:
@@ -274,11 +274,6 @@ async def _wait(tools: Tools, pod: Object, reason: str, message: str, *, nominat
     if reason == "Unschedulable":
         tools.events.record(pod, "Warning", "FailedScheduling", message, component=NAME)
     return await write_status(tools, pod, status, manager=_MANAGER) or pod
-
-
-def _minor(version: str) -> int:
-    digits = version.split(".")[1] if "." in version else ""
-    return int(digits) if digits.isdigit() else 0
 
 
 def _enough(count: int) -> int:
