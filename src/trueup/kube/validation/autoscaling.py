@@ -9,7 +9,7 @@ from trueup.kube.names import Object
 from trueup.kube.quantity import parse
 from trueup.kube.validation import formats
 from trueup.kube.validation.causes import Causes, each_invalid, forbidden, invalid, not_supported, required
-from trueup.kube.validation.containers import resource_name
+from trueup.kube.validation.resources import resource_name
 
 _LONGEST_PERIOD, _LONGEST_WINDOW = 1800, 3600
 _POLICIES = ("Percent", "Pods")
