@@ -1,10 +1,10 @@
-"""Where pods want to be, and where not: affinity, tolerations, spread. Source: Kubernetes ``core/validation``,
-validateAffinity, ValidateNodeSelector, ValidateTolerations, validateTopologySpreadConstraints.
+"""Where pods want to be, and where not: affinity and spread. Source: Kubernetes ``core/validation``,
+validateAffinity, ValidateNodeSelector, validateTopologySpreadConstraints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from trueup.kube.names import Object
@@ -21,7 +21,6 @@ from trueup.kube.validation.causes import (
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _POLICIES = ("Honor", "Ignore")
 _ACTIONS = ("DoNotSchedule", "ScheduleAnyway")
 
@@ -141,37 +140,6 @@ def _said_twice(keys: Sequence[str], selector: Object, path: str) -> Causes:
         if key in places and key in seen:
             yield invalid(f"{path}[{places[key]}]", key, "exists in both matchLabelKeys and labelSelector")
         seen.add(key)
-
-
-def tolerations(found: Iterable[Object], path: str) -> Causes:
-    """``tolerations``."""
-    for index, one in enumerate(found):
-        yield from _toleration(one, f"{path}[{index}]")
-
-
-def _toleration(found: Object, path: str) -> Causes:
-    key, operator, value, effect = (found.get(name) or "" for name in ("key", "operator", "value", "effect"))
-    if key:
-        yield from each_invalid(f"{path}.key", key, formats.qualified(key))
-    elif operator != "Exists":
-        text = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
-        yield invalid(f"{path}.operator", operator, text)
-    if found.get("tolerationSeconds") is not None and effect != "NoExecute":
-        yield invalid(f"{path}.effect", effect, "effect must be 'NoExecute' when `tolerationSeconds` is set")
-    if operator in ("", "Equal"):
-        problems = formats.label_value(value)
-        if problems:
-            yield invalid(f"{path}.operator", value, ";".join(problems))
-    elif operator == "Exists":
-        if value:
-            yield invalid(f"{path}.operator", value, "value must be empty when `operator` is 'Exists'")
-    elif operator in ("Lt", "Gt"):
-        # Comparisons are behind a gate that is closed.
-        yield not_supported(f"{path}.operator", operator, ("Equal", "Exists", "Lt", "Gt"))
-    else:
-        yield not_supported(f"{path}.operator", operator, ("Equal", "Exists"))
-    if effect and effect not in EFFECTS:
-        yield not_supported(f"{path}.effect", effect, EFFECTS)
 
 
 def spread(found: Sequence[Object], path: str) -> Causes:

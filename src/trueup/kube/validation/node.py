@@ -5,7 +5,7 @@ from __future__ import annotations
 from trueup.kube.names import Object
 from trueup.kube.validation import formats, object_meta
 from trueup.kube.validation.causes import Causes, each_invalid, required
-from trueup.kube.validation.containers import resources
+from trueup.kube.validation.resources import requirements
 from trueup.kube.validation.tolerations import tolerations
 
 
@@ -18,7 +18,7 @@ def runtime_class(obj: Object) -> Causes:
         yield required("handler")
     fixed = (obj.get("overhead") or {}).get("podFixed")
     if fixed:
-        yield from resources({"limits": fixed}, "overhead")
+        yield from requirements({"limits": fixed}, "overhead")
     scheduling = obj.get("scheduling")
     if scheduling is not None:
         yield from object_meta.labels(scheduling.get("nodeSelector"), "scheduling.nodeSelector")

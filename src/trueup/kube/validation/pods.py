@@ -32,6 +32,7 @@ from trueup.kube.validation.causes import (
     required,
     too_long,
 )  # fmt: skip
+from trueup.kube.validation.tolerations import tolerations
 
 _DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _RESTART = ("Always", "OnFailure", "Never")
@@ -81,7 +82,7 @@ def _notes(notes: Mapping[str, str], spec: Object, path: str) -> Causes:
         except ValueError as problem:
             yield invalid(path, _TOLERATIONS, str(problem))
         else:
-            yield from affinity.tolerations(found, f"{path}.{_TOLERATIONS}")
+            yield from tolerations(found, f"{path}.{_TOLERATIONS}", once=False)
     cost = notes.get(_COST)
     if cost is not None and (formats.decimal(cost) or not -(1 << 31) <= int(cost) < 1 << 31):
         yield invalid(f"{path}[{_COST}]", cost, "must be a 32bit integer")
@@ -301,7 +302,7 @@ def _override(spec: Object, name: str, path: str) -> Causes:
 
 def _rest(spec: Object, path: str) -> Causes:
     if spec.get("tolerations"):
-        yield from affinity.tolerations(spec["tolerations"], f"{path}.tolerations")
+        yield from tolerations(spec["tolerations"], f"{path}.tolerations", once=False)
     for index, alias in enumerate(spec.get("hostAliases") or ()):
         at = f"{path}.hostAliases[{index}]"
         yield from addresses.address(f"{at}.ip", alias.get("ip") or "", canonical=False)

@@ -1,4 +1,4 @@
-"""Tolerations where nothing is a pod: of runtime classes and devices. Source: ``ValidateTolerations`` of ``pkg/apis``."""
+"""Tolerations: of pods, runtime classes and devices. Source: ``ValidateTolerations`` of ``pkg/apis``."""
 
 from __future__ import annotations
 
