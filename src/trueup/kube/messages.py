@@ -57,11 +57,13 @@ class Field:
 class Message:
     """One Go struct as it stands in protobuf and in JSON."""
 
-    __slots__ = ("_by_name", "by_number", "fields", "is_list", "name")
+    __slots__ = ("_by_name", "by_number", "declared", "fields", "is_list", "name")
 
     def __init__(self, name: str, rows: list[list[Any]]) -> None:
         self.name = name
-        self.fields = tuple(sorted((Field(*row) for row in rows), key=lambda field: field.number))
+        self.declared = tuple(Field(*row) for row in rows)
+        """Its fields as the Go struct has them, which is how its JSON has them."""
+        self.fields = tuple(sorted(self.declared, key=lambda field: field.number))
         self.by_number: Mapping[int, Field] = {field.number: field for field in self.fields}
         self.is_list = len(rows) == 1 and "a" in rows[0][3]
         """In JSON it is its only field, a list."""
@@ -69,11 +71,11 @@ class Message:
 
     @property
     def by_name(self) -> Mapping[str, Field]:
-        """Fields by their JSON names, those of embedded structs among them."""
+        """Fields by their JSON names in the order of JSON, those of embedded structs among them."""
         found = self._by_name
         if found is None:
             found = {}
-            for field in self.fields:
+            for field in self.declared:
                 if field.inline:
                     found.update(field.message.by_name)
                 else:

@@ -12,6 +12,7 @@ from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
 from trueup.apiserver.verbs.update import change, conflict, other_uid, unparsable
+from trueup.kube import struct_order
 from trueup.kube.go_json import word
 from trueup.kube.names import Object
 from trueup.kube.problems import AlreadyExists, ApiProblem, BadRequest, Cause, Invalid, UnsupportedMediaType, not_found
@@ -57,7 +58,8 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         except prepare.Unreadable as problem:
             if how == "strategic":
                 raise _unreadable(go_text(body), problem.converting) from None
-            raise _unreadable(_sorted(whole), problem.text) from None
+            opened = struct_order.opened_by(body) if how == "json" else body
+            raise _unreadable(struct_order.text(whole, served.kind, opened), problem.text) from None
         _same_identity(stored, new, served, name)
         return new, False
 
