@@ -246,7 +246,7 @@ def _check_text(value: Any, leaf: str) -> None:
         if leaf == "quantity":
             parse(value if type(value) in (str, int, float) else "")
         elif isinstance(value, str):
-            parse_time(value)
+            parse_time(value, micro=leaf == "micro")
         else:
             raise WrongType(f"json: cannot unmarshal {_word(value)} into Go value of type string")
     except ValueError as problem:
@@ -348,9 +348,7 @@ def _settle(obj: Object, struct: Struct) -> None:
                 if not member.many:
                     _settle(value, member.struct)
                 else:
-                    for item in value if member.many == "list" else value.values():
-                        if item is not None:
-                            _settle(item, member.struct)
+                    _settle_many(value, member.struct)
             elif leaf in _SPELLING:
                 _spell(obj, name, value, member)
             elif type(value) is float and leaf.startswith("int"):
@@ -366,6 +364,14 @@ def _settle(obj: Object, struct: Struct) -> None:
                 _settle(zero, member.struct)
             else:
                 obj[member.name] = zero
+
+
+def _settle_many(items: Any, struct: Struct) -> None:
+    """Go reads a null among structs as one that says nothing."""
+    for key, item in enumerate(items) if isinstance(items, list) else items.items():
+        if item is None:
+            item = items[key] = {}
+        _settle(item, struct)
 
 
 def _fill(texts: Any) -> None:

@@ -54,7 +54,7 @@ async def test_autoscaler_is_read_in_both_versions(hub: Hub) -> None:
         "apiVersion": "autoscaling/v1",
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": "web", "namespace": "default"},
-        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 3},
     }
     made["spec"]["targetCPUUtilizationPercentage"] = 60
     await client.create(made)

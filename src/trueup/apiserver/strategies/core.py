@@ -140,6 +140,7 @@ _NAMESPACE = Strategy(
     going=_namespace_going,
     selectable=frozenset({"status.phase"}),
 )
+_TIMES = ("FirstTimestamp", "LastTimestamp")
 _ABOUT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
 
@@ -161,7 +162,17 @@ def _selected_event(obj: Object) -> Object:
 def event(about: str, *others: str) -> Strategy:
     """An Event's strategy; the groups have different names for whom it is about."""
     names = (*(f"{about}.{name}" for name in _ABOUT), "reason", "type", *others)
-    return Strategy(counts_generations=False, selectable=frozenset(names), selected=_selected_event)
+    lead = "" if about == "involvedObject" else "deprecated"
+    times = ("eventTime", *(f"{lead}{name}" if lead else name[0].lower() + name[1:] for name in _TIMES))
+
+    def canonical(obj: Object, moment: Moment) -> None:
+        """Go prints times that never were as null."""
+        for name in times:
+            obj.setdefault(name, None)
+
+    return Strategy(
+        counts_generations=False, selectable=frozenset(names), selected=_selected_event, canonical=canonical
+    )
 
 
 def _secret_warnings(new: Object, old: Object | None) -> Iterator[str]:

@@ -38,6 +38,13 @@ def _slice_warnings(obj: Object, old: Object | None) -> Iterator[str]:
         yield "spec.addressType: FQDN endpoints are deprecated"
 
 
+def _measured(obj: Object, moment: Moment) -> None:
+    """What was measured, in version 2, is there even when nothing was."""
+    if obj.get("apiVersion") == "autoscaling/v2":
+        status = obj.setdefault("status", {})
+        status["currentMetrics"] = status.get("currentMetrics") or None
+
+
 def _bare_lease(obj: Object, moment: Moment) -> None:
     """How holders take turns is not for everyone yet: the feature is off unless it is asked for."""
     for name in ("preferredHolder", "strategy"):
@@ -60,7 +67,9 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
         "ValidatingAdmissionPolicyBinding": Strategy(check=checks.validating_binding),
     },
     "apiregistration.k8s.io": {"APIService": UNCOUNTED},
-    "autoscaling": {"HorizontalPodAutoscaler": Strategy(counts_generations=False, check=autoscaling.versions)},
+    "autoscaling": {
+        "HorizontalPodAutoscaler": Strategy(counts_generations=False, check=autoscaling.versions, canonical=_measured)
+    },
     "coordination.k8s.io": {"Lease": Strategy(counts_generations=False, create=_bare_lease, update=_kept_bare)},
     "events.k8s.io": {"Event": replace(event("regarding", "reportingController"), check=events.strictly)},
     "networking.k8s.io": {"IPAddress": UNCOUNTED, "ServiceCIDR": UNCOUNTED},

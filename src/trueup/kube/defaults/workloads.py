@@ -134,11 +134,18 @@ _DOWN: dict[str, Any] = {
 }
 
 
+def _measured(obj: Object) -> bool:
+    """Whether annotations of version 1 say what is measured."""
+    return "autoscaling.alpha.kubernetes.io/metrics" in (obj["metadata"].get("annotations") or {})
+
+
 def autoscaler(obj: Object) -> None:
     """autoscaling HorizontalPodAutoscaler, both versions."""
     spec = section(obj, "spec")
     fill(spec, minReplicas=1)
     if obj.get("apiVersion") != "autoscaling/v2":
+        if not _measured(obj):
+            fill(spec, targetCPUUtilizationPercentage=80)
         return
     if not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": 80}
