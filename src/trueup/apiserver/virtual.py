@@ -5,13 +5,16 @@ Source: authorization.k8s.io/v1, authentication.k8s.io/v1.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.rbac import Attributes, Authorizer
 from trueup.apiserver.registry import Served
 from trueup.apiserver.tokens import TokenProblem
 from trueup.apiserver.users import User
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, Cause, Invalid, MethodNotAllowed
+from trueup.kube.problems import BadRequest, Invalid, MethodNotAllowed
+from trueup.kube.validation.reviews import access_review
 
 _GROUPS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
 
@@ -36,13 +39,15 @@ async def create(hub: Hub, authorizer: Authorizer, served: Served, namespace: st
     """Answer one review."""
     obj = {"apiVersion": served.kind.api_version, "kind": served.kind.kind, **obj}
     obj.setdefault("metadata", {})
+    if served.default is not None:
+        served.default(obj)
     spec = obj.get("spec") or {}
     match served.kind.kind:
         case "SelfSubjectAccessReview":
-            _check(served.kind.kind, spec, namespace)
+            _check(obj, namespace)
             obj["status"] = _review(authorizer, user, spec)
         case "SubjectAccessReview" | "LocalSubjectAccessReview":
-            _check(served.kind.kind, spec, namespace)
+            _check(obj, namespace)
             other = User(str(spec.get("user") or ""), tuple(spec.get("groups") or ()), str(spec.get("uid") or ""))
             obj["status"] = _review(authorizer, other, spec)
         case "SelfSubjectRulesReview":
@@ -73,25 +78,10 @@ def _token(hub: Hub, spec: Object) -> Object:
     return {"authenticated": True, "user": _info(user), "audiences": meant}
 
 
-def _check(kind: str, spec: Object, namespace: str) -> None:
-    """What may be asked, of whom, and where. Raises ``Invalid``. Source: ``pkg/apis/authorization/validation``."""
-    causes: list[Cause] = []
-    resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if resource is not None and other is not None:
-        causes.append(
-            _cause("nonResourceAttributes", _path(other), "cannot be specified in combination with resourceAttributes")
-        )
-    if resource is None and other is None:
-        text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        causes.append(_cause("resourceAttributes", "null", text))
-    if kind != "SelfSubjectAccessReview" and not spec.get("user") and not spec.get("groups"):
-        causes.append(_cause("user", '""', "at least one of user or group must be specified"))
-    if kind == "LocalSubjectAccessReview":
-        asked = str((resource or {}).get("namespace") or "")
-        if resource is not None and asked != namespace:
-            causes.append(_cause("resourceAttributes.namespace", f'"{asked}"', "must match metadata.namespace"))
-        if other is not None:
-            causes.append(_cause("nonResourceAttributes", _path(other), "disallowed on this kind of request"))
+def _check(obj: Object, namespace: str) -> None:
+    """What may be asked, of whom, and where. Raises ``Invalid``."""
+    meta = obj["metadata"] if not namespace else {**obj["metadata"], "namespace": namespace}
+    causes = list(access_review({**obj, "metadata": meta}))
     if causes:
         texts = [f"{cause.field}: {cause.message}" for cause in causes]
         text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
@@ -99,19 +89,30 @@ def _check(kind: str, spec: Object, namespace: str) -> None:
         raise Invalid(f'.{group} "" is invalid: {text}', causes=causes, details={"group": group})
 
 
-def _cause(field: str, value: str, text: str) -> Cause:
-    return Cause("FieldValueInvalid", f"Invalid value: {value}: {text}", f"spec.{field}")
-
-
-def _path(other: Object) -> str:
-    return f'{{"Path":"{other.get("path") or ""}","Verb":"{other.get("verb") or ""}"}}'
-
-
 def _review(authorizer: Authorizer, user: User, spec: Object) -> Object:
     resource = spec.get("resourceAttributes")
     wanted = _wanted(resource) if resource is not None else _wanted_path(spec.get("nonResourceAttributes") or {})
     allowed, reason = authorizer.decide(user, wanted)
-    return {"allowed": allowed, **({"reason": reason} if reason else {})}
+    ignored = "; ".join(_ignored(resource or {}))
+    found: Object = {"allowed": allowed, **({"reason": reason} if reason else {})}
+    return {**found, "evaluationError": ignored} if ignored else found
+
+
+def _ignored(resource: Object) -> Iterator[str]:
+    """Selectors that cannot be read are not asked after. Source: ``registry/authorization/util``."""
+    for name in ("fieldSelector", "labelSelector"):
+        wishes = (resource.get(name) or {}).get("requirements") or ()
+        readable = sum(_is_readable(wish, of_labels=name == "labelSelector") for wish in wishes)
+        if readable < len(wishes):
+            how = "partially ignored" if readable else "ignored"
+            yield f"spec.resourceAttributes.{name} {how} due to parse error"
+
+
+def _is_readable(wish: Object, *, of_labels: bool) -> bool:
+    """Fields are compared with one value."""
+    if of_labels:
+        return wish.get("operator") in ("In", "NotIn", "Exists", "DoesNotExist")
+    return wish.get("operator") in ("In", "NotIn") and len(wish.get("values") or ()) == 1
 
 
 def _wanted(resource: Object) -> Attributes:

@@ -169,6 +169,8 @@ def event(about: str, *others: str) -> Strategy:
         """Go prints times that never were as null."""
         for name in times:
             obj.setdefault(name, None)
+        if obj.get("series") is not None:
+            obj["series"].setdefault("lastObservedTime", None)
 
     return Strategy(
         counts_generations=False, selectable=frozenset(names), selected=_selected_event, canonical=canonical

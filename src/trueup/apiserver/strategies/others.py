@@ -55,6 +55,41 @@ def _kept_bare(new: Object, old: Object, moment: Moment) -> None:
     _bare_lease(new, moment)
 
 
+def _token_warnings(obj: Object, old: Object | None) -> Iterator[str]:
+    """Source: ``storage/csidriver/strategy.go``."""
+    now, was = obj.get("spec") or {}, (old or {}).get("spec") or {}
+    asked = now.get("tokenRequests")
+    if asked and asked != was.get("tokenRequests") and now.get("serviceAccountTokenInSecrets") is None:
+        yield (
+            "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible "
+            "logging of tokens in volume attributes"
+        )
+
+
+def _whole_ingress(obj: Object, moment: Moment) -> None:
+    """References print the group that they leave out."""
+    spec = obj.get("spec") or {}
+    backends = [spec.get("defaultBackend")]
+    for rule in spec.get("rules") or ():
+        backends += (path.get("backend") for path in (rule.get("http") or {}).get("paths") or ())
+    for backend in backends:
+        if backend and backend.get("resource") is not None:
+            backend["resource"].setdefault("apiGroup", None)
+
+
+def _whole_flow(obj: Object, moment: Moment) -> None:
+    for rule in (obj.get("spec") or {}).get("rules") or ():
+        for asked in rule.get("resourceRules") or ():
+            asked["namespaces"] = asked.get("namespaces") or None
+
+
+def _node_drivers(obj: Object, moment: Moment) -> None:
+    spec = obj.setdefault("spec", {})
+    spec["drivers"] = spec.get("drivers") or None
+    for driver in spec["drivers"] or ():
+        driver["topologyKeys"] = driver.get("topologyKeys")
+
+
 _ROLE = Strategy(counts_generations=False, canonical=_never_absent("rules"))
 
 GROUPS: Mapping[str, Mapping[str, Strategy]] = {
@@ -72,7 +107,12 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
     },
     "coordination.k8s.io": {"Lease": Strategy(counts_generations=False, create=_bare_lease, update=_kept_bare)},
     "events.k8s.io": {"Event": replace(event("regarding", "reportingController"), check=events.strictly)},
-    "networking.k8s.io": {"IPAddress": UNCOUNTED, "ServiceCIDR": UNCOUNTED},
+    "flowcontrol.apiserver.k8s.io": {"FlowSchema": Strategy(canonical=_whole_flow)},
+    "networking.k8s.io": {
+        "Ingress": Strategy(canonical=_whole_ingress),
+        "IPAddress": UNCOUNTED,
+        "ServiceCIDR": UNCOUNTED,
+    },
     "node.k8s.io": {"RuntimeClass": UNCOUNTED},
     "discovery.k8s.io": {
         "EndpointSlice": Strategy(
@@ -86,7 +126,8 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
         "RoleBinding": UNCOUNTED,
     },
     "storage.k8s.io": {
-        **dict.fromkeys(("CSIDriver", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"), UNCOUNTED),
-        "CSINode": Strategy(counts_generations=False, canonical=_never_absent("drivers", part="spec")),
+        "CSIDriver": Strategy(counts_generations=False, warnings=_token_warnings),
+        **dict.fromkeys(("StorageClass", "VolumeAttachment", "VolumeAttributesClass"), UNCOUNTED),
+        "CSINode": Strategy(counts_generations=False, canonical=_node_drivers),
     },
 }

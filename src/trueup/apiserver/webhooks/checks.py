@@ -70,7 +70,9 @@ def _client(client: Object, path: str) -> Iterator[Cause]:
     elif url is not None:
         yield from clients.url(f"{path}.url", url, secure=True)
     elif service is not None:
-        yield from clients.service(f"{path}.service", service)
+        # Kubernetes takes names for namespaces here, and the other way round.
+        crossed = {**service, "name": service.get("namespace"), "namespace": service.get("name")}
+        yield from clients.service(f"{path}.service", crossed)
 
 
 def _versions(versions: list[str], path: str) -> Iterator[Cause]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from trueup.kube.names import Kind, Object
 from trueup.kube.validation import (
+    apiregistration,
     autoscaling,
     certificates,
     claims,
@@ -80,6 +81,7 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("", "ResourceQuota"): core.quota,
     ("", "Secret"): core.secret,
     ("", "Service"): core.service,
+    ("apiregistration.k8s.io", "APIService"): apiregistration.api_service,
     ("apps", "DaemonSet"): workloads.daemon_set,
     ("apps", "Deployment"): workloads.deployment,
     ("apps", "ReplicaSet"): workloads.replica_set,

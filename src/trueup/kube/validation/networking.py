@@ -81,7 +81,7 @@ def _backend(found: Object, at: str) -> Causes:
     elif service is not None:
         name, port = service.get("name") or "", service.get("port") or {}
         if name:
-            yield from each_invalid(f"{at}.service.name", name, formats.dns1035(name))
+            yield from each_invalid(f"{at}.service.name", name, formats.label(name))
         else:
             yield required(f"{at}.service.name")
         if port.get("name") and port.get("number"):
@@ -181,8 +181,10 @@ def _policy_port(found: Object, path: str) -> Causes:
         yield invalid(f"{path}.endPort", end, "may not be specified when `port` is not specified")
     elif isinstance(port, str):
         yield invalid(f"{path}.endPort", end, "may not be specified when `port` is non-numeric")
-    elif end < port:
-        yield invalid(f"{path}.endPort", port, "must be greater than or equal to `port`")
+    else:
+        if end < port:
+            yield invalid(f"{path}.endPort", port, "must be greater than or equal to `port`")
+        yield from each_invalid(f"{path}.endPort", end, formats.port_number(end))
 
 
 def _peer(found: Object, path: str) -> Causes:

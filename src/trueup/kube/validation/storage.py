@@ -34,8 +34,21 @@ def storage_class(obj: Object) -> Causes:
         value = obj.get(field)
         if value is not None and value not in known and not (value == "" and field == "reclaimPolicy"):
             yield not_supported(field, value, known)
-    for index, term in enumerate(obj.get("allowedTopologies") or ()):
-        yield from _topology(term, f"allowedTopologies[{index}]")
+    yield from _topologies(obj.get("allowedTopologies") or [], "allowedTopologies")
+
+
+def _topologies(terms: list[Object], path: str) -> Causes:
+    known: list[dict[str, frozenset[str]]] = [{} for _ in terms]
+    """As in Kubernetes, where a term without wishes is the same as each that is still to come."""
+    for index, term in enumerate(terms):
+        yield from _topology(term, f"{path}[{index}]")
+        wishes: dict[str, frozenset[str]] = {}
+        for wish in term.get("matchLabelExpressions") or ():
+            wishes.setdefault(wish.get("key") or "", frozenset(wish.get("values") or ()))
+        for other in known:
+            if other == wishes:
+                yield duplicate(f"{path}[{index}].matchLabelExpressions", "")
+        known.append(wishes)
 
 
 def _provisioner(name: str, path: str) -> Causes:
