@@ -9,7 +9,7 @@ restart and lost event.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,8 @@ class Tools:
     clock: Clock
     live: Live
     """All watched objects of the same cluster, and who owns whom."""
+    memory: dict[Hashable, Any] = field(default_factory=dict, kw_only=True)
+    """What controllers remember of the cluster between two runs, each under a key of its own; it may be lost."""
 
 
 @dataclass(frozen=True, slots=True)

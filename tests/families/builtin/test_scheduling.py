@@ -7,7 +7,8 @@ from typing import Any
 from tests.families.builtin.stage import Stage
 from trueup.families.builtin.kinds import NODE, POD
 from trueup.families.builtin.simulate import room
-from trueup.kube.names import Kind, Object, Ref
+from trueup.families.builtin.simulate.sites import Sites
+from trueup.kube.names import Key, Kind, Object, Ref
 
 PRIORITY = Kind("scheduling.k8s.io", "v1", "PriorityClass")
 
@@ -34,6 +35,33 @@ def waits(found: Object) -> str:
     """Why a pod is not scheduled; empty when it is."""
     held = (one for one in (found.get("status") or {}).get("conditions") or () if one["type"] == "PodScheduled")
     return next((str(one.get("message") or "") for one in held if one["status"] == "False"), "")
+
+
+class Held(dict[Key, Object]):
+    """A cache of what a test puts into it."""
+
+    def list(self) -> list[Object]:
+        return list(self.values())
+
+
+def test_what_is_gone_is_not_counted_any_more() -> None:
+    """Terms and nodes go with the last pod that is there, for each pod that is placed is held against all of them."""
+    nodes, pods = Held(), Held()
+    nodes[Key("", "own")] = {"kind": "Node", "metadata": {"name": "own", "uid": "n"}}
+    term = {"topologyKey": "own", "labelSelector": {"matchLabels": {"app": "web"}}}
+    apart = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    placed = pod("first", nodeName="own", affinity=apart) | {"kind": "Pod"}
+    pods[Key.of(placed)] = placed
+    sites = Sites(nodes, pods, Held())  # type: ignore[arg-type]
+    sites.refresh()
+    assert (len(sites.list), len(sites.apart)) == (1, 1)
+    sites.heard(nodes.pop(Key("", "own")))
+    sites.refresh()
+    assert (len(sites.list), len(sites.apart)) == (0, 1)
+    pods.clear()
+    sites.heard(placed)
+    sites.refresh()
+    assert (len(sites.apart), len(sites._by_name)) == (0, 0)
 
 
 async def test_a_pod_waits_until_there_is_room() -> None:

@@ -1,8 +1,10 @@
 """A cluster inside a test's process: its methods, its errors, its end."""
 
+import gc
 import threading
 import urllib.error
 import urllib.request
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +46,17 @@ def test_what_does_not_come_is_explained(running: Cluster) -> None:
         running.wait("pod", "broken", timeout=1)
     with pytest.raises(NotInTime, match=r"Pod default/nowhere: not there after 0\.1 s"):
         running.wait("pod", "nowhere", timeout=0.1)
+
+
+def test_nothing_is_kept_of_a_cluster_that_has_ended() -> None:
+    """A test session may start thousands."""
+    with Cluster() as made:
+        made.apply(ONE_POD)
+        made.wait("pod", "one")
+        kept = weakref.ref(made._running.hub)
+    del made
+    gc.collect()
+    assert kept() is None
 
 
 def test_what_is_deleted_goes(running: Cluster) -> None:

@@ -18,6 +18,7 @@ from trueup.families.builtin.kinds import (
     STATEFUL_SET,
 )
 from trueup.families.builtin.load import Seen, Unmeasured, measured
+from trueup.families.builtin.memory import PerCluster
 from trueup.families.builtin.tools import change, now, with_condition, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Kind, Object
@@ -29,8 +30,8 @@ _TARGET = "target"
 _PERIOD = 15.0
 """Seconds between two looks at a load that annotations tell."""
 _MANY = 10_000
-_MEMORIES: dict[str, scaling.Memory] = {}
-"""By the autoscaler's uid; it may be lost: then nothing was recommended before."""
+_MEMORIES: PerCluster[dict[str, scaling.Memory]] = PerCluster(lambda tools: {})
+"""By the autoscaler's uid; where it is lost, nothing was recommended before."""
 
 
 class Status:
@@ -101,7 +102,7 @@ async def _scale(tools: Tools, seen: Seen, status: Status) -> Object:
         tail = "" if seen.steered else ", simulated at its target"
         text = f"the HPA was able to successfully calculate a replica count from {found.what}{tail}"
         status.say("ScalingActive", True, "ValidMetricFound", text)
-        verdict = scaling.verdict(spec, _memory(seen.autoscaler), current, found.replicas, tools.clock.now())
+        verdict = scaling.verdict(spec, _memory(tools, seen.autoscaler), current, found.replicas, tools.clock.now())
         status.say("AbleToScale", True, *verdict.able)
         status.say("ScalingLimited", verdict.limited, *verdict.limit)
         replicas = verdict.replicas
@@ -109,17 +110,18 @@ async def _scale(tools: Tools, seen: Seen, status: Status) -> Object:
     if replicas == current:
         return status.whole(currentReplicas=count, desiredReplicas=current, **metrics)
     await change(tools, seen.target, {"spec": {"replicas": replicas}}, manager="horizontal-pod-autoscaler")
-    scaling.noted(_memory(seen.autoscaler), current, replicas, tools.clock.now())
+    scaling.noted(_memory(tools, seen.autoscaler), current, replicas, tools.clock.now())
     text = f"the HPA controller was able to update the target scale to {replicas}"
     status.say("AbleToScale", True, "SucceededRescale", text)
     tools.events.record(seen.autoscaler, "Normal", "SuccessfulRescale", f"New size: {replicas}; reason: {why}")
     return status.whole(currentReplicas=count, desiredReplicas=replicas, lastScaleTime=now(tools), **metrics)
 
 
-def _memory(autoscaler: Object) -> scaling.Memory:
-    if len(_MEMORIES) >= _MANY:
-        _MEMORIES.clear()
-    return _MEMORIES.setdefault(uid(autoscaler), scaling.Memory())
+def _memory(tools: Tools, autoscaler: Object) -> scaling.Memory:
+    known = _MEMORIES.of(tools)
+    if len(known) >= _MANY and uid(autoscaler) not in known:
+        known.clear()
+    return known.setdefault(uid(autoscaler), scaling.Memory())
 
 
 def _pods(tools: Tools, target: Object) -> list[Object]:

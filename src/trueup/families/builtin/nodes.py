@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from trueup.families.builtin import node_conditions as rules
 from trueup.families.builtin import pods
 from trueup.families.builtin.kinds import LEASE, NODE, POD
+from trueup.families.builtin.memory import PerCluster
 from trueup.families.builtin.simulate.node import LEASES, simulated
 from trueup.families.builtin.simulate.selection import taints_of
 from trueup.families.builtin.tools import change, condition, now, remove, with_condition, write_status
@@ -31,7 +32,8 @@ class Heard:
 
     def __init__(self) -> None:
         self.nodes: dict[str, tuple[str, float]] = {}
-        self.bearing: dict[str, dict[str, float]] = {}
+        """By uid; by name of those that are no more."""
+        self._bearing: dict[str, dict[str, float]] = {}
 
     def since(self, own: str, mark: str, moment: float) -> tuple[float, bool]:
         """When a node's sign of life was first seen, and whether the node is new to us."""
@@ -42,8 +44,20 @@ class Heard:
             self.nodes[own] = (mark, moment)
         return self.nodes[own][1], known is None
 
+    def bearing(self, node: str) -> dict[str, float]:
+        """Since when the pods of a node bear its taints, by uid."""
+        return self._bearing.get(node, {})
 
-_HEARD = Heard()
+    def bear(self, node: str, pods: dict[str, float]) -> None:
+        """These pods bear the node's taints, since then."""
+        if pods and len(self._bearing) >= _MANY:
+            self._bearing.clear()
+        self._bearing.pop(node, None)
+        if pods:
+            self._bearing[node] = pods
+
+
+_HEARD = PerCluster(lambda tools: Heard())
 
 
 async def reconcile(tools: Tools, key: Key) -> Result:
@@ -52,7 +66,7 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     if node is None:
         return await _orphans(tools, key.name)
     moment = tools.clock.now()
-    since, new = _HEARD.since(uid(node), _sign(tools, node), moment)
+    since, new = _HEARD.of(tools).since(uid(node), _sign(tools, node), moment)
     if new:
         name = key.name
         tools.events.record(
@@ -66,10 +80,9 @@ async def reconcile(tools: Tools, key: Key) -> Result:
             node, after = await _lost(tools, node), None
     if node is None:
         return Result()
-    others = (
-        [one for one in tools.cache(NODE).list() if rules.ready(one) == "True"] if rules.ready(node) != "True" else [1]
-    )
-    taints = rules.retainted(node, moment, evict=bool(others))  # where no node is ready, the fault is not the nodes'
+    # Where no node is ready the fault is not the nodes', and pods have nowhere to go.
+    evict = rules.ready(node) == "True" or any(rules.ready(one) == "True" for one in tools.cache(NODE).list())
+    taints = rules.retainted(node, moment, evict=evict)
     if taints is not None:
         patch = {"metadata": {"resourceVersion": meta(node)["resourceVersion"]}, "spec": {"taints": taints or None}}
         node = await change(tools, node, patch) or node
@@ -110,8 +123,10 @@ async def _unready(tools: Tools, pod: Object) -> None:
 async def _evict(tools: Tools, node: Object, moment: float) -> float | None:
     """Delete the pods that do not bear its NoExecute taints any longer; seconds until the next one."""
     taints = [one for one in taints_of(node) if one.get("effect") == "NoExecute"]
-    before = _HEARD.bearing.pop(uid(node), {})
+    heard = _HEARD.of(tools)
+    before = heard.bearing(uid(node))
     if not taints:
+        heard.bear(uid(node), {})
         return None
     bearing: dict[str, float] = {}
     waits: list[float] = []
@@ -130,17 +145,17 @@ async def _evict(tools: Tools, node: Object, moment: float) -> float | None:
             tools.events.record(pod, "Normal", "TaintManagerEviction", text)
             await disrupt(tools, pod, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
             await remove(tools, pod, propagation=None)
-    _HEARD.bearing[uid(node)] = bearing
+    heard.bear(uid(node), bearing)
     return min(waits, default=None)
 
 
 async def _orphans(tools: Tools, name: str) -> Result:
     """Pods of a node that is no more: after a while nobody will say what became of them."""
-    found = tools.cache(POD).by_index(BY_NODE, name)
+    found, heard = tools.cache(POD).by_index(BY_NODE, name), _HEARD.of(tools)
     if not found:
-        _HEARD.nodes.pop(name, None)
+        heard.nodes.pop(name, None)
         return Result()
-    since, _ = _HEARD.since(name, "", tools.clock.now())
+    since, _ = heard.since(name, "", tools.clock.now())
     left = since + _QUARANTINE - tools.clock.now()
     if left > 0:
         return Result(after=left)
@@ -148,7 +163,7 @@ async def _orphans(tools: Tools, name: str) -> Result:
         if pods.phase(pod) not in ("Succeeded", "Failed"):
             await disrupt(tools, pod, "DeletionByPodGC", "PodGC: node no longer exists", phase="Failed")
         await remove(tools, pod, propagation=None, grace=0)
-    _HEARD.nodes.pop(name, None)
+    heard.nodes.pop(name, None)
     return Result(after=1.0)
 
 

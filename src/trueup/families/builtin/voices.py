@@ -66,7 +66,9 @@ def voiced(controller: Controller) -> Controller:
         return controller
 
     async def reconcile(tools: Tools, key: Key) -> Result:
-        own = Tools(tools.client, tools.cache, Voice(tools.events, component), tools.clock, tools.live)
+        own = Tools(
+            tools.client, tools.cache, Voice(tools.events, component), tools.clock, tools.live, memory=tools.memory
+        )
         return await controller.reconcile(own, key)
 
     return replace(controller, reconcile=reconcile)

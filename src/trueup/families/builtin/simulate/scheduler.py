@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import orjson
 
@@ -24,6 +23,7 @@ from trueup.families.builtin.kinds import (
     STORAGE_CLASS,
     VOLUME,
 )
+from trueup.families.builtin.memory import PerCluster
 from trueup.families.builtin.protection import claims_used
 from trueup.families.builtin.simulate import fitting, preemption, room, scoring
 from trueup.families.builtin.simulate.neighbours import around
@@ -36,7 +36,7 @@ from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object
 from trueup.kube.objects import controller_of, labels, meta, uid
 from trueup.kube.selectors import LabelSelector, label_selector, set_selector
-from trueup.ports import Live, WatchEvent
+from trueup.ports import WatchEvent
 
 NAME = "default-scheduler"
 _MANAGER = "kube-scheduler"
@@ -302,15 +302,12 @@ def _like(tools: Tools, pod: Object) -> LabelSelector | None:
     return set_selector(given) if found["kind"] == REPLICATION_CONTROLLER.kind else label_selector(given)
 
 
-_SCHEDULERS: WeakKeyDictionary[Live, Scheduler] = WeakKeyDictionary()
+_SCHEDULERS = PerCluster(Scheduler)
 
 
 def scheduler(tools: Tools) -> Scheduler:
     """The cluster's."""
-    found = _SCHEDULERS.get(tools.live)
-    if found is None:
-        found = _SCHEDULERS[tools.live] = Scheduler(tools)
-    return found
+    return _SCHEDULERS.of(tools)
 
 
 async def reconcile(tools: Tools, key: Key) -> Result:

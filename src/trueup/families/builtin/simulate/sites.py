@@ -90,7 +90,9 @@ class Sites:
         """Take in what has changed."""
         if self._changed_nodes:
             for name in self._changed_nodes:
-                _describe(self._site(name), self._nodes.get(Key("", name)))
+                site = self._site(name)
+                _describe(site, self._nodes.get(Key("", name)))
+                self._drop(site)
             self._changed_nodes.clear()
             self.list = sorted(
                 (one for one in self._by_name.values() if one.node is not None), key=lambda one: one.name
@@ -109,7 +111,9 @@ class Sites:
             self._site(where).pods[uid(pod)] = pod
             return
         if old is not None:
-            self._count(self._site(old[0]), old[1], -1)
+            site = self._site(old[0])
+            self._count(site, old[1], -1)
+            self._drop(site)
         if pod is not None and where and room.holds(pod):
             self._at[key] = (where, pod)
             self._count(self._site(where), pod, 1)
@@ -119,6 +123,11 @@ class Sites:
         if found is None:
             found = self._by_name[name] = Site(name)
         return found
+
+    def _drop(self, site: Site) -> None:
+        """Let go a node that is no more, once nothing is on it."""
+        if site.node is None and not site.pods:
+            del self._by_name[site.name]
 
     def _count(self, site: Site, pod: Object, sign: int) -> None:
         asked = room.asked(pod)
@@ -138,9 +147,9 @@ class Sites:
                 _add(count, site.name, sign)
         found = terms.rules(pod)
         for term in found.apart:
-            _add(self.apart.setdefault(term, {}), site.name, sign)
+            _tally(self.apart, term, site.name, sign)
         for term, much in (*found.rather, *((term, 1) for term in found.near)):
-            _add(self.rather.setdefault((term, much), {}), site.name, sign)
+            _tally(self.rather, (term, much), site.name, sign)
 
     # --- counting by group ---
 
@@ -186,6 +195,14 @@ def _add(counts: dict[Any, int], key: Any, sign: int) -> None:
         counts[key] = now
     else:
         counts.pop(key, None)
+
+
+def _tally(counts: dict[Any, Count], what: Any, name: str, sign: int) -> None:
+    """Count at a node; what is nowhere any more is let go, for every pod that is placed is held against all of them."""
+    count = counts.setdefault(what, {})
+    _add(count, name, sign)
+    if not count:
+        del counts[what]
 
 
 def _describe(site: Site, node: Object | None) -> None:
