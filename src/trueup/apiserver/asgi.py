@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import re
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
@@ -75,12 +76,49 @@ class Application:
         if self.pages is not None and not self._hung_up and not _is_api(path):
             await self._long(self.pages(scope, receive, send))
             return
-        headers = _headers(scope["headers"])
+        began, counts = time.perf_counter(), self.hub.counts
+        headers, query, target = _headers(scope["headers"]), _query(scope), parse(path)
+        series = counts.series(scope["method"], path, target, query, headers)
+        counts.inflight[series.mutating] += 1
+        try:
+            response, record = await self._respond(scope, receive, send, headers, query, target)
+        finally:
+            counts.inflight[series.mutating] -= 1
+        if isinstance(response.body, bytes):
+            series.answered(response.status, time.perf_counter() - began)
+            return
+        opening = _opening(scope, response)
+        if record is None:
+            scope.pop("headers")  # nothing is kept of a request that may have to wait for days
+        del headers, query, target
+        series.longrunning += 1
+        try:
+            if isinstance(response.body, Stream):
+                await self._follow(response, response.body, opening, receive, send)
+            else:
+                await self._long(_stream(response, response.body, opening, receive, send))
+        finally:
+            series.longrunning -= 1
+            series.answered(response.status, time.perf_counter() - began)
+            await _close(response.body)
+            if record is not None:
+                record.ended(response)
+
+    async def _respond(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        send: Send,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        target: Target | None,
+    ) -> tuple[Response, Record | None]:
+        """The answer: sent, unless it is one that goes on."""
         record = Record(self.audit, scope, headers) if self.audit is not None else None
         body: bytes | ApiProblem = b""
         try:
             body = await _body(scope, headers, receive)
-            response = await self._answer(scope, path, headers, body, record)
+            response = await self._answer(scope, headers, query, target, body, record)
         except ApiProblem as problem:
             response = _failure(problem, scope, headers)
         except Exception as bug:
@@ -95,20 +133,7 @@ class Application:
         if isinstance(response.body, bytes):
             unread = receive if isinstance(body, ApiProblem) else None
             await _send(response, response.body, headers, send, bare=scope["method"] == "HEAD", unread=unread)
-            return
-        opening = _opening(scope, response)
-        if record is None:
-            scope.pop("headers")  # nothing is kept of a request that may have to wait for days
-            headers = {}
-        try:
-            if isinstance(response.body, Stream):
-                await self._follow(response, response.body, opening, receive, send)
-            else:
-                await self._long(_stream(response, response.body, opening, receive, send))
-        finally:
-            await _close(response.body)
-            if record is not None:
-                record.ended(response)
+        return response, record
 
     async def _follow(self, response: Response, body: Stream, opening: bytes, receive: Receive, send: Send) -> None:
         """Send pieces as they come, until there are no more or the client is gone: with as little beside as can be, for
@@ -157,13 +182,13 @@ class Application:
     async def _answer(
         self,
         scope: MutableMapping[str, Any],
-        path: str,
         headers: Mapping[str, str],
+        query: Mapping[str, str],
+        target: Target | None,
         body: bytes | ApiProblem,
         record: Record | None,
     ) -> Response:
-        query = _query(scope)
-        target = parse(path)
+        path = scope["path"]
         _check_timeout(query, target)
         bearer = scope.get("bearer")
         if record is None:

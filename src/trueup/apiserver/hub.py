@@ -14,6 +14,7 @@ from trueup.apiserver import crds
 from trueup.apiserver.admission.plugin import Admission, Settling
 from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.converting import Conversions
+from trueup.apiserver.counting import Counts
 from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.registry import Registry, Served
 from trueup.apiserver.request import Write
@@ -52,6 +53,7 @@ class Hub:
     def __init__(self, store: Store, types: Types, clock: Clock) -> None:
         self.store, self.types, self.clock = store, types, clock
         self.registry = Registry()
+        self.counts = Counts(store, self.registry)
         self.conversions = Conversions(self.registry)
         self.registry.changed.append(self.conversions.forget)
         self.mutating: list[Admission] = []

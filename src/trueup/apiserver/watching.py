@@ -148,10 +148,12 @@ class _Stream:
         if first is None:
             return b""
         lines = [self._line(first)]
+        events, of = self._hub.counts.events, self._served.resource
         size = len(lines[0])
         while size < _PIECE and (change := more()) is not None:
             lines.append(self._line(change))
             size += len(lines[-1])
+        events[of] = events.get(of, 0) + len(lines)
         return lines[0] if len(lines) == 1 else b"".join(lines)
 
     def _bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:

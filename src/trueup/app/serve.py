@@ -64,9 +64,9 @@ def hand_over(cluster: Embedded) -> None:
 
 
 def tell_metrics(cluster: Embedded, metrics: Metrics) -> None:
-    """Serve the program's metrics at ``/metrics``, to whom RBAC allows that path."""
+    """Serve the program's metrics and the API server's at ``/metrics``, to whom RBAC allows that path."""
 
     async def page(request: Request) -> Response:
-        return Response(200, metrics.page(), CONTENT_TYPE)
+        return Response(200, metrics.page() + cluster.hub.counts.page(), CONTENT_TYPE)
 
     cluster.application.routes["/metrics"] = page

@@ -118,7 +118,7 @@ class MutatingWebhooks:
 
     async def _call(self, hook: Hook, course: _Course, matched: Served, asked: Asked, place: str) -> bool:
         """Whether the webhook changed anything."""
-        said = await ask(self._caller, hook, asked, matched, mutating=True)
+        said = await ask(self._caller, hook, asked, matched, self._hub.counts, mutating=True)
         if not said.patch:
             return False
         operations = _operations(said.patch)

@@ -25,7 +25,7 @@ class ValidatingWebhooks:
     """The admission plugin."""
 
     def __init__(self, hub: Hub, caller: Caller) -> None:
-        self._caller = caller
+        self._caller, self._counts = caller, hub.counts
         self._hooks = Hooks(hub, "validatingwebhookconfigurations")
 
     @property
@@ -56,7 +56,7 @@ class ValidatingWebhooks:
 
     async def _one(self, index: int, hook: Hook, served: Served, asked: Asked, problems: list[ApiProblem]) -> None:
         try:
-            await ask(self._caller, hook, asked, served, mutating=False)
+            await ask(self._caller, hook, asked, served, self._counts, mutating=False)
         except Failed as why:
             if not hook.ignorable:
                 problems.append(reviews.failure(hook.name, str(why)))
