@@ -135,7 +135,10 @@ def test_metadata(meta: str, problem: str) -> None:
     [
         (
             f"{{apiVersion: apps/v1, kind: Deployment, spec: {{{TEMPLATE}}}}}",
-            ["spec.selector: Required value"],
+            [
+                "spec.selector: Required value",
+                'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
+            ],
         ),
         (
             f"{{apiVersion: apps/v1, kind: Deployment, spec: {{selector: {{matchLabels: {{app: x}}}}, {TEMPLATE}}}}}",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from trueup.apiserver.strategies.core import of_template
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
 from trueup.kube.names import Object
+from trueup.kube.validation.pod_warnings import claim_sizes
 
 _TEMPLATES = "deprecated.daemonset.template.generation"
 
@@ -34,8 +36,21 @@ def _count_templates(obj: Object, count: int) -> None:
     meta["annotations"] = {**(meta.get("annotations") or {}), _TEMPLATES: str(count)}
 
 
+def _stateful_warnings(new: Object, old: Object | None) -> Iterator[str]:
+    yield from of_template(new, old)
+    spec = new.get("spec") or {}
+    for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        # Kubernetes leaves ``spec`` out of the path.
+        yield from claim_sizes(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}]")
+    if (spec.get("revisionHistoryLimit") or 0) < 0:
+        text = "a negative value retains all historical revisions; a value >= 0 is recommended"
+        yield f"spec.revisionHistoryLimit: {text}"
+
+
 ROWS: Mapping[str, Strategy] = {
     "ControllerRevision": UNCOUNTED,
-    "DaemonSet": Strategy(create=_new_daemon_set, update=_changed_daemon_set),
-    "Deployment": Strategy(update=_changed_deployment),
+    "DaemonSet": Strategy(create=_new_daemon_set, update=_changed_daemon_set, warnings=of_template),
+    "Deployment": Strategy(update=_changed_deployment, warnings=of_template),
+    "ReplicaSet": Strategy(warnings=of_template),
+    "StatefulSet": Strategy(warnings=_stateful_warnings),
 }

@@ -11,6 +11,9 @@ from typing import Any
 
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
 from trueup.kube.names import Object
+from trueup.kube.problems import Cause
+from trueup.kube.validation import pod_warnings
+from trueup.kube.validation.causes import forbidden
 
 
 def _new_pod(obj: Object, moment: Moment) -> None:
@@ -18,13 +21,55 @@ def _new_pod(obj: Object, moment: Moment) -> None:
     for name in ("serviceAccountName", "serviceAccount"):
         spec.setdefault(name, spec.get("serviceAccountName") or "default")
     obj["status"] = {"phase": "Pending", "qosClass": qos_class(spec), **(obj.get("status") or {})}
+    if spec.get("schedulingGates") and not obj["status"].get("conditions"):
+        obj["status"]["conditions"] = [dict(_GATED)]
+
+
+_GATED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "lastProbeTime": None,
+    "lastTransitionTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
+
+
+def _checked_pod(new: Object, old: Object | None) -> Iterator[Cause]:
+    if old is None and new["spec"].get("ephemeralContainers"):
+        yield forbidden("spec.ephemeralContainers", "cannot be set on create")
+
+
+def _pod_warnings(new: Object, old: Object | None) -> Iterator[str]:
+    """New pods only: people seldom change them, and controllers do often."""
+    return iter(()) if old is not None else pod_warnings.pod(new)
+
+
+def _template_warnings(new: Object, old: Object | None) -> Iterator[str]:
+    return pod_warnings.template(new.get("template"), "template")
+
+
+def of_template(new: Object, old: Object | None) -> Iterator[str]:
+    """Warnings of what makes pods by a template, where that is new."""
+    made = (new.get("spec") or {}).get("template")
+    if old is not None and made == (old.get("spec") or {}).get("template"):
+        return iter(())
+    return pod_warnings.template(made, "spec.template")
+
+
+_COMPUTE = ("cpu", "memory")
 
 
 def qos_class(spec: Mapping[str, Any]) -> str:
     """Guaranteed, Burstable or BestEffort."""
     containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-    wants = [container.get("resources") or {} for container in containers]
+    whole = spec.get("resources")
+    wants = [whole] if whole else [container.get("resources") or {} for container in containers]
     if not any(want.get("requests") or want.get("limits") for want in wants):
+        return "BestEffort"
+    if not any(
+        part.get(name) for want in wants for part in want.values() if isinstance(part, dict) for name in _COMPUTE
+    ):
         return "BestEffort"
     for want in wants:
         limits, requests = want.get("limits") or {}, want.get("requests") or {}
@@ -120,6 +165,8 @@ _POD = Strategy(
     returns_deleted=True,
     uncounted=frozenset({"nodeName"}),
     create=_new_pod,
+    check=_checked_pod,
+    warnings=_pod_warnings,
     selected=_selected_pod,
     grace=_pod_grace,
     held=_pod_held,
@@ -210,8 +257,10 @@ ROWS: Mapping[str, Strategy] = {
     ),
     "PersistentVolumeClaim": _RETURNED,
     "Pod": _POD,
-    "ReplicationController": Strategy(selectable=frozenset({"status.replicas"}), selected=counted, orphans=True),
-    "PodTemplate": Strategy(returns_deleted=True),
+    "ReplicationController": Strategy(
+        selectable=frozenset({"status.replicas"}), selected=counted, orphans=True, warnings=of_template
+    ),
+    "PodTemplate": Strategy(returns_deleted=True, warnings=_template_warnings),
     "ResourceQuota": _RETURNED,
     "Secret": Strategy(counts_generations=False, selectable=frozenset({"type"}), warnings=_secret_warnings),
     "Service": Strategy(

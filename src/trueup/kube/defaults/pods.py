@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from trueup.kube.defaults.filling import each, fill, part, section
@@ -20,12 +21,19 @@ _VOLUMES: dict[str, dict[str, Any]] = {
     "azureDisk": {"cachingMode": "ReadWrite", "fsType": "ext4", "readOnly": False, "kind": "Shared"},
     "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
 }
+_is_image = re.compile(r"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*(?::\w[\w.-]{0,127})?").fullmatch
+_LONGEST_NAME = 255
+_OF_PODS = frozenset({"cpu", "memory"})
 _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 
 
 def pod(obj: Object) -> None:
     """A pod: what its template would have, and what only a pod is given."""
     spec = section(obj, "spec")
+    limits = part(spec, "resources", "limits")
+    for name, value in (limits or {}).items():
+        if name in _OF_PODS or name.startswith("hugepages-"):
+            section(spec["resources"], "requests").setdefault(name, value)
     if spec.get("enableServiceLinks") is None:
         spec["enableServiceLinks"] = True
     for name in ("initContainers", "containers"):
@@ -58,6 +66,7 @@ def pod_spec(spec: Object) -> None:
         spec["securityContext"] = {}
     if spec.get("terminationGracePeriodSeconds") is None:
         spec["terminationGracePeriodSeconds"] = 30
+    spec.pop("schedulingGroup", None)  # dropped, as its gate is closed
     account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     if account:
         # The older name of the field is kept in step: the conversion from the internal type writes both.
@@ -94,6 +103,9 @@ def _container(container: Object) -> None:
         if isinstance(probe, dict):
             fill(probe, **_PROBE)
             _action(probe)
+    hooks = container.get("lifecycle")
+    if hooks and hooks.pop("stopSignal", None) is not None and not hooks:
+        del container["lifecycle"]  # dropped, as its gate is closed
     for hook in (container.get("lifecycle") or {}).values():
         if isinstance(hook, dict):
             _action(hook)
@@ -120,6 +132,8 @@ def pull_policy(image: str) -> str:
     """``Always`` for what may change under its name: the tag ``latest``, which is meant when none is given."""
     name, at, _ = image.partition("@")
     tag = name.rsplit("/", 1)[-1].partition(":")[2]
+    if len(name) > _LONGEST_NAME or _is_image(name) is None:
+        return "IfNotPresent"  # what is no image's name has no tag
     return "Always" if tag == "latest" or (not tag and not at) else "IfNotPresent"
 
 
@@ -148,7 +162,8 @@ def _volume(volume: Object) -> None:
 
 def _projected(projected: Object) -> None:
     for source in each(projected, "sources"):
-        source.pop("clusterTrustBundle", None)  # dropped, as the gate of its API is closed
+        for kind in ("clusterTrustBundle", "podCertificate"):
+            source.pop(kind, None)  # dropped, as the gates of their APIs are closed
         token = source.get("serviceAccountToken")
         if isinstance(token, dict):
             fill(token, expirationSeconds=3600)

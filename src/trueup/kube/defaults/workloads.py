@@ -43,7 +43,8 @@ def replication_controller(obj: Object) -> None:
         if not meta.get("labels"):
             meta["labels"] = dict(labels)
     fill(spec, replicas=1)
-    pod_template(spec)
+    if spec.get("template") is not None:
+        pod_template(spec)
 
 
 def stateful_set(obj: Object) -> None:
@@ -56,6 +57,7 @@ def stateful_set(obj: Object) -> None:
         section(strategy, "rollingUpdate")
     if strategy["type"] == "RollingUpdate" and isinstance(strategy.get("rollingUpdate"), dict):
         fill(strategy["rollingUpdate"], partition=0)
+        strategy["rollingUpdate"].pop("maxUnavailable", None)  # dropped, as its gate is closed
     fill(section(spec, "persistentVolumeClaimRetentionPolicy"), whenDeleted="Retain", whenScaled="Retain")
     for claim in each(spec, "volumeClaimTemplates"):
         fill(claim, apiVersion="v1", kind="PersistentVolumeClaim")
@@ -95,7 +97,7 @@ def job(obj: Object) -> None:
     labels = part(spec, "template", "metadata", "labels")
     meta = section(obj, "metadata")
     if labels and not meta.get("labels"):
-        meta["labels"] = dict(labels)
+        meta["labels"] = labels  # one and the same: what the strategy adds to the pods' labels, the job gets too
     _failure_policy(spec)
     pod_template(spec)
 
@@ -103,7 +105,8 @@ def job(obj: Object) -> None:
 def _failure_policy(spec: Object) -> None:
     for rule in each(spec.get("podFailurePolicy"), "rules"):
         for condition in each(rule, "onPodConditions"):
-            fill(condition, status="True")
+            if not condition.get("status"):
+                condition["status"] = "True"
 
 
 def cron_job(obj: Object) -> None:

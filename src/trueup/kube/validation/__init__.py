@@ -21,6 +21,7 @@ from trueup.kube.validation import (
     discovery,
     events,
     flowcontrol,
+    jobs,
     networking,
     node,
     pods,
@@ -87,8 +88,8 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("apps", "ReplicaSet"): workloads.replica_set,
     ("apps", "StatefulSet"): workloads.stateful_set,
     ("autoscaling", "HorizontalPodAutoscaler"): autoscaling.autoscaler,
-    ("batch", "CronJob"): workloads.cron_job,
-    ("batch", "Job"): workloads.job,
+    ("batch", "CronJob"): jobs.cron_job,
+    ("batch", "Job"): jobs.job,
     ("certificates.k8s.io", "CertificateSigningRequest"): certificates.signing_request,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): lambda obj: iter(()),  # the API server has rules of its own
     **{

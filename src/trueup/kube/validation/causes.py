@@ -34,6 +34,11 @@ def _quoted(sign: str) -> str:
     )
 
 
+def show_go(value: Any) -> str:
+    """A value of Kubernetes' own, whose fields stand in the order of its type."""
+    return orjson.dumps(value).decode()
+
+
 def required(path: str, detail: str = "") -> Cause:
     return Cause("FieldValueRequired", f"Required value: {detail}" if detail else "Required value", path)
 
@@ -44,7 +49,7 @@ def invalid(path: str, value: Any, detail: str) -> Cause:
 
 def invalid_go(path: str, value: Any, detail: str) -> Cause:
     """A value of Kubernetes' own, whose fields stand in the order of its type."""
-    return Cause("FieldValueInvalid", f"Invalid value: {orjson.dumps(value).decode()}: {detail}", path)
+    return Cause("FieldValueInvalid", f"Invalid value: {show_go(value)}: {detail}", path)
 
 
 def duplicate(path: str, value: Any) -> Cause:
