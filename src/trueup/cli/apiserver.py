@@ -8,27 +8,12 @@ from pathlib import Path
 
 import click
 
-from trueup.cli.auditing import audit_options
-from trueup.cli.up import client_ca_option, read_settings, token_file_option
-from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, AuditSettings, Settings
+from trueup.cli.serving import serving_options
+from trueup.settings import Settings
 
 
 @click.command()
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_STATE,
-    show_default=True,
-    help="Where everything is kept.",
-)
-@click.option("--memory", is_flag=True, help="Keep nothing on disk.")
-@click.option(
-    "--listen",
-    default=DEFAULT_LISTEN,
-    show_default=True,
-    metavar="HOST:PORT",
-    help="Where the API answers; port 0 takes a free one.",
-)
+@serving_options
 @click.option(
     "--kubeconfig-out",
     type=click.Path(path_type=Path),
@@ -36,19 +21,10 @@ from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, AuditSettings, Settin
     metavar="FILE",
     help="Where to write the kubeconfig.",
 )
-@click.option("--kubernetes-version", default="", metavar="V", help="The version to be, e.g. 1.34.")
-@client_ca_option
-@token_file_option
-@audit_options
 @click.option("--no-simulate", is_flag=True, help="Run no controllers at all: objects stay as they are written.")
-def apiserver(
-    state: Path, memory: bool, listen: str, kubeconfig_out: Path | None, kubernetes_version: str, no_simulate: bool,
-    client_ca: Path | None, tokens: Path | None, audit: AuditSettings | None,
-) -> None:  # fmt: skip
+def apiserver(settings: Settings, kubeconfig_out: Path | None, no_simulate: bool) -> None:
     """Serve a Kubernetes API for tests and other tools."""
-    settings = read_settings("", "", (), None if memory else state, listen, kubernetes_version)
     settings = replace(settings, simulate=not no_simulate, families=() if no_simulate else ("builtin",))
-    settings = replace(settings, audit=audit, client_ca=client_ca, tokens=tokens)
     asyncio.run(_serve(settings, kubeconfig_out))
 
 

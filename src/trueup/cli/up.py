@@ -12,28 +12,10 @@ from pathlib import Path
 
 import click
 
-from trueup.cli.auditing import audit_options
 from trueup.cli.output import LogFormat, log_format, paint
+from trueup.cli.serving import serving_options
 from trueup.cli.wait import wait_for_all
-from trueup.settings import DEFAULT_LISTEN, DEFAULT_STATE, AuditSettings, Settings, parse_listen, parse_mapping
-
-client_ca_option = click.option(
-    "--client-ca-file",
-    "client_ca",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
-    default=None,
-    metavar="FILE",
-    help="Whose client certificates are believed; those that the cluster signed itself when not given.",
-)
-
-token_file_option = click.option(
-    "--token-auth-file",
-    "tokens",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
-    default=None,
-    metavar="FILE",
-    help='More users, a line each: token,user,uid,"group,group".',
-)
+from trueup.settings import DEFAULT_STATE, Settings, parse_mapping
 
 
 @click.command()
@@ -46,21 +28,7 @@ token_file_option = click.option(
     metavar="URL=DIR",
     help="Answer a repository's URL from a folder. May be repeated.",
 )
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_STATE,
-    show_default=True,
-    help="Where everything is kept.",
-)
-@click.option(
-    "--listen",
-    default=DEFAULT_LISTEN,
-    show_default=True,
-    metavar="HOST:PORT",
-    help="Where the API answers; port 0 takes a free one.",
-)
-@click.option("--kubernetes-version", default="", metavar="V", help="The version to be, e.g. 1.34.")
+@serving_options
 @click.option(
     "--wait",
     is_flag=True,
@@ -68,48 +36,28 @@ token_file_option = click.option(
 )
 @click.option("--timeout", type=float, default=300, show_default=True, help="Seconds that --wait may take.")
 @click.option("--detach", is_flag=True, help="Go on in the background; `trueup down` stops it.")
-@click.option("--memory", is_flag=True, help="Keep nothing on disk.")
-@client_ca_option
-@token_file_option
-@audit_options
 @log_format
 @click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
 def up(
-    source: str, path: str, mapping: tuple[str, ...], state: Path, listen: str, kubernetes_version: str,
-    wait: bool, timeout: float, detach: bool, memory: bool, client_ca: Path | None, tokens: Path | None,
-    audit: AuditSettings | None, log_format: LogFormat, verbose: bool,
+    settings: Settings, source: str, path: str, mapping: tuple[str, ...], wait: bool, timeout: float, detach: bool,
+    log_format: LogFormat, verbose: bool,
 ) -> None:  # fmt: skip
     """Start a cluster of its own and keep it true to SOURCE.
 
     SOURCE is a working tree, a bare repository, a plain folder or a URL.
     """
-    if detach and memory:
-        raise click.UsageError("--detach keeps its state on disk: leave out --memory")
-    settings = read_settings(source, path, mapping, None if memory else state, listen, kubernetes_version)
-    settings = replace(settings, audit=audit, client_ca=client_ca, tokens=tokens)
-    code = _detached(state, wait, timeout) if detach else asyncio.run(_up(settings, wait, timeout, log_format, verbose))
-    if code:
-        raise click.exceptions.Exit(code)
-
-
-def read_settings(
-    source: str, path: str, mapping: tuple[str, ...], state: Path | None, listen: str, version: str
-) -> Settings:
-    """The options as settings; what is wrong with one is a usage error."""
-    from trueup.kube.types import DEFAULT_VERSION, VERSIONS
-
     try:
-        host, port = parse_listen(listen)
-        folders = parse_mapping(mapping)
+        settings = replace(settings, source=source, path=path, mapping=parse_mapping(mapping))
     except ValueError as problem:
         raise click.UsageError(str(problem)) from None
-    version = version.removeprefix("v") or DEFAULT_VERSION
-    version = ".".join(version.split(".")[:2])
-    if version not in VERSIONS:
-        raise click.UsageError(f"--kubernetes-version {version} is not known: choose one of {', '.join(VERSIONS)}")
-    return Settings(
-        state=state, host=host, port=port, kubernetes_version=version, source=source, path=path, mapping=folders
-    )
+    if not detach:
+        code = asyncio.run(_up(settings, wait, timeout, log_format, verbose))
+    elif settings.state is None:
+        raise click.UsageError("--detach keeps its state on disk: leave out --memory")
+    else:
+        code = _detached(settings.state, wait, timeout)
+    if code:
+        raise click.exceptions.Exit(code)
 
 
 async def _up(settings: Settings, wait: bool, timeout: float, form: LogFormat, verbose: bool) -> int:
@@ -149,12 +97,15 @@ def _detached(state: Path, wait: bool, timeout: float) -> int:
     marker, log = state / "up.json", state / "trueup.log"
     before = marker.stat().st_mtime_ns if marker.exists() else 0  # of one that runs, or that was killed
     arguments = [argument for argument in sys.argv[1:] if argument not in ("--detach", "--wait")]
+    # What this process is told by its environment the other one is not: it would detach from itself for ever.
+    told = {name: text for name, text in os.environ.items() if name not in ("TRUEUP_UP_DETACH", "TRUEUP_UP_WAIT")}
     started = time.monotonic()
-    with log.open("wb") as out:
+    # It holds the link that lets people in.
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         child = subprocess.Popen(
             [sys.executable, "-m", "trueup.cli.main", *arguments],
             stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**told, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
     while not marker.exists() or marker.stat().st_mtime_ns == before:
         if child.poll() is not None:
@@ -162,7 +113,7 @@ def _detached(state: Path, wait: bool, timeout: float) -> int:
             return child.returncode or 1
         time.sleep(0.02)
     click.echo(log.read_text().split("stop  ")[0].strip())
-    here = "" if state == Path(DEFAULT_STATE) else f" --state {state}"
+    here = "" if state == DEFAULT_STATE else f" --state {state}"
     click.echo(f"log        {log}; `trueup down{here}` stops it")
     if not wait:
         return 0

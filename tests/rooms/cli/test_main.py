@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import trueup
+from trueup.cli import serving
 from trueup.cli.main import VERBS, cli
 from trueup.cli.output import table
 
@@ -60,6 +61,39 @@ def test_the_page_lists_every_verb() -> None:
         said[verb] = (command.help or "").partition("\n")[0]
 
     assert listed == said
+
+
+@pytest.mark.parametrize("verb", ["up", "apiserver"])
+def test_the_page_lists_how_an_api_is_served(verb: str) -> None:
+    """docs/command-line.md says of each option that both commands have what its help says."""
+    page = Path(__file__).parents[3] / "docs" / "command-line.md"
+    listed = dict(re.findall(r"^\| `(--[\w-]+)` \| (.+) \|$", page.read_text(), re.M))
+    command = cli.get_command(click.Context(cli), verb)
+    assert command is not None
+    helps = {option.opts[0]: option.help for option in command.params if isinstance(option, click.Option)}
+
+    assert listed == {name: helps[name] for name in map(_written, serving.NAMES)}
+
+
+def _written(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def test_a_process_of_its_own_does_not_detach_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever the environment says; its log holds a link that lets people in, and is its owner's alone."""
+    told: list[dict[str, str]] = []
+
+    class Process:
+        def __init__(self, command: list[str], env: dict[str, str], **_: object) -> None:
+            told.append(env)
+            (tmp_path / "up.json").write_text("{}")
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    result = CliRunner().invoke(cli, ["up", "--state", str(tmp_path)], env={"TRUEUP_UP_DETACH": "1"})
+
+    assert result.exit_code == 0, result.output
+    assert [name for name in told[0] if name.startswith("TRUEUP_UP")] == []
+    assert (tmp_path / "trueup.log").stat().st_mode & 0o777 == 0o600
 
 
 def test_tables_align_their_columns() -> None:
