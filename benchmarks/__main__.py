@@ -9,7 +9,7 @@ from pathlib import Path
 NAMES = sorted(
     path.stem
     for path in Path(__file__).parent.glob("*.py")
-    if path.stem not in ("__init__", "__main__", "fleet", "floor", "report", "serving", "wire")
+    if path.stem not in ("__init__", "__main__", "fleet", "floor", "genuine", "report", "serving", "wire")
 )
 
 

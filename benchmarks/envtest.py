@@ -12,29 +12,22 @@ Source: envtest's ``APIServer`` and ``Etcd`` (flags, `/readyz` asked until it an
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
-import shutil
-import socket
-import ssl
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import orjson
-from cryptography.hazmat.primitives import serialization
 
 from benchmarks import fleet
+from benchmarks.genuine import Asking, Binaries, Running, arguments, genuine
 from benchmarks.report import Row, show
-from trueup.client.access import ClusterAccess
 
 MAPS = 8
 """ConfigMaps of a test."""
@@ -56,32 +49,6 @@ class Figures:
     """Resident MB of everything after the tests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Binaries:
-    """Where envtest's are."""
-
-    kube_apiserver: str
-    etcd: str
-
-    def missing(self) -> str:
-        """What is not there, in words; "" when both are."""
-        absent = [
-            f"{name} ({path})"
-            for name, path in (("kube-apiserver", self.kube_apiserver), ("etcd", self.etcd))
-            if shutil.which(path) is None
-        ]
-        return f"no {' and no '.join(absent)}" if absent else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A cluster that answers."""
-
-    access: ClusterAccess
-    pids: tuple[int, ...] = ()
-    """Of its processes, where it is not in the test's own."""
-
-
 # --- the contenders ---
 
 
@@ -95,107 +62,7 @@ def own(*, simulate: bool) -> Iterator[Running]:
         yield Running(load(cluster.kubeconfig))
 
 
-@contextmanager
-def envtest(binaries: Binaries) -> Iterator[Running]:
-    """etcd and kube-apiserver in a folder of their own, with the flags that envtest gives them."""
-    with tempfile.TemporaryDirectory() as temporary, ExitStack() as processes:
-        root = Path(temporary)
-        keys = _keys(root / "pki")
-        client, peer, secure = _free(), _free(), _free()
-        running: list[subprocess.Popen[bytes]] = []
-        for command in (
-            [binaries.etcd, f"--data-dir={root / 'etcd'}", "--unsafe-no-fsync", f"--listen-client-urls={client}",
-             f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}",
-             f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}"],
-            [binaries.kube_apiserver, f"--etcd-servers={client}", f"--secure-port={urlsplit(secure).port}",
-             "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
-             f"--cert-dir={root}", "--disable-admission-plugins=ServiceAccount",
-             "--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged=true", "--authorization-mode=RBAC",
-             "--service-account-issuer=https://127.0.0.1/", *keys],
-        ):  # fmt: skip
-            running.append(processes.enter_context(_process(command, root / "log")))
-        access = ClusterAccess(
-            secure.replace("http:", "https:"),
-            ca=(root / "pki" / "ca.crt").read_bytes(),
-            token=(root / "pki" / "admin.token").read_text(),
-        )
-        _ready(access, running, root / "log")
-        yield Running(access, tuple(process.pid for process in running))
-
-
-def _keys(folder: Path) -> list[str]:
-    """Flags with certificates and an administrator's token, as our own cluster makes them."""
-    from trueup.apiserver import pki
-
-    made = pki.prepare(folder, ["127.0.0.1", "localhost"], time.time())
-    (folder / "tokens.csv").write_text(f'{made.admin_token},admin,admin,"system:masters"\n')
-    signing, public = folder / "token.key", folder / "token.pub"
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    public.write_bytes(made.token_key.public_key().public_bytes(serialization.Encoding.PEM, form))
-    return [
-        f"--tls-cert-file={made.certificate}",
-        f"--tls-private-key-file={made.key}",
-        f"--client-ca-file={made.ca}",
-        f"--token-auth-file={folder / 'tokens.csv'}",
-        f"--service-account-key-file={public}",
-        f"--service-account-signing-key-file={signing}",
-    ]
-
-
-@contextmanager
-def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A program for as long as the block runs."""
-    with log.open("ab") as kept:
-        process = subprocess.Popen(command, stdout=kept, stderr=kept, cwd=log.parent)
-    try:
-        yield process
-    finally:
-        process.kill()  # asked to end, kube-apiserver waits for its clients; how long a stop takes is not measured
-        process.wait()
-
-
-def _free() -> str:
-    """The URL of a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{found.getsockname()[1]}"
-
-
-def _ready(access: ClusterAccess, processes: Sequence[subprocess.Popen[bytes]], log: Path) -> None:
-    """Returns when the API says that it is; raises with the log when it does not within a minute."""
-    ends = time.monotonic() + 60
-    while time.monotonic() < ends and all(process.poll() is None for process in processes):
-        with suppress(ConnectionError, http.client.HTTPException):
-            if Asking(access).ask("GET", "/readyz")[0] == 200:
-                return
-        time.sleep(0.02)
-    raise TimeoutError(f"kube-apiserver does not get ready: {log.read_text(errors='replace')[-3000:]}")
-
-
 # --- the work ---
-
-
-class Asking:
-    """One connection that is kept."""
-
-    def __init__(self, access: ClusterAccess) -> None:
-        context = ssl.create_default_context(cadata=access.ca.decode())
-        where = urlsplit(access.server)
-        self._connection = http.client.HTTPSConnection(where.hostname or "", where.port, context=context, timeout=30)
-        self._headers = {"Authorization": f"Bearer {access.token}", "Content-Type": "application/json"}
-
-    def ask(self, verb: str, path: str, body: object = None, content: str = "application/json") -> tuple[int, bytes]:
-        """The status and the body of the answer."""
-        sent = None if body is None else orjson.dumps(body)
-        self._connection.request(verb, path, sent, self._headers | {"Content-Type": content})
-        answer = self._connection.getresponse()
-        return answer.status, answer.read()
-
-    def good(self, verb: str, path: str, body: object = None, content: str = "application/json") -> bytes:
-        """The body, where the answer is a good one."""
-        status, said = self.ask(verb, path, body, content)
-        assert status in (200, 201, 202), f"{verb} {path}: {said.decode()}"
-        return said
 
 
 def one_test(asking: Asking, name: str) -> None:
@@ -280,7 +147,7 @@ def main(wanted: argparse.Namespace) -> None:
     contenders: dict[str, Callable[[], AbstractContextManager[Running]]] = {
         "own": lambda: own(simulate=False),
         "simulating": lambda: own(simulate=True),
-        "envtest": lambda: envtest(binaries),
+        "envtest": lambda: genuine(binaries),
     }
     if wanted.one:
         print(json.dumps(asdict(measure(contenders[wanted.one], wanted.tests, wanted.starts))))
@@ -301,10 +168,7 @@ def _apart(name: str, wanted: argparse.Namespace) -> Figures:
 
 
 def _arguments() -> argparse.Namespace:
-    assets = Path(os.environ.get("KUBEBUILDER_ASSETS") or "/usr/local/kubebuilder/bin")
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--kube-apiserver", default=str(assets / "kube-apiserver"), help="the binary to compare with")
-    parser.add_argument("--etcd", default=str(assets / "etcd"), help="and its store")
+    parser = arguments(__doc__ or "")
     parser.add_argument("--tests", type=int, default=100)
     parser.add_argument("--starts", type=int, default=5, help="clusters that the median start is of")
     parser.add_argument("--one", default="", choices=("", "own", "simulating", "envtest"), help=argparse.SUPPRESS)
