@@ -32,6 +32,8 @@ def write_of(request: Request, target: Target, warnings: list[str]) -> Write:
     applies = wire.PATCHES.get(wire.media_type(request.headers)) == "apply" and kind == "PatchOptions"
     manager = query.get("fieldManager", "")
     dry_run = query.get("dryRun", "")
+    if kind == "DeleteOptions":
+        dry_run = ""  # looked at with the others; options that come as a body are all that counts
     if kind and (validation not in _VALIDATIONS or manager or applies or dry_run or "force" in query):
         causes = [] if kind == "DeleteOptions" else list(_manager_causes(manager, required=applies))
         if kind == "PatchOptions" and not applies and "force" in query:
@@ -79,26 +81,31 @@ def deletion(request: Request, write: Write) -> tuple[DeleteOptions, Write]:
 def delete_options(body: Object, query: Mapping[str, str], write: Write) -> tuple[DeleteOptions, Write]:
     """``DeleteOptions``; the body may ask for a dry run too."""
     _typed(body)
+    if body:
+        query = {}
     conditions = body.get("preconditions") or {}
     grace = body.get("gracePeriodSeconds")
     if grace is None and "gracePeriodSeconds" in query:
         grace = wire.number(query, "gracePeriodSeconds")
     propagation = body.get("propagationPolicy") or query.get("propagationPolicy", "")
     orphan = body.get("orphanDependents", flag(query, "orphanDependents") if query.get("orphanDependents") else None)
+    wanted = body.get("dryRun") if body else [query["dryRun"]] if query.get("dryRun") else None
+    causes: list[Cause] = []
     if orphan is not None and propagation:
         text = "orphanDependents and deletionPropagation cannot be both set"
-        raise _invalid("DeleteOptions", [invalid("propagationPolicy", propagation, text)])
-    if orphan is not None:
+        causes.append(invalid("propagationPolicy", propagation, text))
+    elif orphan is not None:
         propagation = "Orphan" if orphan else "Background"
     if propagation and propagation not in _POLICIES:
-        raise _invalid("DeleteOptions", [not_supported("propagationPolicy", propagation, (*_POLICIES, "nil"))])
+        causes.append(not_supported("propagationPolicy", propagation, (*_POLICIES, "nil")))
+    if wanted and wanted != ["All"]:
+        causes.append(not_supported("dryRun", wanted, ("All",)))
+    if causes:
+        raise _invalid("DeleteOptions", causes)
     given: Object = {} if grace is None else {"gracePeriodSeconds": grace}
     given |= {name: body[name] for name in ("preconditions", "orphanDependents") if body.get(name) is not None}
     if propagation and orphan is None:
         given["propagationPolicy"] = propagation
-    wanted = body.get("dryRun")
-    if wanted and wanted != ["All"]:
-        raise _invalid("DeleteOptions", [not_supported("dryRun", wanted, ("All",))])
     write = replace(write, given=given, dry_run=write.dry_run or bool(wanted))
     options = DeleteOptions(
         propagation, grace, str(conditions.get("uid") or ""), str(conditions.get("resourceVersion") or "")
@@ -119,8 +126,10 @@ _TYPES: Mapping[str, tuple[type, str, str]] = {
 
 def _typed(body: Object) -> None:
     """Refuse what Go's ``DeleteOptions`` could not hold, in Go's words."""
-    for name, (wanted, path, go_type) in _TYPES.items():
-        value = body.get(name)
+    for name, value in body.items():  # what comes first is told
+        if name not in _TYPES:
+            continue
+        wanted, path, go_type = _TYPES[name]
         if value is None or (isinstance(value, wanted) and (wanted is not int or not isinstance(value, bool))):
             continue
         word = {str: "string", bool: "bool", list: "array", dict: "object"}.get(type(value), "number")

@@ -11,7 +11,7 @@ from typing import Any
 
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause
-from trueup.kube.schema import validate
+from trueup.kube.schema import NOWHERE, validate
 
 _STEP = re.compile(r"[^.\[\]]+|\[[^\]]*\]")
 _ABSENT = object()
@@ -33,7 +33,7 @@ def _twice(causes: Iterable[Cause]) -> bool:
 
 def _untouched(cause: Cause, new: Any, old: Any, schema: Schema) -> bool:
     """Whether the innermost value that the mistake is in, and that can be told again, is as it was."""
-    steps = _STEP.findall(cause.field)
+    steps = _STEP.findall(cause.message.split('"')[3] if cause.field == NOWHERE else cause.field)
     if cause.reason in ("FieldValueRequired", _TWICE):
         steps = steps[:-1]  # what is missing is missing from what is around it; what is twice is so in its list
     if not steps or steps[0] == "metadata":

@@ -89,6 +89,10 @@ class Registry:
         wanted = (resource.group, resource.version)
         return any((each.group, each.version) == wanted for each in self._by_resource)
 
+    def is_custom(self, group: str) -> bool:
+        """Whether what is served of a group is served by definitions."""
+        return any(each.custom for resource, each in self._by_resource.items() if resource.group == group)
+
     def all(self) -> Sequence[Served]:
         """In the order in which they were added: built-in ones first."""
         return tuple(self._by_resource.values())

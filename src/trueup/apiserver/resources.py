@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -24,7 +25,7 @@ from trueup.apiserver.verbs.delete import delete
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
 from trueup.kube.names import Kind, Object
-from trueup.kube.problems import ApiProblem, MethodNotAllowed, NotFound, UnsupportedMediaType, not_found
+from trueup.kube.problems import ApiProblem, BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType, not_found
 from trueup.ports import PatchType
 from trueup.store.state import Entry
 
@@ -39,22 +40,33 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     authorizer.authorize(request.user, attributes)  # first: who may not ask learns nothing of what there is
     if not hub.registry.serves_version(target.resource):
         return NOWHERE
+    served = hub.registry.get(target.resource)
+    if served is None and hub.registry.is_custom(target.resource.group):
+        return NOWHERE
     served = hub.serves_resource(target.resource)
-    if not verb or request.method == "HEAD" or not _addressed(verb, target):  # HEAD is authorized as a read
+    if served.custom and not _in_scope(served, target, verb):
+        return NOWHERE
+    if served.custom and verb in ("update", "patch") and not target.name:
+        raise BadRequest("name must be provided")
+    if (
+        not verb or request.method == "HEAD" or not _addressed(verb, target, served.custom)
+    ):  # HEAD is authorized as a read
         raise _not_allowed(served)
     if target.subresource and target.subresource not in served.subresources:
         if served.custom:
             raise not_found(served.resource.group_resource, target.name)
         raise NotFound("the server could not find the requested resource", details={})
     warnings = [served.warning] if served.warning else []
-    if not virtual.is_virtual(served) and verb != "watch":
-        _form(served, request, target)
-    _readable(request, served, verb)
+    told = False
     try:
+        if not virtual.is_virtual(served) and verb != "watch":
+            _form(served, request, target)
+        _readable(request, served, verb)
+        told = True
         write = options.write_of(request, target, warnings)
         return await _answer(hub, authorizer, served, request, target, verb, write)
     except ApiProblem as problem:  # refusals carry warnings too
-        problem.warnings = tuple(warnings)
+        problem.warnings = tuple(warnings) if told or served.custom else ()
         raise
 
 
@@ -154,17 +166,14 @@ async def _delete_collection(
     found = await _find(hub, served, request.query, target)
     meant, write = options.deletion(request, write)
 
-    async def one(meta: Object) -> Object | None:
-        try:
-            return (await delete(hub, served, meta.get("namespace") or "", meta["name"], meant, write))[0]
-        except NotFound:
-            return None
+    async def one(meta: Object) -> None:
+        with suppress(NotFound):
+            await delete(hub, served, meta.get("namespace") or "", meta["name"], meant, write)
 
-    gone: list[Object | None] = []
+    objects = [hub.as_version(served, entry.obj) for entry in found.entries]  # as they were found
     for start in range(0, len(found.entries), _AT_ONCE):  # those of one batch share a commit
         batch = found.entries[start : start + _AT_ONCE]
-        gone += await asyncio.gather(*(one(entry.obj["metadata"]) for entry in batch))
-    objects = [obj for obj in gone if obj is not None]
+        await asyncio.gather(*(one(entry.obj["metadata"]) for entry in batch))
     return _listed(hub, served, request, form, objects, found, tuple(write.warnings))
 
 
@@ -188,6 +197,7 @@ def _nameless(served: Served) -> Callable[[bytes], bytes]:
 
 
 async def _find(hub: Hub, served: Served, query: Mapping[str, str], target: Target) -> read.Found:
+    wire.number(query, "timeoutSeconds")
     fields = query.get("fieldSelector", "")
     if target.name:
         fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")
@@ -273,7 +283,7 @@ def _object(request: Request, write: Write, kind: str = "Object") -> Object:
 def _patch(served: Served, request: Request, write: Write) -> tuple[Any, PatchType]:
     """The patch; keys that an apply gives twice are told or refused."""
     media = wire.media_type(request.headers)
-    body, how = wire.read_patch(request.body, media, custom=served.custom)
+    body, how = wire.read_patch(request.body, media, custom=served.custom, loosely=write.validation == "Ignore")
     if how in ("merge", "strategic") and write.validation != "Ignore":
         write.duplicates.extend(wire.duplicates(request.body, body))
     if how == "apply" and write.validation != "Ignore" and not request.body.lstrip().startswith(b"{"):
@@ -283,11 +293,18 @@ def _patch(served: Served, request: Request, write: Write) -> tuple[Any, PatchTy
     return body, how
 
 
-def _addressed(verb: str, target: Target) -> bool:
-    """Whether a verb is for what the path names: one object, or all."""
+def _in_scope(served: Served, target: Target, verb: str) -> bool:
+    """Whether a path names a custom kind where it lives. Source: apiextensions ``crdHandler.ServeHTTP``."""
+    if served.namespaced:
+        return bool(target.namespace) or verb in ("list", "watch")
+    return not target.namespace
+
+
+def _addressed(verb: str, target: Target, custom: bool) -> bool:
+    """Whether a verb is for what the path names: one object, or all. A custom kind's creation may name one."""
     if verb in ("update", "patch"):
         return bool(target.name)
-    return verb != "create" or bool(target.subresource) or not target.name
+    return verb != "create" or bool(target.subresource) or not target.name or custom
 
 
 def _readable(request: Request, served: Served, verb: str) -> None:

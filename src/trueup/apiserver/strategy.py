@@ -48,6 +48,8 @@ class Strategy:
     """Seconds that a deletion waits, from the object and what was asked for; none when absent."""
     held: Callable[[Object], bool] | None = None
     """Whether an object without finalizers that is being deleted has to stay for now."""
+    status_keeps: frozenset[str] = frozenset()
+    """Metadata that a write of the status leaves as it is; ``*`` for all."""
     orphans: bool = False
     """Dependents stay when a deletion does not say what is to become of them."""
     preserved: str = ""

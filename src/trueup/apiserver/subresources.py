@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, cast
 
+import orjson
+
 from trueup.apiserver import options, wire
 from trueup.apiserver.eviction import evict
 from trueup.apiserver.hub import Hub
@@ -109,9 +111,30 @@ async def scale(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         if version and version != stored["metadata"]["resourceVersion"]:
             raise conflict(served, name)
         replicas = (wanted.get("spec") or {}).get("replicas") or 0
+        if not isinstance(replicas, int) or isinstance(replicas, bool):
+            raise _no_scale(served, wanted, replicas, how)
+        if served.custom and replicas < 0:
+            raise _negative(served, name, replicas)
         return with_replicas(stored, paths[0], replicas), not _owned(stored, paths[0])
 
     return scale_of(await change(hub, served, namespace, name, scaled, write), paths)
+
+
+def _no_scale(served: Served, wanted: Object, replicas: object, how: PatchType) -> ApiProblem:
+    """A Scale that cannot be read; custom kinds' are of a scheme that does not even know it to say so."""
+    if served.custom:
+        return BadRequest('no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"')
+    why = f"json: cannot unmarshal {word(replicas)} into Go struct field ScaleSpec.spec.replicas of type int32"
+    if how == "apply":
+        return BadRequest(f'Scale in version "v1" cannot be handled as a Scale: {why}')
+    said = f"Invalid value: {orjson.dumps(orjson.dumps(wanted).decode()).decode()}: {why}"
+    return Invalid(f' "" is invalid: patch: {said}', causes=[Cause("FieldValueInvalid", said, "patch")])
+
+
+def _negative(served: Served, name: str, replicas: int) -> Invalid:
+    path = str((served.version_spec or {})["subresources"]["scale"].get("specReplicasPath", ""))
+    text = f"Invalid value: {replicas}: should be a non-negative integer"
+    return prepare.invalid(served, name, [Cause("FieldValueInvalid", text, path)])
 
 
 def _owned(stored: Object, path: list[str]) -> bool:

@@ -164,25 +164,32 @@ def readable(media: str) -> bool:
     return media == PROTOBUF or media.endswith(("json", "yaml")) or media == ""
 
 
-def read_patch(body: bytes, media: str, *, custom: bool = False) -> tuple[Any, Any]:
-    """A patch and its kind. Raises ``BadRequest`` or ``UnsupportedMediaType``."""
+def read_patch(body: bytes, media: str, *, custom: bool = False, loosely: bool = False) -> tuple[Any, Any]:
+    """A patch and its kind. Raises ``BadRequest`` or ``UnsupportedMediaType``.
+
+    ``loosely``: without field validation it is read by other code in Kubernetes, which has other words.
+    """
     how = patch_kind(media, custom=custom)
     if how == "apply":
         return _read_apply(body, media), how
     try:
         value = read_value(body, "application/json")
     except GoJsonError as problem:
-        lead = "" if how == "strategic" else "error decoding patch: "
+        if loosely and how == "merge":
+            raise BadRequest("Invalid JSON Patch") from None
+        lead = "" if how == "strategic" or loosely else "error decoding patch: "
         raise BadRequest(f"{lead}{problem}") from None
     if how == "json":
         for wrong in [] if value is None else [value] if not isinstance(value, list) else value:
             if wrong is value or (not isinstance(wrong, dict) and wrong is not None):
                 slices = "" if isinstance(value, list) else "[]"
                 raise BadRequest(
-                    f"error decoding patch: json: cannot unmarshal {word(wrong)} into Go value of type "
+                    f"{'' if loosely else 'error decoding patch: '}json: cannot unmarshal {word(wrong)} into Go value of type "
                     f"{slices}handlers.jsonPatchOp"
                 )
         return value or [], how
+    if how == "merge" and (value is None or (loosely and not isinstance(value, dict))):
+        raise BadRequest("Invalid JSON Patch")
     if value is not None and not isinstance(value, dict):
         lead = "" if how == "strategic" else "error decoding patch: "
         raise BadRequest(f"{lead}json: cannot unmarshal {word(value)} into Go value of type map[string]interface {{}}")

@@ -32,11 +32,17 @@ def prune_unknown(value: Any, shape: Shape, path: str = "") -> list[str]:
     return gone
 
 
+_KEEPS = "x-kubernetes-preserve-unknown-fields"
+_NOTHING = Shape("map")
+
+
 def _prune(value: Any, shape: Shape, path: str, gone: list[str]) -> None:
     if isinstance(value, dict):
         if shape.of != "map":
             return
         fields, values = shape.fields, shape.values
+        if shape.schema.get("additionalProperties") is True and not shape.schema.get(_KEEPS):
+            values = _NOTHING  # what may have any name is kept, but nothing is known of what is in it
         for name in list(value):
             known = fields.get(name)
             below = known if known is not None else values
@@ -48,6 +54,9 @@ def _prune(value: Any, shape: Shape, path: str, gone: list[str]) -> None:
                 continue
             if isinstance(value[name], (dict, list)):
                 _prune(value[name], below, at, gone)
+    elif isinstance(value, list) and shape is _NOTHING:
+        for index, item in enumerate(value):
+            _prune(item, shape, f"{path}[{index}]", gone)
     elif isinstance(value, list) and shape.items is not None:
         for index, item in enumerate(value):
             if isinstance(item, (dict, list)):
@@ -110,6 +119,10 @@ def _may_be_null(schema: Mapping[str, Any]) -> bool:
 # --- structural schemas ------------------------------------------------------------------------------------------
 
 
+_FORM = {int: "int64", float: "double"}
+"""What Go's validator takes for the format of a value; of others it names none."""
+
+
 def validate(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[Cause]:
     """A custom object against its structural schema."""
     if value is None:
@@ -117,6 +130,8 @@ def validate(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[
             return
         if "type" in schema:
             yield _wrong_type(path, schema["type"], "null")
+        if "enum" in schema:
+            yield from _limits(value, schema, path)
         return
     kind = schema.get("type")
     if schema.get("x-kubernetes-int-or-string"):
@@ -129,8 +144,9 @@ def validate(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[
         if kind == "integer" and not _is_whole(value):
             return
     elif kind and not _matches(value, str(kind)):
-        yield _wrong_type(path, kind, _json_type(value))
-        return
+        form = schema.get("format")
+        if not form or not isinstance(value, (str, list)):  # Go's validator lets those pass where a format is named
+            yield _wrong_type(path, form or kind, _FORM.get(type(value), "") if form else _json_type(value))
     if isinstance(value, dict):
         yield from _object(value, schema, path)
     elif isinstance(value, list):
@@ -259,20 +275,39 @@ def _is_multiple(value: float, factor: float) -> bool:
 
 
 def _combined(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
-    for part in schema.get("allOf") or ():
-        yield from validate(value, part, path)
+    """What parts refuse, and that they do. Source: kube-openapi ``validation/validate/schema_props.go``."""
+    every = schema.get("allOf") or ()
+    refused = [list(validate(value, part, path)) for part in every]
+    for causes in refused:
+        yield from causes
+    if any(refused):
+        yield _together(path, f"must validate all the schemas (allOf){'. None validated' if all(refused) else ''}")
     anyone = schema.get("anyOf")
-    if anyone and not any(next(validate(value, part, path), None) is None for part in anyone):
-        yield _invalid(path, _text(value), f"{path} in body must validate at least one schema (anyOf)")
+    if anyone:
+        refused = [list(validate(value, part, path)) for part in anyone]
+        if all(refused):
+            yield _together(path, "must validate at least one schema (anyOf)")
+            yield from refused[0]
     one = schema.get("oneOf")
     if one:
-        count = sum(next(validate(value, part, path), None) is None for part in one)
+        refused = [list(validate(value, part, path)) for part in one]
+        count = sum(not causes for causes in refused)
         if count != 1:
             found = "Found none valid" if count == 0 else f"Found {count} valid alternatives"
-            yield _invalid(path, _text(value), f"{path} in body must validate one and only one schema (oneOf). {found}")
+            yield _together(path, f"must validate one and only one schema (oneOf). {found}")
+            if count == 0:
+                yield from refused[0]
     never = schema.get("not")
     if never is not None and next(validate(value, never, path), None) is None:
-        yield _invalid(path, _text(value), f"{path} in body must not validate the schema (not)")
+        yield _together(path, "must not validate the schema (not)")
+
+
+NOWHERE = "<nil>"
+"""The field of what is said of several schemas together, which names its place in words alone."""
+
+
+def _together(path: str, text: str) -> Cause:
+    return Cause("FieldValueInvalid", f'Invalid value: "": "{path}" {text}', NOWHERE)
 
 
 _LARGEST = 2**63 - 1

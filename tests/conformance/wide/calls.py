@@ -190,9 +190,10 @@ class Side:
         value = _MADE.sub(r"\1MADE", _UID.sub("UID", value))
         if value.startswith("json: ") or "json: cannot" in value:
             value = _GO_TYPE.sub(r"\1", value)
-        if value.startswith("failed to create typed patch object") and "errors:" in value:
-            head, *lines = value.split("\n")
-            value = "\n".join([head, *sorted(lines)])
+        elif "cannot convert int64 to" in value:
+            value = value.partition("cannot convert int64 to")[0]
+        if value.startswith("failed to create typed patch object"):
+            value = _settle_typed(value)
         if " is missing in '" in value:
             value = value.partition(" is missing in '")[0]
         value = _PORT.sub(":PORT/", _ADDRESS.sub("ADDRESS", value))
@@ -202,7 +203,29 @@ class Side:
         return _MOMENT.sub("MOMENT", value) if "20" in value else value
 
 
-_ECHO = re.compile(r"^(Invalid value: )(?:[\[{].*[\]}]|\"\{.*\}\"): ", re.DOTALL)
+_UNDECLARED = re.compile(r"^(.*)\.[^.\]]+: field not declared in schema$")
+
+
+def _settle_typed(message: str) -> str:
+    """What does not fit, in one order.
+
+    Kubernetes goes through a map in random order and no further at a field that is not declared: of such, the map that is
+    nearest to the root is all that is always told.
+    """
+    head, _, rest = message.partition("): ")
+    lines = sorted(line.strip() for line in rest.removeprefix("errors:").split("\n") if line.strip())
+    undeclared = [found[1] for line in lines if (found := _UNDECLARED.match(line))]
+    if not undeclared:
+        return "\n".join([head, *lines])
+    nearest = min(map(_depth, undeclared))
+    return "\n".join([head, *sorted({f"{where}: not declared" for where in undeclared if _depth(where) == nearest})])
+
+
+def _depth(path: str) -> int:
+    return re.sub(r"\[[^\]]*\]", ".", path).count(".")
+
+
+_ECHO = re.compile(r"^(Invalid value: )(?:[\[{].*[\]}]|\"\{.*\}\"|\"map\[.*\]\"): ", re.DOTALL)
 
 
 def _settle_invalid(status: Json) -> None:

@@ -66,7 +66,7 @@ class Sequence:
         if self.luck(0.2):
             return self._metadata(value)
         roots = tuple(key for key in self.values.resolved(self.resource.schema).get("properties", {}) if key not in
-                      ("apiVersion", "kind", "metadata", "status"))  # fmt: skip
+                      ("apiVersion", "kind", "metadata", "status", "aggregationRule"))  # fmt: skip
         return self.values.change(value, self.resource.schema, roots, typed=self.base["kind"] not in COVERED)
 
     def _metadata(self, value: Json) -> str:
@@ -362,7 +362,7 @@ class Sequence:
         if self.luck(0.1):
             query |= self.any_of(
                 (
-                    {"resourceVersion": "1", "resourceVersionMatch": "Exact"},
+                    {"resourceVersion": "x", "resourceVersionMatch": "Exact"},  # an old one is forgotten at any time
                     {"resourceVersionMatch": "NotOlderThan"},
                     {"resourceVersion": "0", "resourceVersionMatch": "Exact"},
                     {"resourceVersionMatch": "bad", "resourceVersion": "1"},

@@ -86,7 +86,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "one of": (
         {"a": 1, "b": 2},
         {**of(a=INTEGER, b=INTEGER), "oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
-        'f: Invalid value: {"a":1,"b":2}: f in body must validate one and only one schema (oneOf). Found 2 valid alternatives',
+        '<nil>: Invalid value: "": "f" must validate one and only one schema (oneOf). Found 2 valid alternatives',
     ),
     "embedded": (
         {"metadata": {}, "kind": "Pod"},

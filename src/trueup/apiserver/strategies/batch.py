@@ -20,7 +20,7 @@ def _new_job(obj: Object, moment: Moment) -> None:
     if spec.get("manualSelector"):
         return
     meta = obj["metadata"]
-    uid, name = meta["uid"], meta["name"]
+    uid, name = meta["uid"], meta.get("name") or ""
     template = spec.setdefault("template", {})
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
     labels.update(

@@ -5,6 +5,7 @@ Source: ``pkg/registry/core``; Kubernetes documentation, "Pod Quality of Service
 
 from __future__ import annotations
 
+import uuid
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -120,6 +121,18 @@ def _new_namespace(obj: Object, moment: Moment) -> None:
     obj["spec"] = {**(obj.get("spec") or {}), "finalizers": ["kubernetes"]}
 
 
+def _new_limit_range(obj: Object, moment: Moment) -> None:
+    """One without a name gets one. Source: ``core/limitrange/strategy.go``."""
+    meta = obj["metadata"]
+    meta["name"] = meta.get("name") or str(uuid.uuid5(uuid.NAMESPACE_OID, meta["uid"]))
+
+
+def _named_namespace(obj: Object, moment: Moment) -> None:
+    """Its name is a label of it, also when it was made up after the defaults."""
+    meta = obj["metadata"]
+    meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta["name"]}
+
+
 def _changed_namespace(obj: Object, old: Object, moment: Moment) -> None:
     """A namespace's own finalizers change by its ``finalize`` subresource alone."""
     if moment.subresource == "":
@@ -182,6 +195,7 @@ _NAMESPACE = Strategy(
     counts_generations=False,
     keeps_status=True,
     create=_new_namespace,
+    canonical=_named_namespace,
     update=_changed_namespace,
     held=_namespace_held,
     going=_namespace_going,
@@ -244,7 +258,7 @@ ROWS: Mapping[str, Strategy] = {
     "ConfigMap": UNCOUNTED,
     "Endpoints": UNCOUNTED,
     "Event": event("involvedObject", "reportingComponent", "source"),
-    "LimitRange": UNCOUNTED,
+    "LimitRange": Strategy(counts_generations=False, create=_new_limit_range),
     "Namespace": _NAMESPACE,
     "Node": Strategy(
         counts_generations=False,

@@ -22,16 +22,16 @@ _GROUPS: Mapping[str, Mapping[str, Strategy]] = {
 _CONDITIONAL = frozenset(
     (group, kind)
     for group, kinds in {
-        "": ("Pod",),
         "admissionregistration.k8s.io": (
             "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration",
             "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
         ),
-        "batch": ("Job",),
-        "coordination.k8s.io": ("Lease",),
+        "certificates.k8s.io": ("ClusterTrustBundle", "PodCertificateRequest"),
+        "coordination.k8s.io": ("Lease", "LeaseCandidate"),
         "node.k8s.io": ("RuntimeClass",),
         "policy": ("PodDisruptionBudget",),
         "storage.k8s.io": ("CSIDriver", "CSINode", "CSIStorageCapacity", "VolumeAttachment"),
+        "storagemigration.k8s.io": ("StorageVersionMigration",),
     }.items()
     for kind in kinds
 )  # fmt: skip
@@ -71,6 +71,23 @@ _UNCOUNTED = frozenset(
 )
 
 
+_METADATA_KEPT = frozenset(
+    (group, kind)
+    for group, kinds in {
+        "admissionregistration.k8s.io": ("ValidatingAdmissionPolicy",),
+        "flowcontrol.apiserver.k8s.io": ("FlowSchema", "PriorityLevelConfiguration"),
+        "networking.k8s.io": ("ServiceCIDR",),
+        "resource.k8s.io": ("DeviceTaintRule", "ResourceClaim"),
+        "storage.k8s.io": ("VolumeAttachment",),
+        "storagemigration.k8s.io": ("StorageVersionMigration",),
+    }.items()
+    for kind in kinds
+)
+"""Kinds whose status is written without their metadata: ``ResetObjectMetaForStatus`` of ``pkg/registry``."""
+_KEPT = {("", "Pod"): "ownerReferences", ("apps", "Deployment"): "labels"}
+"""The same of one part of it."""
+
+
 def of(kind: Kind) -> Strategy:
     """The same in every version of a group."""
     found = _GROUPS.get(kind.group, {}).get(kind.kind, PLAIN)
@@ -80,6 +97,10 @@ def of(kind: Kind) -> Strategy:
         found = replace(found, creates_on_update=True)
     if (kind.group, kind.kind) in _RETURNED:
         found = replace(found, returns_deleted=True)
+    if (kind.group, kind.kind) in _METADATA_KEPT:
+        found = replace(found, status_keeps=frozenset({"*"}))
+    if (kind.group, kind.kind) in _KEPT:
+        found = replace(found, status_keeps=frozenset({_KEPT[kind.group, kind.kind]}))
     if (kind.group, kind.kind) in _UNCOUNTED:
         found = replace(found, counts_generations=False)
     return found

@@ -52,6 +52,10 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         if not isinstance(new, dict):
             raise BadRequest("a patch must leave an object")
         whole, new = new, prepare.copy(new)
+        if how == "strategic":  # it is put into a Go object whose kind nothing changes
+            for part, own in (("apiVersion", served.kind.api_version), ("kind", served.kind.kind)):
+                if new.get(part) is None or isinstance(new[part], str):
+                    new[part] = own
         _expect_kind(served, new, whole)
         try:
             prepare.decode(served, new, write)
@@ -134,15 +138,15 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     if given != (served.kind.api_version, served.kind.kind):
         group, _, version = given[0].rpartition("/")
         raise BadRequest(f"invalid object type: {group}/{version}, Kind={given[1]}")
+    missing = write.subresource and hub.store.bucket(served.storage).newest(namespace, name) is None
+    if missing and not served.strategy.creates_on_update:
+        raise not_found(served.resource.group_resource, name)
     called = title(applied)
-    prepare.identify(served, applied, namespace, name)
-    if applied["metadata"].get("managedFields") is not None:
+    if isinstance(applied.get("metadata"), dict) and applied["metadata"].get("managedFields") is not None:
         raise BadRequest("metadata.managedFields must be nil")
-    _decode(served, applied, called, write)
-    for twice in write.repeated:
-        if write.validation == "Strict":
-            raise BadRequest(f"error strict decoding YAML: {twice}")
-        write.warnings.append(twice)
+    wrong = _decode(served, applied, called, write)
+    nameless = not (applied.get("metadata") or {}).get("name")
+    wrong = _misplaced(served, applied, namespace, name, write) if wrong is None else wrong
     wanted_version = applied["metadata"].pop("resourceVersion", None)
     if wanted_version and not str(wanted_version).isdigit():
         raise unparsable(str(wanted_version))
@@ -156,10 +160,6 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     versions = None if memory is None else memory.versions()
 
     def applied_to(stored: Object) -> tuple[Object, bool]:
-        if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
-            raise conflict(served, name)
-        if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
-            raise conflict(served, name, other_uid(str(wanted_uid), stored))
         merged = owners.apply(
             stored,
             applied,
@@ -171,13 +171,21 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             reset=_reset(served, write),
             versions=versions,
         )
+        if wrong is not None:  # what others own is looked at first
+            raise wrong
+        if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
+            raise conflict(served, name)
+        if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
+            raise conflict(served, name, other_uid(str(wanted_uid), stored))
         return prepare.copy(merged), True
 
     for _ in range(3):
         if bucket.newest(namespace, name) is not None:
             return await change(hub, served, namespace, name, applied_to, write, memory=memory)
-        if write.subresource:
-            raise not_found(served.resource.group_resource, name)
+        if wrong is not None:
+            raise wrong
+        if nameless:
+            raise BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
         if wanted_uid:
             why = f"uid mismatch: the provided object specified uid {wanted_uid}, and no existing object was found"
             raise conflict(served, name, why)
@@ -191,7 +199,22 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     raise BadRequest("the object comes and goes too quickly to be applied")
 
 
-def _decode(served: Served, applied: Object, called: str, write: Write) -> None:
+def _misplaced(served: Served, applied: Object, namespace: str, name: str, write: Write) -> ApiProblem | None:
+    """What is wrong of keys given twice, of the name and of the namespace; these are filled in, in place."""
+    for twice in write.repeated:
+        if write.validation == "Strict":
+            return BadRequest(f"error strict decoding YAML: {twice}")
+        write.warnings.append(twice)
+    meta = applied.get("metadata") or {}
+    try:
+        prepare.identify(served, applied, namespace, name, named="name" in meta)
+    except ApiProblem as problem:
+        applied["metadata"] = {**meta, "name": name, **({"namespace": namespace} if namespace else {})}
+        return problem
+    return None
+
+
+def _decode(served: Served, applied: Object, called: str, write: Write) -> ApiProblem | None:
     """Refuse what does not fit the schema: an apply drops no unknown field, for its owner could never be told.
 
     Source: apimachinery ``managedfields`` (structuredmerge.go), which answers 500 and names the first field.
@@ -204,21 +227,27 @@ def _decode(served: Served, applied: Object, called: str, write: Write) -> None:
         except WrongType as problem:
             wrong = problem
         if wrong is None and not unknown and not write.duplicates:
-            return
+            return None
     why = problems_text(applied, served.shape)
     if why:
         raise ApiProblem(f"failed to create typed patch object ({called}): {why}")
     if wrong is not None:
-        kind = f"{served.kind.api_version}, Kind={served.kind.kind}"
-        raise ApiProblem(
+        kind = f"{served.kind.group}/{served.kind.version}, Kind={served.kind.kind}"
+        return ApiProblem(
             f"failed to convert new object ({called}) to proper version: "
             f"unable to convert unstructured object to {kind}: "
             f"{wrong.converting}"
         )
+    if isinstance(applied.get("metadata"), dict):
+        applied["metadata"].pop("creationTimestamp", None)  # fits as whatever it is, and is the server's
     prepare.decode(served, applied, write, nulls=True)
+    return None
 
 
 def _reset(served: Served, write: Write) -> tuple[FieldSet, ...]:
     if write.subresource == "status":
-        return (prepare.SPEC,)
+        keeps = served.strategy.status_keeps
+        if not keeps:
+            return (prepare.SPEC,)
+        return prepare.SPEC, {"f:metadata": {f"f:{name}": {} for name in keeps - {"*"}}}
     return (prepare.STATUS,) if served.has_status else ()

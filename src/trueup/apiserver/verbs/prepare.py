@@ -16,6 +16,7 @@ from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, Cause, Invalid
 from trueup.kube.reading import Struct, WrongType, metadata_struct
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
+from trueup.kube.validation.causes import invalid as invalid_value
 from trueup.merge.fields import FieldSet
 
 SPEC: FieldSet = {"f:spec": {}}
@@ -51,14 +52,10 @@ def identify(served: Served, obj: Object, namespace: str, name: str = "", *, nam
         if not (given or namespace):
             raise BadRequest("an empty namespace may not be set during creation")
         meta["namespace"] = namespace or given
+    elif given and namespace:
+        raise BadRequest(f"namespace is not allowed on this type: {kind.kind} is cluster-scoped")
     elif given:
-        raise (
-            BadRequest(f"namespace is not allowed on this type: {kind.kind} is cluster-scoped")
-            if namespace
-            else Invalid(
-                f'{kind.kind} "{meta.get("name")}" is invalid: metadata.namespace: Forbidden: not allowed on this type'
-            )
-        )
+        del meta["namespace"]  # as Kubernetes has it: ``EnsureObjectNamespaceMatchesRequestNamespace``
     if named and not meta.get("name"):
         raise BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
     if name and meta.get("name") and meta["name"] != name:
@@ -85,9 +82,10 @@ def expect_kind(served: Served, obj: Object) -> None:
     given, version = obj["kind"], str(obj["apiVersion"])
     lead = f'{given} in version "{version.rpartition("/")[2]}" cannot be handled as a {kind.kind}: '
     if served.custom:
+        if version == kind.api_version:
+            return  # the check says that it must be another
         raise BadRequest(
-            f"{lead}the API version in the data ({version}, Kind={given}) does not match the expected API version "
-            f"({kind.api_version}, Kind={kind.kind})"
+            f"the API version in the data ({version}) does not match the expected API version ({kind.api_version})"
         )
     raise BadRequest(
         f'{lead}no kind "{given}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
@@ -162,6 +160,8 @@ def default(served: Served, obj: Object) -> None:
 def check(served: Served, obj: Object, old: Object | None, write: Write) -> None:
     """Raises ``Invalid`` with everything that is wrong."""
     causes = list(validation.metadata(served.kind, obj))
+    if served.custom and obj.get("kind") != served.kind.kind:
+        causes.append(invalid_value("kind", obj.get("kind"), f"must be {served.kind.kind}"))
     if served.validate is not None and not (old is not None and not served.custom and _only_status_differs(obj, old)):
         found = list(served.validate(obj))
         if found and old is not None and served.version_spec is not None:

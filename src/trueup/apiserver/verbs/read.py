@@ -56,6 +56,8 @@ class Found:
 
 async def get(hub: Hub, served: Served, namespace: str, name: str, revision: str = "") -> Object:
     """One object, shared; not older than a revision."""
+    if revision and served.storage == "events" and not revision.isdigit():  # they are kept in no cache there
+        raise BadRequest(f"invalid resource version: {unparsable(revision)}")
     if revision:
         not_newer(hub, revision)
     entry = hub.store.bucket(served.storage).get(namespace, name)

@@ -33,14 +33,14 @@ async def update(hub: Hub, served: Served, namespace: str, name: str, obj: Objec
     wanted_uid = str(obj["metadata"].get("uid") or "")
 
     def replace(stored: Object) -> tuple[Object, bool]:
-        if not wanted_version and not write.subresource and (served.custom or not served.strategy.unconditional):
-            raise _versionless(served, name)
+        if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
+            raise conflict(served, name, _refused_by_store(served, namespace, name, wanted_uid, stored))
         if wanted_version and not wanted_version.isdigit():
             raise unparsable(wanted_version)
-        if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
+        if wanted_version in ("", "0") and (served.custom or not served.strategy.unconditional):
+            raise _versionless(served, name)
+        if wanted_version not in ("", "0") and wanted_version != stored["metadata"]["resourceVersion"]:
             raise conflict(served, name)
-        if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
-            raise conflict(served, name, other_uid(wanted_uid, stored))
         return prepare.copy(obj), False
 
     if served.strategy.creates_on_update and hub.store.bucket(served.storage).newest(namespace, name) is None:
@@ -52,15 +52,37 @@ async def _created(hub: Hub, served: Served, namespace: str, obj: Object, write:
     """What an update is of that finds nothing. An object that has been there before is not created anew."""
     meta = obj["metadata"]
     if meta.get("uid"):
-        why = (
-            f"StorageError: invalid object, Code: 4, Key: /registry/{served.resource.name}/"
-            f"{'/'.join(filter(None, (namespace, meta['name'])))}, ResourceVersion: 0, AdditionalErrorMsg: "
-            f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: "
-        )
-        raise conflict(served, meta["name"], why)
-    if write.subresource or meta.get("resourceVersion"):
+        raise conflict(served, meta["name"], _refused_by_store(served, namespace, meta["name"], meta["uid"], None))
+    if write.subresource:
         raise not_found(served.resource.group_resource, meta["name"])
+    version = str(meta.pop("resourceVersion", None) or "")
+    if version and not version.isdigit():
+        raise unparsable(version)
     return await create(hub, served, namespace, obj, write)
+
+
+_KEYS = {
+    "services": "services/specs",
+    "endpoints": "services/endpoints",
+    "nodes": "minions",
+    "replicationcontrollers": "controllers",
+    "ingresses": "ingress",
+    "customresourcedefinitions": "apiextensions.k8s.io/customresourcedefinitions",
+    "apiservices": "apiregistration.k8s.io/apiservices",
+}
+"""Where Kubernetes keeps what it does not keep under the resource's name."""
+
+
+def _refused_by_store(served: Served, namespace: str, name: str, uid: str, stored: Object | None) -> str:
+    """Why the store refuses what is meant for another object of the name. Source: ``storage.Preconditions.Check``."""
+    there = stored["metadata"]["uid"] if stored is not None else ""
+    plural = served.resource.name
+    root = f"{served.kind.group}/{plural}" if served.custom else _KEYS.get(plural, plural)
+    return (
+        f"StorageError: invalid object, Code: 4, Key: /registry/{root}/{'/'.join(filter(None, (namespace, name)))}, "
+        "ResourceVersion: 0, AdditionalErrorMsg: "
+        f"Precondition failed: UID in precondition: {uid}, UID in object meta: {there}"
+    )
 
 
 async def change(
@@ -204,8 +226,13 @@ def _status_alone(served: Served, stored: Object, new: Object) -> Object:
     """
     out = {name: prepare.copy(part) for name, part in stored.items() if name not in ("metadata", "status")}
     meta = new["metadata"]
-    if served.custom:
+    keeps = served.strategy.status_keeps
+    if served.custom or "*" in keeps:
         meta = {**stored["metadata"], **({"managedFields": meta["managedFields"]} if "managedFields" in meta else {})}
+    for name in keeps - {"*"}:
+        meta.pop(name, None)
+        if name in stored["metadata"]:
+            meta[name] = stored["metadata"][name]
     out["metadata"] = meta
     if new.get("status") is not None:
         out["status"] = new["status"]

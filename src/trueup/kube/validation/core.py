@@ -90,7 +90,7 @@ def config_map(obj: Object) -> Causes:
         if key in binary:
             yield invalid(f"data[{key}]", key, "duplicate of key present in binaryData")
     for key, value in binary.items():
-        size += len(value) * 3 // 4
+        size += len(value or "") * 3 // 4
         yield from each_invalid(f"binaryData[{key}]", key, formats.config_key(key))
     if size > MOST_DATA:
         yield too_long("", MOST_DATA)
