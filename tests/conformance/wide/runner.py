@@ -27,6 +27,7 @@ from tests.conformance.wide.calls import Call, Json, Side
 from tests.conformance.wide.definitions import definitions
 from tests.conformance.wide.sequences import Sequence
 from tests.conformance.wide.surface import Surface, surface
+from tests.conformance.wide.watches import Watches, selections
 from trueup.client.kubeconfig import load
 from trueup.merge.changes import changes
 
@@ -59,6 +60,10 @@ class Report:
 
     sequences: int = 0
     calls: int = 0
+    events: int = 0
+    """That watches told alike."""
+    expired: int = 0
+    """Watches that could not be heard again, for the expected server had forgotten where they began."""
     broken: int = 0
     """Sequences that ended because the expected server hung up."""
     codes: Counter[int] = field(default_factory=Counter)
@@ -85,7 +90,7 @@ class Report:
         return (
             f"{clean} of {self.sequences} sequences the same ({self.calls} calls, {share} % refused with {len(self.messages)}"
             f" kinds of messages, {len(self.kinds)} kinds, {len(self.touched)} fields touched;"
-            f" codes {dict(sorted(self.codes.items()))})"
+            f" {self.events} events of watches the same, {self.expired} forgotten; codes {dict(sorted(self.codes.items()))})"
         )
 
 
@@ -123,20 +128,54 @@ async def compare(
     about = f"{sequence.base['apiVersion']} {sequence.base['kind']}"
     report.sequences += 1
     report.kinds[about] += 1
+    watches = [
+        Watches(side, sequence.collection, selections(namespaced=sequence.resource.namespaced, name=sequence.name))
+        for side in pair
+    ]
+    try:
+        await asyncio.gather(*(one.open() for one in watches))
+        if await _walk(sequence, pair, about, report):
+            await _overheard(sequence, watches, about, report)
+    finally:
+        for one in watches:
+            await one.close()
+    report.touched |= {f"{about} {path}" for path in sequence.values.touched}
+
+
+async def _walk(sequence: Sequence, pair: tuple[Side, Side], about: str, report: Report) -> bool:
+    """All calls, to the end or the first difference; whether it came to the end."""
     for number, call in enumerate(sequence.calls(sequence.chance.randint(*LENGTH))):
         wanted, got = await asyncio.gather(*(side.send(call) for side in pair), return_exceptions=True)
         if isinstance(wanted, ConnectionError):
             report.broken += 1  # a genuine server panics at some patches: what would be right then nobody knows
-            break
+            return False
         if isinstance(got, BaseException):
             raise got
         assert isinstance(wanted, dict)
         report.note(wanted)
         lines = [f"{change.path}: {change.old!r} expected, not {change.new!r}" for change in changes(wanted, got)]
         if lines:
-            report.differences.append(Difference(seed, number, about, call, lines))
-            break
-    report.touched |= {f"{about} {path}" for path in sequence.values.touched}
+            report.differences.append(Difference(sequence.seed, number, about, call, lines))
+            return False
+    return True
+
+
+async def _overheard(sequence: Sequence, watches: list[Watches], about: str, report: Report) -> None:
+    """What the watches told meanwhile."""
+    wanted, got = await asyncio.gather(*(one.told() for one in watches))
+    for expected, actual in zip(wanted, got, strict=True):
+        if expected.pop("expired"):
+            report.expired += 1
+            actual = {name: actual[name] for name in ("selection", "now")}
+        else:
+            actual.pop("expired")
+            report.events += len(expected["live"])
+            actual["repeats"] = max(actual["repeats"], expected["repeats"])
+        lines = [f"{change.path}: {change.old!r} expected, not {change.new!r}" for change in changes(expected, actual)]
+        if lines:
+            call = Call("watch", "GET", sequence.collection, {"watch": "true", **expected["selection"]})
+            report.differences.append(Difference(sequence.seed, 99, about, call, lines))
+            return
 
 
 def prepare(space: str) -> list[Call]:

@@ -27,6 +27,7 @@ class Sequence:
     """Makes the calls of one seed."""
 
     def __init__(self, seed: int, space: str, served: Surface, only: str = "") -> None:
+        self.seed = seed
         self.chance, self.space, self.served = random.Random(seed), space, served
         found = [base for base in bases(space) if (base["apiVersion"], base["kind"]) in served]
         if only:

@@ -52,7 +52,12 @@ async def delete(
             return (shown if at_once and served.strategy.grace is None else seen), at_once
         try:
             if _may_go(served, new):
-                gone = await hub.remove(bucket, new, entry.revision)
+                last = entry
+                if served.strategy.grace is not None and new != stored:
+                    last = await hub.put(
+                        bucket, new, entry.revision
+                    )  # who watches hears first that it goes, then that it is gone
+                gone = await hub.remove(bucket, last.obj, last.revision)
                 hub.settle(served, stored)
                 return (shown if served.strategy.grace is None else await hub.converted(served, gone.obj)), True
             if new["metadata"] == stored["metadata"] and new.get("status") == stored.get("status"):

@@ -124,7 +124,8 @@ async def _store(hub: Hub, served: Served, entry: Entry, new: Object) -> Entry:
     meta, bucket = new["metadata"], hub.store.bucket(served.storage)
     held = served.strategy.held
     if meta.get("deletionTimestamp") and not meta.get("finalizers") and not (held is not None and held(new)):
-        return await hub.remove(bucket, new, entry.revision)
+        gone = await hub.remove(bucket, entry.obj, entry.revision)  # watches tell of it as it was stored last
+        return Entry(gone.revision, None, {**new, "metadata": {**meta, "resourceVersion": str(gone.revision)}})
     return await hub.put(bucket, new, entry.revision)
 
 
