@@ -83,6 +83,27 @@ def _whole_flow(obj: Object, moment: Moment) -> None:
             asked["namespaces"] = asked.get("namespaces") or None
 
 
+def _whole_claim(*above: str) -> Canonical:
+    def canonical(obj: Object, moment: Moment) -> None:
+        place = obj
+        for name in (*above, "devices"):
+            place = place.setdefault(name, {})
+        place["requests"] = place.get("requests") or None
+
+    return canonical
+
+
+def _tainted(obj: Object, moment: Moment) -> None:
+    """Taints say since when they are. Source: the defaults of the group."""
+    for device in (obj.get("spec") or {}).get("devices") or ():
+        for taint in device.get("taints") or ():
+            taint.setdefault("timeAdded", moment.now)
+
+
+def _tainted_again(new: Object, old: Object, moment: Moment) -> None:
+    _tainted(new, moment)
+
+
 def _node_drivers(obj: Object, moment: Moment) -> None:
     spec = obj.setdefault("spec", {})
     spec["drivers"] = spec.get("drivers") or None
@@ -124,6 +145,11 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
         "ClusterRoleBinding": UNCOUNTED,
         "Role": _ROLE,
         "RoleBinding": UNCOUNTED,
+    },
+    "resource.k8s.io": {
+        "ResourceClaim": Strategy(canonical=_whole_claim("spec")),
+        "ResourceClaimTemplate": Strategy(canonical=_whole_claim("spec", "spec")),
+        "ResourceSlice": Strategy(create=_tainted, update=_tainted_again),
     },
     "storage.k8s.io": {
         "CSIDriver": Strategy(counts_generations=False, warnings=_token_warnings),

@@ -134,7 +134,9 @@ def _metric(found: Object, path: str) -> Causes:
     if given:  # further ones are refused, whatever they say
         yield from _SOURCES[given[0]](found[given[0]], f"{path}.{given[0]}")
     expected = _METRICS.get(kind)
-    if expected and expected not in given:
+    if not expected:
+        yield not_supported(f"{path}.type", kind, _METRICS)  # told again, as Kubernetes does
+    elif expected not in given:
         yield required(f"{path}.{expected}", "must populate information for the given metric source")
     if len(given) > 1:
         for name in given:

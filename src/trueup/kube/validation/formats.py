@@ -89,7 +89,8 @@ def _most(length: int, unit: str = "characters") -> str:
 @lru_cache(maxsize=8192)
 def label(text: str) -> Problems:
     """A DNS label: namespaces, containers, volumes."""
-    return _checked(text, 63, _is_label(text) is not None, _LABEL_TEXT)
+    otherwise = "must not contain dots" if _is_subdomain(text) else _LABEL_TEXT
+    return _checked(text, 63, _is_label(text) is not None, otherwise)
 
 
 @lru_cache(maxsize=8192)
