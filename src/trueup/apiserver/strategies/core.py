@@ -46,6 +46,14 @@ def _pod_warnings(new: Object, old: Object | None) -> Iterator[str]:
     return iter(()) if old is not None else pod_warnings.pod(new)
 
 
+def _volume_warnings(new: Object, old: Object | None) -> Iterator[str]:
+    return pod_warnings.volume(new)
+
+
+def _claim_warnings(new: Object, old: Object | None) -> Iterator[str]:
+    return pod_warnings.claim_sizes(new.get("spec") or {}, "spec")
+
+
 def _template_warnings(new: Object, old: Object | None) -> Iterator[str]:
     return pod_warnings.template(new.get("template"), "template")
 
@@ -267,9 +275,13 @@ ROWS: Mapping[str, Strategy] = {
         selected=_selected_node,
     ),
     "PersistentVolume": Strategy(
-        counts_generations=False, create=_new_volume, update=_changed_volume, returns_deleted=True
+        counts_generations=False,
+        create=_new_volume,
+        update=_changed_volume,
+        returns_deleted=True,
+        warnings=_volume_warnings,
     ),
-    "PersistentVolumeClaim": _RETURNED,
+    "PersistentVolumeClaim": Strategy(counts_generations=False, returns_deleted=True, warnings=_claim_warnings),
     "Pod": _POD,
     "ReplicationController": Strategy(
         selectable=frozenset({"status.replicas"}), selected=counted, orphans=True, warnings=of_template

@@ -83,7 +83,13 @@ def namespace(obj: Object) -> None:
 
 
 def node(obj: Object) -> None:
-    """v1 Node."""
+    """v1 Node; its one range of addresses is the first of them."""
+    spec = obj.get("spec") or {}
+    one, all_of_them = spec.get("podCIDR"), spec.get("podCIDRs")
+    if one:
+        spec["podCIDRs"] = [one, *(all_of_them or ())[1:]] if all_of_them and all_of_them[0] == one else [one]
+    elif all_of_them:
+        spec["podCIDR"] = all_of_them[0]
     status = section(obj, "status")
     if status.get("capacity") and status.get("allocatable") is None:
         status["allocatable"] = dict(status["capacity"])

@@ -7,13 +7,11 @@ from typing import Any
 import orjson
 
 from trueup.kube.names import Object
-from trueup.kube.quantity import parse
-from trueup.kube.validation import claims, formats, object_meta
+from trueup.kube.validation import addresses, formats, object_meta
 from trueup.kube.validation.causes import (
     Causes,
     duplicate,
     each_invalid,
-    forbidden,
     invalid,
     not_supported,
     one_of,
@@ -137,122 +135,6 @@ def _is_json(encoded: Any) -> bool:
     return True
 
 
-_NO_SOURCE = frozenset(
-    {
-        "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy",
-        "storageClassName", "volumeAttributesClassName", "volumeMode",
-    }
-)  # fmt: skip
-
-
-def volume(obj: Object) -> Causes:
-    """v1 PersistentVolume."""
-    yield from volume_spec(obj.get("spec") or {}, "spec")
-
-
-def volume_spec(spec: Object, path: str) -> Causes:
-    """What a volume is, also where an attachment says it itself."""
-    if not spec.get("accessModes"):
-        yield required(f"{path}.accessModes")
-    for mode in spec.get("accessModes") or ():
-        if mode not in claims.ACCESS:
-            yield not_supported(f"{path}.accessModes", mode, claims.ACCESS)
-    capacity = spec.get("capacity") or {}
-    if not capacity:
-        yield required(f"{path}.capacity")
-    elif list(capacity) != ["storage"]:
-        yield not_supported(f"{path}.capacity", capacity, ("storage",))
-    elif parse(capacity["storage"]) <= 0:
-        yield invalid(f"{path}.capacity[storage]", capacity["storage"], "must be greater than zero")
-    sources = [name for name in spec if name not in _NO_SOURCE]
-    if not sources:
-        yield required(path, "must specify a volume type")
-    for other in sources[1:]:
-        yield forbidden(f"{path}.{other}", "may not specify more than 1 volume type")
-    policy = spec.get("persistentVolumeReclaimPolicy")
-    yield from one_of(f"{path}.persistentVolumeReclaimPolicy", policy, ("Delete", "Recycle", "Retain"))
-
-
-def limit_range(obj: Object) -> Causes:
-    """v1 LimitRange."""
-    kinds: set[str] = set()
-    for index, limit in enumerate((obj.get("spec") or {}).get("limits") or ()):
-        path, kind = f"spec.limits[{index}]", str(limit.get("type") or "")
-        if not kind:
-            yield required(f"{path}.type")
-        if kind in kinds:
-            yield duplicate(f"{path}.type", kind)
-        kinds.add(kind)
-        if kind == "Pod":
-            for name in ("default", "defaultRequest"):
-                if limit.get(name):
-                    yield forbidden(f"{path}.{name}", "may not be specified when `type` is 'Pod'")
-        yield from _in_order(limit, path)
-
-
-_ORDERED = (
-    ("min", "max", "min", "min", "min value {} is greater than max value {}"),
-    ("min", "defaultRequest", "defaultRequest", "defaultRequest", "min value {} is greater than default request value {}"),
-    ("defaultRequest", "max", "defaultRequest", "defaultRequest", "default request value {} is greater than max value {}"),
-    ("defaultRequest", "default", "defaultRequest", "defaultRequest",
-     "default request value {} is greater than default limit value {}"),
-    ("min", "default", "default", "min", "min value {} is greater than default value {}"),
-    ("default", "max", "default", "max", "default value {} is greater than max value {}"),
-)  # fmt: skip
-"""What may not be greater than what; whose field is named, whose value is shown."""
-
-
-def _in_order(limit: Object, path: str) -> Causes:
-    for low, high, named, shown, text in _ORDERED:
-        lower, upper = limit.get(low) or {}, limit.get(high) or {}
-        for name in sorted(lower.keys() & upper.keys()):
-            if parse(lower[name]) > parse(upper[name]):
-                value = (limit.get(shown) or {})[name]
-                yield invalid(f"{path}.{named}[{name}]", value, text.format(lower[name], upper[name]))
-
-
-def quota(obj: Object) -> Causes:
-    """v1 ResourceQuota."""
-    for name, amount in ((obj.get("spec") or {}).get("hard") or {}).items():
-        path = f"spec.hard[{name}]"
-        yield from each_invalid(path, name, formats.qualified(name))
-        if str(amount).startswith("-"):
-            yield invalid(path, amount, "must be greater than or equal to 0")
-    yield from _scopes(obj.get("spec") or {})
-
-
-_COMPUTED = frozenset({"cpu", "limits.cpu", "limits.memory", "memory", "pods", "requests.cpu", "requests.memory"})
-_COUNTED = frozenset({
-    "configmaps", "ephemeral-storage", "limits.ephemeral-storage", "persistentvolumeclaims", "replicationcontrollers",
-    "requests.ephemeral-storage", "requests.storage", "resourcequotas", "secrets", "services", "services.loadbalancers",
-    "services.nodeports",
-})  # fmt: skip
-"""The names of Kubernetes' own that are no pods' share; a quota of others may have any scope."""
-_OF_PODS = {
-    "BestEffort": frozenset({"pods"}),
-    "NotBestEffort": _COMPUTED,
-    "Terminating": _COMPUTED,
-    "NotTerminating": _COMPUTED,
-    "PriorityClass": _COMPUTED,
-    "CrossNamespacePodAffinity": _COMPUTED,
-}
-"""What each scope can limit."""
-
-
-def _scopes(spec: Object) -> Causes:
-    """Scopes that say the contrary of each other, or nothing about what is limited."""
-    scopes = spec.get("scopes") or []
-    for scope in scopes:
-        if scope not in _OF_PODS and scope != "VolumeAttributesClass":
-            yield invalid("spec.scopes", scopes, "unsupported scope")
-        for name in sorted(spec.get("hard") or {}):
-            if name in _COMPUTED | _COUNTED and name not in _OF_PODS.get(scope, (name,)):
-                yield invalid("spec.scopes", scopes, "unsupported scope applied to resource")
-    for pair in ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"}):
-        if pair <= set(scopes):
-            yield invalid("spec.scopes", scopes, "conflicting scopes")
-
-
 def event(obj: Object) -> Causes:
     """v1 Event. One that is about an object without a namespace is in ``default``. Source: ``validation/events.go``."""
     space, about = obj["metadata"].get("namespace") or "", (obj.get("involvedObject") or {}).get("namespace") or ""
@@ -263,12 +145,36 @@ def event(obj: Object) -> Causes:
 def endpoints(obj: Object) -> Causes:
     """v1 Endpoints."""
     for index, subset in enumerate(obj.get("subsets") or ()):
-        path = f"subsets[{index}]"
+        path, ports = f"subsets[{index}]", subset.get("ports") or ()
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
             yield required(path, "must specify `addresses` or `notReadyAddresses`")
-        for number, port in enumerate(subset.get("ports") or ()):
-            where = f"{path}.ports[{number}].port"
-            yield from each_invalid(where, port.get("port") or 0, formats.port_number(port.get("port")))
+        for part in ("addresses", "notReadyAddresses"):
+            for number, address in enumerate(subset.get(part) or ()):
+                yield from _address(address, f"{path}.{part}[{number}]")
+        for number, port in enumerate(ports):
+            yield from _endpoint_port(port, f"{path}.ports[{number}]", needs_name=len(ports) > 1)
+
+
+def _address(found: Object, path: str) -> Causes:
+    ip, name, node = found.get("ip") or "", found.get("hostname"), found.get("nodeName")
+    yield from addresses.address(f"{path}.ip", ip, canonical=False)
+    if name:
+        yield from each_invalid(f"{path}.hostname", name, formats.plain_label(name))
+    if node is not None:
+        yield from each_invalid(f"{path}.nodeName", node, formats.subdomain(node))
+    yield from addresses.endpoint(f"{path}.ip", ip)
+
+
+def _endpoint_port(found: Object, path: str, *, needs_name: bool) -> Causes:
+    name, protocol = found.get("name") or "", found.get("appProtocol")
+    if name:
+        yield from each_invalid(f"{path}.name", name, formats.plain_label(name))
+    elif needs_name:
+        yield required(f"{path}.name")
+    yield from each_invalid(f"{path}.port", found.get("port") or 0, formats.port_number(found.get("port")))
+    yield from one_of(f"{path}.protocol", found.get("protocol"), ("SCTP", "TCP", "UDP"))
+    if protocol is not None:
+        yield from each_invalid(f"{path}.appProtocol", protocol, formats.qualified(protocol))
 
 
 def namespace(obj: Object) -> Causes:

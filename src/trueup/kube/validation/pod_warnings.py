@@ -138,6 +138,23 @@ def claim_sizes(spec: Object, path: str) -> Warnings:
         yield from _fractions(found, f"{path}.resources.{part}", ("storage",))
 
 
+def volume(obj: Object) -> Warnings:
+    """v1 PersistentVolume. Source: ``pkg/api/persistentvolume/util.go``."""
+    spec = obj.get("spec") or {}
+    if spec.get("persistentVolumeReclaimPolicy") == "Recycle":
+        text = "The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning."
+        yield f"spec.persistentVolumeReclaimPolicy: {text}"
+    terms = (((spec.get("nodeAffinity") or {}).get("required")) or {}).get("nodeSelectorTerms") or ()
+    for index, term in enumerate(terms):
+        yield from _term(term, f"spec.nodeAffinity.required.nodeSelectorTerms[{index}]", values=False)
+    for kind in spec:
+        if kind in _OLD_VOLUMES and spec[kind] is not None:
+            yield f"spec.{'storageOS' if kind == 'storageos' else kind}: {_VOLUMES[kind]}"
+
+
+_OLD_VOLUMES = frozenset({"cephfs", "photonPersistentDisk", "scaleIO", "storageos", "glusterfs", "rbd"})
+
+
 def _twice(found: Iterable[Object], name: str, path: str) -> Warnings:
     seen: set[str] = set()
     for index, one in enumerate(found):

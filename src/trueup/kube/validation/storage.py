@@ -15,7 +15,7 @@ from trueup.kube.validation.causes import (
     required,
     too_long,
 )
-from trueup.kube.validation.core import volume_spec
+from trueup.kube.validation.persistent import volume_spec
 
 _MOST_PARAMETERS, _MOST_BYTES, _NODE_ID = 512, 256 * 1024, 256
 _LIFECYCLES = ("Persistent", "Ephemeral")
@@ -198,4 +198,4 @@ def _source(source: Object, path: str) -> Causes:
     elif name == "":
         yield required(f"{path}.persistentVolumeName", "must specify non empty persistentVolumeName")
     elif inline is not None:
-        yield from volume_spec(inline, f"{path}.inlineVolumeSpec")
+        yield from volume_spec(inline, f"{path}.inlineVolumeSpec", inline=True)
