@@ -40,6 +40,7 @@ SAME: tuple[tuple[str, str], ...] = (
     (r"(pod-template-hash[=:] ?)\w+", r"\1<hash>"),
     (r"\b(web|db|agent|kept)-[0-9a-z]{8,10}\b", r"\1-<hash>"),
     (r"(resourceVersion\"?: )\"?\d+\"?", r"\1<version>"),
+    (r'(resourceVersion\\":\\")\d+', r"\1<version>"),
     (r"https://(127\.0\.0\.1|localhost):\d+", "<server>"),
     (r"\b10\.\d+\.\d+\.\d+\b", "<address>"),
     (r"\b(3[012]\d{3})\b", "<node port>"),
