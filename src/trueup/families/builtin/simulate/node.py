@@ -8,8 +8,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from trueup.families.builtin.kinds import LEASE, NAMESPACE, NODE
-from trueup.families.builtin.simulate.pod_status import NODE_IP
 from trueup.families.builtin.simulate.selection import UNSCHEDULABLE, selected, taints_of, untolerated
+from trueup.families.builtin.simulate.status_parts import NODE_IP
 from trueup.families.builtin.tools import change, create, seconds, write_status
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object

@@ -1,36 +1,33 @@
-"""What the kubelet would write about a pod next. Pure: pod and time in, status and the time of the next look out.
+"""What the kubelet would write about a pod next, put together out of `status_parts`. Pure.
+
+In: a pod and the time; out: a status, and the time of the next look.
 
 Source: Kubernetes documentation "Pod Lifecycle"; kubelet ``status/generate.go``, ``kubelet_pods.go`` for reasons and messages.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from typing import Any
-
 from trueup.families.builtin.simulate.script import outcome
+from trueup.families.builtin.simulate.status_parts import (
+    back_off,
+    conditions,
+    container,
+    initialised,
+    started_at,
+    status_on_node,
+    terminated,
+    waits_for_restart,
+)
 from trueup.families.builtin.simulate.steering import Course, course
-from trueup.families.builtin.tools import condition, seconds, with_condition
+from trueup.families.builtin.tools import condition, seconds
 from trueup.kube.names import Object
 from trueup.kube.objects import meta
 from trueup.timing.rfc3339 import format_time
 
-NODE_IP = "192.0.2.10"
-_BACKOFF, _LONGEST = 10.0, 300.0
 _STOPPED = 143
 """The exit code of what is asked to stop."""
 _GREETING = 0.2
 """Seconds until the containers run, when being ready takes longer than that."""
-
-
-def pod_ip(pod: Object) -> str:
-    """An address of its own: resource versions are unique, and the pod keeps what it has."""
-    given = (pod.get("status") or {}).get("podIP")
-    if given:
-        return str(given)
-    number = int(meta(pod).get("resourceVersion") or 0) % (1 << 21)  # 10.64.0.0/11, clear of the range of Services
-    return f"10.{64 + (number >> 16)}.{(number >> 8) & 255}.{number & 255}"
 
 
 def next_status(pod: Object, bound: float, moment: float) -> tuple[Object | None, float | None]:
@@ -61,7 +58,7 @@ def _late(pod: Object, moment: float) -> Object:
     status = dict(pod.get("status") or {})
     status |= {"phase": "Failed", "reason": "DeadlineExceeded"}
     status["message"] = "Pod was active on the node longer than the specified deadline"
-    status["conditions"] = _conditions(pod, moment, ready=False, reason="PodFailed")
+    status["conditions"] = conditions(pod, moment, ready=False, reason="PodFailed")
     return status
 
 
@@ -76,16 +73,16 @@ def killed(pod: Object, moment: float) -> Object:
             "started": False,
             "state": {
                 "terminated": {
-                    **_terminated(137, _started(one), format_time(moment)),
+                    **terminated(137, started_at(one), format_time(moment)),
                     "containerID": one["containerID"],
                 }
             },
         }
-        if _started(one)
+        if started_at(one)
         else one
         for one in status.get("containerStatuses") or ()
     ]
-    status["conditions"] = _conditions(pod, moment, ready=False, reason="PodFailed")
+    status["conditions"] = conditions(pod, moment, ready=False, reason="PodFailed")
     return status
 
 
@@ -99,7 +96,7 @@ def _next(pod: Object, bound: float, moment: float) -> tuple[Object | None, floa
         return _waiting(pod, bound, moment), None
     if how.init_codes and status.get("phase") != "Running":
         return _stuck(pod, how, bound, moment)
-    started = next((s for c in status.get("containerStatuses") or () if (s := _started(c))), "")
+    started = next((s for c in status.get("containerStatuses") or () if (s := started_at(c))), "")
     crashed = _crashed(status)
     if crashed is not None:
         return _restart(pod, how, crashed, moment)
@@ -132,14 +129,14 @@ def _changed(pod: Object, moment: float) -> Object | None:
     containers = []
     for one in status["containerStatuses"]:
         wanted = images.get(one["name"], one.get("image"))
-        if wanted == one.get("image") or not _started(one):
+        if wanted == one.get("image") or not started_at(one):
             containers.append(one)
             continue
-        last = {"terminated": _terminated(_STOPPED, _started(one), format_time(moment))}
+        last = {"terminated": terminated(_STOPPED, started_at(one), format_time(moment))}
         last["terminated"]["containerID"] = one.get("containerID")
         more = {"ready": one.get("ready"), "started": True, "restartCount": int(one.get("restartCount") or 0) + 1}
         state = {"running": {"startedAt": format_time(moment)}}
-        containers.append(_container({**one, "image": wanted}, state, pod, lastState=last, **more))
+        containers.append(container({**one, "image": wanted}, state, pod, lastState=last, **more))
     out = {**status, "containerStatuses": containers}
     if new:
         out["ephemeralContainerStatuses"] = [*(status.get("ephemeralContainerStatuses") or ()), *new]
@@ -157,11 +154,11 @@ def _debuggers(pod: Object, moment: float) -> list[Object]:
             end = outcome(spec, pod)
             over = end is not None and not end.after
             state = (
-                {"terminated": _terminated(end.code, stamp, stamp)}
+                {"terminated": terminated(end.code, stamp, stamp)}
                 if end and over
                 else {"running": {"startedAt": stamp}}
             )
-            out.append(_container(spec, state, pod, started=not over))
+            out.append(container(spec, state, pod, started=not over))
     return out
 
 
@@ -182,10 +179,6 @@ def _restarts(status: Object) -> int:
     return max((int(one.get("restartCount") or 0) for one in status.get("containerStatuses") or ()), default=0)
 
 
-def _started(container: Object) -> str:
-    return str(((container.get("state") or {}).get("running") or {}).get("startedAt") or "")
-
-
 def _waiting_reason(status: Object) -> str:
     for one in status.get("containerStatuses") or ():
         return str(((one.get("state") or {}).get("waiting") or {}).get("reason") or "")
@@ -200,97 +193,6 @@ def _crashed(status: Object) -> Object | None:
     return first
 
 
-def _container(spec: Object, state: Object, pod: Object, **more: Any) -> Object:
-    image = str(spec.get("image") or "")
-    digest = hashlib.sha256(image.encode()).hexdigest()
-    own = hashlib.sha256(f"{meta(pod).get('uid')}/{spec['name']}/{more.get('restartCount', 0)}".encode()).hexdigest()
-    out = {
-        "name": spec["name"],
-        "image": image,
-        "imageID": f"{image.partition('@')[0]}@sha256:{digest}",
-        "containerID": f"containerd://{own}",
-        "lastState": {},
-        "ready": False,
-        "restartCount": 0,
-        "started": False,
-        "state": state,
-        **more,
-    }
-    if "waiting" in state and not out["restartCount"]:
-        out["imageID"] = ""
-        del out["containerID"]
-    return out
-
-
-def _base(pod: Object, bound: float, phase: str) -> Object:
-    """What all statuses of a pod on the node have."""
-    status = dict(pod.get("status") or {})
-    for name in ("reason", "message", "nominatedNodeName"):
-        status.pop(name, None)
-    ip = pod_ip(pod)
-    host = (pod.get("spec") or {}).get("hostNetwork")
-    ip = NODE_IP if host else ip
-    status.update(
-        phase=phase,
-        hostIP=NODE_IP,
-        hostIPs=[{"ip": NODE_IP}],
-        podIP=ip,
-        podIPs=[{"ip": ip}],
-        startTime=status.get("startTime") or format_time(bound),
-    )
-    return status
-
-
-def _conditions(
-    pod: Object, moment: float, *, ready: bool, reason: str = "", uninitialised: Sequence[str] = ()
-) -> list[Object]:
-    stamp = format_time(moment)
-    found = list((pod.get("status") or {}).get("conditions") or ())
-    about: Object = {}
-    if not ready and reason:
-        about = {"reason": reason}
-        if reason == "ContainersNotReady":
-            names = " ".join(one["name"] for one in pod["spec"]["containers"])
-            about["message"] = f"containers with unready status: [{names}]"
-    generation = meta(pod).get("generation")
-    seen: Object = {"observedGeneration": generation} if generation else {}
-    word = "True" if ready else "False"
-    finished = reason == "PodCompleted"
-    for new in (
-        {"type": "PodReadyToStartContainers", "status": "False" if finished else "True"},
-        {
-            "type": "Initialized",
-            "status": "False" if uninitialised else "True",
-            **({"reason": reason} if finished else {}),
-            **(_incomplete(uninitialised) if uninitialised else {}),
-        },
-        {"type": "Ready", "status": word, **about},
-        {"type": "ContainersReady", "status": word, **about},
-        {"type": "PodScheduled", "status": "True"},
-    ):
-        found = with_condition(found, {"lastProbeTime": None, **seen, **new}, stamp)
-    return found
-
-
-def _incomplete(names: Sequence[str]) -> Object:
-    return {
-        "reason": "ContainersNotInitialized",
-        "message": f"containers with incomplete status: [{' '.join(names)}]",
-    }
-
-
-def _initialised(pod: Object, moment: float, bound: float) -> list[Object]:
-    out = []
-    for spec in pod["spec"].get("initContainers") or ():
-        if spec.get("restartPolicy") == "Always":
-            state: Object = {"running": {"startedAt": format_time(bound)}}
-            out.append(_container(spec, state, pod, ready=True, started=True))
-        else:
-            state = {"terminated": _terminated(0, format_time(bound), format_time(moment))}
-            out.append(_container(spec, state, pod, ready=True))
-    return out
-
-
 def _stuck(pod: Object, how: Course, bound: float, moment: float) -> tuple[Object | None, float | None]:
     """An init container fails: the pod with it, or it is started again and again while the others wait."""
     specs = pod["spec"]["initContainers"]
@@ -302,66 +204,51 @@ def _stuck(pod: Object, how: Course, bound: float, moment: float) -> tuple[Objec
         return None, bound + how.ready_after - moment
     if known:
         ended = seconds(((known.get("lastState") or {}).get("terminated") or {}).get("finishedAt"))
-        left = ended + _back_off(restarts) - moment
+        left = ended + back_off(restarts) - moment
         if left > 0:
             return None, left
         restarts += 1
     again = (pod["spec"].get("restartPolicy") or "Always") != "Never"
-    end = {"terminated": _terminated(how.init_codes[specs[at]["name"]], format_time(moment), format_time(moment))}
+    end = {"terminated": terminated(how.init_codes[specs[at]["name"]], format_time(moment), format_time(moment))}
     wait = {"waiting": {"reason": "PodInitializing"}}
-    status = _base(pod, bound, "Pending" if again else "Failed")
-    first = _initialised(pod, moment, bound)[:at]
+    status = status_on_node(pod, bound, "Pending" if again else "Failed")
+    first = initialised(pod, moment, bound)[:at]
     if again:
-        crash = {"waiting": _crash(specs[at], pod, _back_off(restarts))}
-        first.append(_container(specs[at], crash, pod, lastState=end, restartCount=restarts))
+        crash = {"waiting": waits_for_restart(specs[at], pod, back_off(restarts))}
+        first.append(container(specs[at], crash, pod, lastState=end, restartCount=restarts))
     else:
-        first.append(_container(specs[at], end, pod))
-    status["initContainerStatuses"] = [*first, *(_container(spec, wait, pod) for spec in specs[at + 1 :])]
-    status["containerStatuses"] = [_container(spec, wait, pod) for spec in pod["spec"]["containers"]]
+        first.append(container(specs[at], end, pod))
+    status["initContainerStatuses"] = [*first, *(container(spec, wait, pod) for spec in specs[at + 1 :])]
+    status["containerStatuses"] = [container(spec, wait, pod) for spec in pod["spec"]["containers"]]
     reason = "ContainersNotReady" if again else "PodFailed"
     left_over = [spec["name"] for spec in specs[at:]]
-    status["conditions"] = _conditions(pod, moment, ready=False, reason=reason, uninitialised=left_over)
-    return status, _back_off(restarts) if again else None
-
-
-def _back_off(restarts: int) -> float:
-    return min(_BACKOFF * 2**restarts, _LONGEST) if restarts < 10 else _LONGEST
-
-
-def _crash(spec: Object, pod: Object, wait: float) -> Object:
-    name = f"{meta(pod)['name']}_{meta(pod).get('namespace')}({meta(pod).get('uid')})"
-    said = f"back-off {int(wait)}s restarting failed container={spec['name']} pod={name}"
-    return {"reason": "CrashLoopBackOff", "message": said}
-
-
-def _terminated(code: int, started: str, finished: str) -> Object:
-    reason = "Completed" if code == 0 else "Error"
-    return {"exitCode": code, "reason": reason, "startedAt": started, "finishedAt": finished}
+    status["conditions"] = conditions(pod, moment, ready=False, reason=reason, uninitialised=left_over)
+    return status, back_off(restarts) if again else None
 
 
 def _running(pod: Object, how: Course, moment: float, bound: float, *, is_ready: bool, restarts: int) -> Object:
-    status = _base(pod, bound, "Running")
+    status = status_on_node(pod, bound, "Running")
     known = {one["name"]: one for one in status.get("containerStatuses") or ()}
     containers = []
     for spec in pod["spec"]["containers"]:
         before = known.get(spec["name"]) or {}
-        state = before.get("state") if _started(before) else {"running": {"startedAt": format_time(moment)}}
+        state = before.get("state") if started_at(before) else {"running": {"startedAt": format_time(moment)}}
         more: Object = {"ready": is_ready, "started": True, "restartCount": restarts}
         if before.get("lastState"):
             more["lastState"] = before["lastState"]
-        containers.append(_container(spec, state or {}, pod, **more))
+        containers.append(container(spec, state or {}, pod, **more))
     status["containerStatuses"] = containers
     if pod["spec"].get("initContainers") and not status.get("initContainerStatuses"):
-        status["initContainerStatuses"] = _initialised(pod, moment, bound)
-    status["conditions"] = _conditions(pod, moment, ready=is_ready, reason="" if is_ready else "ContainersNotReady")
+        status["initContainerStatuses"] = initialised(pod, moment, bound)
+    status["conditions"] = conditions(pod, moment, ready=is_ready, reason="" if is_ready else "ContainersNotReady")
     return status
 
 
 def _waiting(pod: Object, bound: float, moment: float) -> Object:
     """The image cannot be pulled."""
-    status = _base(pod, bound, "Pending")
+    status = status_on_node(pod, bound, "Pending")
     status["containerStatuses"] = [
-        _container(
+        container(
             spec,
             {
                 "waiting": {
@@ -373,37 +260,37 @@ def _waiting(pod: Object, bound: float, moment: float) -> Object:
         )
         for spec in pod["spec"]["containers"]
     ]
-    status["conditions"] = _conditions(pod, moment, ready=False, reason="ContainersNotReady")
+    status["conditions"] = conditions(pod, moment, ready=False, reason="ContainersNotReady")
     return status
 
 
 def _ended(pod: Object, how: Course, moment: float) -> tuple[Object, float | None]:
     """The containers exit: the pod is finished, or they wait for their restart."""
     policy = pod["spec"].get("restartPolicy") or "Always"
-    status = _base(pod, moment, "Running")
+    status = status_on_node(pod, moment, "Running")
     failed = any(how.codes.get(spec["name"], how.exit_code) for spec in pod["spec"]["containers"])
     again = policy == "Always" or (policy == "OnFailure" and failed)
     restarts = _restarts(status)
-    wait = _back_off(restarts)
+    wait = back_off(restarts)
     containers = []
     for spec, before in zip(pod["spec"]["containers"], status.get("containerStatuses") or (), strict=False):
         code = how.codes.get(spec["name"], how.exit_code)
-        end = {"terminated": _terminated(code, _started(before), format_time(moment))}
+        end = {"terminated": terminated(code, started_at(before), format_time(moment))}
         end["terminated"]["containerID"] = before.get("containerID")
         if again:
-            state: Object = {"waiting": _crash(spec, pod, wait)}
+            state: Object = {"waiting": waits_for_restart(spec, pod, wait)}
             containers.append(
-                _container(spec, state, pod, lastState=end, restartCount=restarts, imageID=before.get("imageID"))
+                container(spec, state, pod, lastState=end, restartCount=restarts, imageID=before.get("imageID"))
             )
         else:
-            containers.append(_container(spec, end, pod, restartCount=restarts))
+            containers.append(container(spec, end, pod, restartCount=restarts))
     status["containerStatuses"] = containers
     if again:
-        status["conditions"] = _conditions(pod, moment, ready=False, reason="ContainersNotReady")
+        status["conditions"] = conditions(pod, moment, ready=False, reason="ContainersNotReady")
         return status, wait
     status["phase"] = "Failed" if failed else "Succeeded"
     reason = "PodFailed" if failed else "PodCompleted"
-    status["conditions"] = _conditions(pod, moment, ready=False, reason=reason)
+    status["conditions"] = conditions(pod, moment, ready=False, reason=reason)
     return status, None
 
 
@@ -411,7 +298,7 @@ def _restart(pod: Object, how: Course, crashed: Object, moment: float) -> tuple[
     """After the back-off the containers run again."""
     restarts = int(crashed.get("restartCount") or 0)
     ended = seconds(((crashed.get("lastState") or {}).get("terminated") or {}).get("finishedAt"))
-    wait = _back_off(restarts)
+    wait = back_off(restarts)
     if moment < ended + wait:
         return None, ended + wait - moment
     return _running(pod, how, moment, moment, is_ready=True, restarts=restarts + 1), how.run_for
