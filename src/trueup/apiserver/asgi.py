@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
-from trueup.apiserver import answers, resources
+from trueup.apiserver import answers, deadline, resources
 from trueup.apiserver.attributes import attributes_of
 from trueup.apiserver.audit.recorder import Audit, Record
 from trueup.apiserver.auth import Authenticator
@@ -24,8 +23,6 @@ from trueup.apiserver.request import NOWHERE, Request, Response
 from trueup.apiserver.users import User
 from trueup.apiserver.wire import MAX_BODY, TOO_DEEP
 from trueup.kube.problems import ApiProblem, BadRequest, InternalError, Timeout, TooLarge, Unauthorized, Unavailable
-from trueup.kube.query import flag
-from trueup.timing.durations import parse_duration
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -189,7 +186,7 @@ class Application:
         record: Record | None,
     ) -> Response:
         path = scope["path"]
-        _check_timeout(query, target)
+        seconds = deadline.of(query, target)
         bearer = scope.get("bearer")
         if record is None:
             real = self.authenticator.authenticate(headers, bearer)
@@ -203,7 +200,8 @@ class Application:
         if record is not None:
             record.decided(request, real, *self.authorizer.decide(user, wanted))
         if target is not None:
-            return await resources.answer(self.hub, self.authorizer, request, target)
+            answering = resources.answer(self.hub, self.authorizer, request, target)
+            return await (deadline.within(seconds, answering) if seconds else answering)
         self.authorizer.authorize_path(user, request.method, path)
         route = self._route(path)
         if route is None:
@@ -234,24 +232,6 @@ class Application:
                 return found
             path = path.rpartition("/")[0]
         return self.routes.get("/")
-
-
-_UNENDING = ("attach", "exec", "log", "portforward", "proxy")
-
-
-def _check_timeout(query: Mapping[str, str], target: Target | None) -> None:
-    """``?timeout=`` has to be a duration, but where answers go on. Source: apiserver ``filters/request_deadline.go``."""
-    given = query.get("timeout", "")
-    if not given or flag(query, "watch") or (target is not None and target.subresource in _UNENDING):
-        return
-    try:
-        parse_duration(given)
-    except ValueError:
-        number = re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)([^\d.]*)", given)
-        why = "invalid"
-        if number is not None:
-            why = f'unknown unit "{number[1]}" in' if number[1] else "missing unit in"
-        raise BadRequest(f'invalid timeout specified in the request URL - time: {why} duration "{given}"') from None
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -342,9 +322,9 @@ async def _send(
     ``unread``: from where the rest of a body still comes that was refused; while it does, its sender can read why.
     """
     headers = _own_headers(response)
-    if len(body) >= _GZIP_FROM and "gzip" in asked.get("accept-encoding", ""):
+    if len(body) >= _GZIP_FROM and _takes_gzip(asked.get("accept-encoding", "")):
         body = await asyncio.to_thread(gzip.compress, body, 1)
-        headers.append((b"content-encoding", b"gzip"))
+        headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if bare else body, "more_body": unread is not None})
@@ -354,6 +334,11 @@ async def _send(
                 while (await unread()).get("more_body"):
                     pass
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether it is named, and nothing else said of it. Source: ``negotiateContentEncoding``, ``responsewriters/writers.go``."""
+    return "gzip" in accepted and any(each.strip() == "gzip" for each in accepted.split(","))
 
 
 def _opening(scope: Mapping[str, Any], response: Response) -> bytes:

@@ -197,7 +197,7 @@ def _nameless(served: Served) -> Callable[[bytes], bytes]:
 
 
 async def _find(hub: Hub, served: Served, query: Mapping[str, str], target: Target) -> read.Found:
-    wire.number(query, "timeoutSeconds")
+    wire.number(query, "timeoutSeconds")  # for watches alone, but always read
     fields = query.get("fieldSelector", "")
     if target.name:
         fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")

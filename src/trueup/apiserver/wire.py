@@ -280,6 +280,9 @@ def number(query: Mapping[str, str], name: str) -> int:
     if not text:
         return 0
     try:
-        return int(text)
+        found = int(text)
     except ValueError:
         raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    if not -(1 << 63) <= found < 1 << 63:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return found

@@ -196,7 +196,28 @@ async def test_long_answers_are_compressed_for_who_asks(web: Web, client: InProc
 
     assert "content-encoding" not in plain.headers
     assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == "Accept-Encoding"
     assert gzip.decompress(packed.body) == plain.body
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [
+        ("gzip", True),
+        ("deflate, gzip, br", True),
+        ("gzip;q=0", False),
+        ("gzip;q=1.0", False),
+        ("x-gzip", False),
+        ("*", False),
+    ],
+)
+async def test_who_asks_for_compression(web: Web, client: InProcessClient, accepted: str, packed: bool) -> None:
+    """Only who names gzip and says nothing else of it."""
+    await client.create(config_map("big", x="y" * 200_000))
+
+    answer = await web.ask("GET", f"{MAPS}/big", headers={"accept-encoding": accepted})
+
+    assert ("content-encoding" in answer.headers) == packed
 
 
 async def test_protobuf_bodies_are_read(web: Web, hub: Hub) -> None:
