@@ -350,7 +350,7 @@ BOUND = (
         (
             "{apiVersion: storage.k8s.io/v1, kind: StorageClass, provisioner: a}",
             {"provisioner": "b"},
-            "provisioner: Forbidden: updates to provisioner are forbidden.",
+            'provisioner: Invalid value: "b": field is immutable',
         ),
         (
             f"{{apiVersion: batch/v1, kind: Job, spec: {{template: {{spec: {{restartPolicy: Never, {POD}}}}}}}}}",

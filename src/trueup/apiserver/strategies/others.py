@@ -104,6 +104,17 @@ def _tainted_again(new: Object, old: Object, moment: Moment) -> None:
     _tainted(new, moment)
 
 
+def _first_generation(obj: Object, moment: Moment) -> None:
+    """Nothing that may change counts. Source: ``scheduling/priorityclass/strategy.go``."""
+    obj["metadata"]["generation"] = 1
+
+
+def _changed_driver(new: Object, old: Object, moment: Moment) -> None:
+    """Changes are counted, from none. Source: ``storage/csidriver/strategy.go``."""
+    if new.get("spec") != old.get("spec"):
+        new["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
+
+
 def _node_drivers(obj: Object, moment: Moment) -> None:
     spec = obj.setdefault("spec", {})
     spec["drivers"] = spec.get("drivers") or None
@@ -151,8 +162,9 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
         "ResourceClaimTemplate": Strategy(canonical=_whole_claim("spec", "spec")),
         "ResourceSlice": Strategy(create=_tainted, update=_tainted_again),
     },
+    "scheduling.k8s.io": {"PriorityClass": Strategy(counts_generations=False, create=_first_generation)},
     "storage.k8s.io": {
-        "CSIDriver": Strategy(counts_generations=False, warnings=_token_warnings),
+        "CSIDriver": Strategy(counts_generations=False, update=_changed_driver, warnings=_token_warnings),
         **dict.fromkeys(("StorageClass", "VolumeAttachment", "VolumeAttributesClass"), UNCOUNTED),
         "CSINode": Strategy(counts_generations=False, canonical=_node_drivers),
     },

@@ -19,6 +19,11 @@ def show(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
+def in_order(struct: Any) -> str:
+    """A Go struct as JSON: its fields in their order."""
+    return orjson.dumps(struct).decode()
+
+
 _ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trueup.kube.names import Object
+from trueup.kube.problems import Cause
 from trueup.kube.validation import formats
-from trueup.kube.validation.causes import Causes, each_invalid, invalid, required, unchanged
+from trueup.kube.validation.causes import Causes, each_invalid, in_order, invalid, required, unchanged
 
 _SHORT, _LONG = 128, 1024
 _RENAMED = {
@@ -16,6 +17,7 @@ _KEPT = (
     "eventTime", "action", "related", "reportingController", "reportingInstance",
 )  # fmt: skip
 """In the order of Kubernetes, which looks at reasons twice."""
+_TEXTS = frozenset({"action", "message", "reason", "reportingController", "reportingInstance", "type"})
 
 
 def event(obj: Object) -> Causes:
@@ -71,7 +73,25 @@ def strictly(new: Object, old: Object | None) -> Causes:
         yield from _series(new)
     for name in _KEPT:
         field = _RENAMED.get(name, name)
-        yield from unchanged(name, new.get(field) or None, old.get(field) or None)
+        if name in ("involvedObject", "related"):
+            yield from _same_object(name, new.get(field), old.get(field))
+            continue
+        nothing = "" if name in _TEXTS else None
+        yield from unchanged(name, new.get(field) or nothing, old.get(field) or nothing)
+
+
+def _same_object(name: str, new: Object | None, old: Object | None) -> Causes:
+    """What an event is about, shown as the Go struct that it is; what else it is about may be nothing."""
+    if (new or None) != (old or None):
+        found = new or {}
+        shown = None if new is None and name == "related" else {go: found.get(field) or "" for go, field in _ABOUT}
+        yield Cause("FieldValueInvalid", f"Invalid value: {in_order(shown)}: field is immutable", name)
+
+
+_ABOUT = (
+    ("Kind", "kind"), ("Namespace", "namespace"), ("Name", "name"), ("UID", "uid"), ("APIVersion", "apiVersion"),
+    ("ResourceVersion", "resourceVersion"), ("FieldPath", "fieldPath"),
+)  # fmt: skip
 
 
 def _series(obj: Object) -> Causes:

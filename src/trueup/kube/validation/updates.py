@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trueup.kube.names import Kind, Object
+from trueup.kube.problems import Cause
 from trueup.kube.quantity import parse
 from trueup.kube.validation import service_addresses
-from trueup.kube.validation.causes import Causes, forbidden, invalid, unchanged
+from trueup.kube.validation.causes import Causes, forbidden, in_order, invalid, unchanged
 from trueup.kube.validation.pod_updates import pod_update
 
 Rule = Callable[[Object, Object], Causes]
@@ -136,10 +137,44 @@ def _binding(new: Object, old: Object) -> Causes:
 
 
 def _storage_class(new: Object, old: Object) -> Causes:
-    for name in ("parameters", "provisioner", "reclaimPolicy"):
+    yield from unchanged("parameters", new.get("parameters"), old.get("parameters"))
+    yield from unchanged("provisioner", new.get("provisioner") or "", old.get("provisioner") or "")
+    for name in ("reclaimPolicy", "volumeBindingMode"):
+        yield from unchanged(name, new.get(name), old.get(name))
+
+
+def _csi_driver(new: Object, old: Object) -> Causes:
+    now, was = new.get("spec") or {}, old.get("spec") or {}
+    yield from unchanged("spec.attachedRequired", now.get("attachRequired"), was.get("attachRequired"))
+    yield from unchanged("spec.volumeLifecycleModes", now.get("volumeLifecycleModes"), was.get("volumeLifecycleModes"))
+
+
+def _attributes_class(new: Object, old: Object) -> Causes:
+    for name in ("driverName", "parameters"):
         if (new.get(name) or None) != (old.get(name) or None):
             yield forbidden(name, f"updates to {name} are forbidden.")
-    yield from unchanged("volumeBindingMode", new.get("volumeBindingMode"), old.get("volumeBindingMode"))
+
+
+def _resource_slice(new: Object, old: Object) -> Causes:
+    for path in ("spec.pool.name", "spec.driver"):
+        yield from unchanged(path, _at(new, path) or "", _at(old, path) or "")
+    yield from unchanged("spec.nodeName", _at(new, "spec.nodeName"), _at(old, "spec.nodeName"))
+
+
+def _ingress_class(new: Object, old: Object) -> Causes:
+    yield from unchanged("spec.controller", _at(new, "spec.controller") or "", _at(old, "spec.controller") or "")
+
+
+def _attachment(new: Object, old: Object) -> Causes:
+    now = new.get("spec") or {}
+    if now != (old.get("spec") or {}):
+        source = now.get("source") or {}
+        volume = {
+            "PersistentVolumeName": source.get("persistentVolumeName"),
+            "InlineVolumeSpec": source.get("inlineVolumeSpec"),
+        }
+        shown = {"Attacher": now.get("attacher") or "", "Source": volume, "NodeName": now.get("nodeName") or ""}
+        yield Cause("FieldValueInvalid", f"Invalid value: {in_order(shown)}: field is immutable", "spec")
 
 
 def _priority_class(new: Object, old: Object) -> Causes:
@@ -166,13 +201,16 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("batch", "Job"): _job,
     ("certificates.k8s.io", "CertificateSigningRequest"): _fixed("spec"),
     ("discovery.k8s.io", "EndpointSlice"): _fixed("addressType"),
-    ("networking.k8s.io", "IngressClass"): _fixed("spec.controller"),
+    ("networking.k8s.io", "IngressClass"): _ingress_class,
     ("node.k8s.io", "RuntimeClass"): _fixed("handler"),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): _binding,
     ("rbac.authorization.k8s.io", "RoleBinding"): _binding,
     ("resource.k8s.io", "ResourceClaim"): _fixed("spec"),
+    ("resource.k8s.io", "ResourceClaimTemplate"): _fixed("spec"),
+    ("resource.k8s.io", "ResourceSlice"): _resource_slice,
     ("scheduling.k8s.io", "PriorityClass"): _priority_class,
-    ("storage.k8s.io", "CSIDriver"): _fixed("spec.attachRequired", "spec.fsGroupPolicy", "spec.volumeLifecycleModes"),
+    ("storage.k8s.io", "CSIDriver"): _csi_driver,
     ("storage.k8s.io", "StorageClass"): _storage_class,
-    ("storage.k8s.io", "VolumeAttachment"): _fixed("spec"),
+    ("storage.k8s.io", "VolumeAttachment"): _attachment,
+    ("storage.k8s.io", "VolumeAttributesClass"): _attributes_class,
 }
