@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--corpora", action="store_true", help="run what tests against corpora alone, and show its counts")
     parser.addoption("--sequences", default="60", help="how many random sequences of calls two servers are compared by")
     parser.addoption("--seed", default="0", help="the first of them")
+    parser.addoption("--fuzz", default="0", help="seconds to make up requests from the published OpenAPI documents for")
     parser.addoption("--matrix", action="store_true", help="also test what takes minutes of clients and repositories")
     parser.addoption("--kopf-examples", default="", help="folder `examples` of github.com/nolar/kopf, to run them too")
 

@@ -23,6 +23,7 @@ from trueup.apiserver.tokens import Tokens
 from trueup.apiserver.versions import convert
 from trueup.kube.names import Kind, Object, Resource
 from trueup.kube.problems import NotFound, Unavailable
+from trueup.kube.schema import prune_unknown
 from trueup.kube.types import Types
 from trueup.ports import Clock
 from trueup.store.log import StoreFull
@@ -121,6 +122,14 @@ class Hub:
     def is_stored_so(self, served: Served, obj: Object) -> bool:
         """Whether a stored object is of the version that is stored now."""
         return bool(obj.get("apiVersion") == self._storage(served).kind.api_version)
+
+    def prune(self, served: Served, obj: Object) -> None:
+        """Take out, in place, what the version that is stored does not know, where versions differ in name alone."""
+        if served.crd is None or served.converts or len(served.crd["spec"]["versions"]) == 1:
+            return
+        storage = self._storage(served)
+        if storage is not served:
+            prune_unknown(obj, storage.shape)
 
     def _storage(self, served: Served) -> Served:
         """The version that is stored."""

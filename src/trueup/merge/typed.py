@@ -23,7 +23,8 @@ def title(obj: Object) -> str:
     """``default/web; apps/v1, Kind=Deployment``, as the API server names an object in such messages."""
     meta = obj.get("metadata") or {}
     group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
-    return f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {group}/{version}, Kind={obj.get('kind') or ''}"
+    space, name = (value if isinstance(value := meta.get(part), str) else "" for part in ("namespace", "name"))
+    return f"{space}/{name}; {group}/{version}, Kind={obj.get('kind') or ''}"
 
 
 def problems_text(value: Any, shape: Shape) -> str:

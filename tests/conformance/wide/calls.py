@@ -111,7 +111,8 @@ class Side:
             body = live if body is None else body
         if body is None or isinstance(body, bytes):
             return body
-        return self._filled(json.dumps(body), call).encode()
+        # Without white space, for genuine servers compare data that is any JSON byte by byte.
+        return self._filled(json.dumps(body, separators=(",", ":")), call).encode()
 
     def _filled(self, text: str, call: Call) -> str:
         if "{" not in text:
@@ -194,6 +195,8 @@ class Side:
             value = value.partition("cannot convert int64 to")[0]
         if value.startswith("failed to create typed patch object"):
             value = _settle_typed(value)
+        if " in scheme " in value:
+            value = value.partition(" in scheme ")[0]
         if " is missing in '" in value:
             value = value.partition(" is missing in '")[0]
         value = _PORT.sub(":PORT/", _ADDRESS.sub("ADDRESS", value))

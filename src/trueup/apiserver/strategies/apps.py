@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from trueup.apiserver.strategies.core import of_template
-from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
+from trueup.apiserver.strategy import Moment, Strategy
 from trueup.kube.names import Object
+from trueup.kube.problems import Cause
+from trueup.kube.validation.causes import invalid
 from trueup.kube.validation.pod_warnings import claim_sizes
 
 _TEMPLATES = "deprecated.daemonset.template.generation"
@@ -47,8 +49,14 @@ def _stateful_warnings(new: Object, old: Object | None) -> Iterator[str]:
         yield f"spec.revisionHistoryLimit: {text}"
 
 
+def _same_data(obj: Object, old: Object | None) -> Iterator[Cause]:
+    """What a revision holds never changes. Source: ``ValidateControllerRevisionUpdate``."""
+    if old is not None and obj.get("data") != old.get("data"):
+        yield invalid("data", obj.get("data"), "field is immutable")
+
+
 ROWS: Mapping[str, Strategy] = {
-    "ControllerRevision": UNCOUNTED,
+    "ControllerRevision": Strategy(counts_generations=False, check=_same_data),
     "DaemonSet": Strategy(create=_new_daemon_set, update=_changed_daemon_set, warnings=of_template),
     "Deployment": Strategy(update=_changed_deployment, warnings=of_template),
     "ReplicaSet": Strategy(warnings=of_template),

@@ -14,7 +14,7 @@ from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause
 from trueup.kube.validation import pod_warnings
-from trueup.kube.validation.causes import forbidden
+from trueup.kube.validation.causes import forbidden, invalid
 
 
 def _new_pod(obj: Object, moment: Moment) -> None:
@@ -135,6 +135,17 @@ def _new_limit_range(obj: Object, moment: Moment) -> None:
     meta["name"] = meta.get("name") or str(uuid.uuid5(uuid.NAMESPACE_OID, meta["uid"]))
 
 
+def _namespace_phase(obj: Object, old: Object | None) -> Iterator[Cause]:
+    """The phase says whether it is going. Source: ``ValidateNamespaceStatusUpdate``."""
+    if old is None or obj.get("status") == old.get("status"):
+        return
+    going, phase = bool(old["metadata"].get("deletionTimestamp")), (obj.get("status") or {}).get("phase")
+    if going and phase != "Terminating":
+        yield invalid("status.Phase", phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")
+    if not going and phase != "Active":
+        yield invalid("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty")
+
+
 def _named_namespace(obj: Object, moment: Moment) -> None:
     """Its name is a label of it, also when it was made up after the defaults."""
     meta = obj["metadata"]
@@ -203,6 +214,7 @@ _NAMESPACE = Strategy(
     counts_generations=False,
     keeps_status=True,
     create=_new_namespace,
+    check=_namespace_phase,
     canonical=_named_namespace,
     update=_changed_namespace,
     held=_namespace_held,

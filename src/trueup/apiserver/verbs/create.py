@@ -55,6 +55,7 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
             strategy.canonical(obj, moment)
         prepare.warn(served, obj, None, write)
         await hub.admit(served, "CREATE", obj, None, write)
+        hub.prune(served, obj)
         return await _store(hub, served, obj, write, generated=generated)
     finally:
         hub.settle(served, obj)

@@ -134,7 +134,7 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     if not isinstance(body, dict):
         raise BadRequest("an apply configuration is an object")
     applied = prepare.copy(body)
-    given = (str(applied.get("apiVersion") or ""), str(applied.get("kind") or ""))
+    given = tuple(value if isinstance(value := applied.get(part), str) else "" for part in ("apiVersion", "kind"))
     if given != (served.kind.api_version, served.kind.kind):
         group, _, version = given[0].rpartition("/")
         raise BadRequest(f"invalid object type: {group}/{version}, Kind={given[1]}")

@@ -179,7 +179,8 @@ def check(served: Served, obj: Object, old: Object | None, write: Write) -> None
     if served.rules is not None:
         causes += _by_rules(served.rules, obj, old, write, causes)
     if causes:
-        raise invalid(served, str(obj["metadata"].get("name") or ""), causes)
+        called = str(obj.get("kind")) if served.custom else served.kind.kind
+        raise invalid(served, str(obj["metadata"].get("name") or ""), causes, called)
 
 
 def _of_status(cause: Cause) -> Cause:
@@ -218,15 +219,16 @@ def _only_status_differs(new: Object, old: Object) -> bool:
     return all(new.get(part) == old.get(part) for part in new.keys() | old.keys() if part not in beside)
 
 
-def invalid(served: Served, name: str, causes: Iterable[Cause]) -> Invalid:
+def invalid(served: Served, name: str, causes: Iterable[Cause], said: str = "") -> Invalid:
     """``Deployment.apps "web" is invalid: spec.selector: Required value``."""
     found = list(causes)
     texts = [f"{cause.field}: {cause.message}" for cause in found]
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     kind = served.kind
     group = "" if kind.group == "events.k8s.io" else kind.group  # it shares its strategy with the core group's
-    title = f"{kind.kind}.{group}" if group else kind.kind
-    details: Object = {"kind": kind.kind}
+    called = said or kind.kind
+    title = f"{called}.{group}" if group else called
+    details: Object = {"kind": called}
     if name:
         details["name"] = name
     if group:

@@ -208,6 +208,8 @@ def check_fields(served: Served, selector: selectors.FieldSelector) -> None:
         )
     for path in selector.paths:
         if path not in ("metadata.name", "metadata.namespace") and path not in known:
+            if served.kind.group == "batch" and served.kind.kind == "Job":
+                raise BadRequest(f'field label "{path}" not supported for Job')
             if known or served.custom:
                 raise BadRequest(f"field label not supported: {path}")
             raise BadRequest(f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"')

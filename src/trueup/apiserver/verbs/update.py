@@ -17,7 +17,7 @@ from trueup.merge import owners
 from trueup.store.state import Entry, Stale
 
 ATTEMPTS = 8
-_KEPT = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
+_KEPT = ("selfLink", "uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 """Metadata that only the server writes."""
 
 Change = Callable[[Object], tuple[Object, bool]]
@@ -34,7 +34,7 @@ async def update(hub: Hub, served: Served, namespace: str, name: str, obj: Objec
 
     def replace(stored: Object) -> tuple[Object, bool]:
         if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
-            raise conflict(served, name, _refused_by_store(served, namespace, name, wanted_uid, stored))
+            raise conflict(served, name, _refused_by_store(served, namespace, name, wanted_uid, stored, write))
         if wanted_version and not wanted_version.isdigit():
             raise unparsable(wanted_version)
         if wanted_version in ("", "0") and (served.custom or not served.strategy.unconditional):
@@ -52,7 +52,9 @@ async def _created(hub: Hub, served: Served, namespace: str, obj: Object, write:
     """What an update is of that finds nothing. An object that has been there before is not created anew."""
     meta = obj["metadata"]
     if meta.get("uid"):
-        raise conflict(served, meta["name"], _refused_by_store(served, namespace, meta["name"], meta["uid"], None))
+        raise conflict(
+            served, meta["name"], _refused_by_store(served, namespace, meta["name"], meta["uid"], None, write)
+        )
     if write.subresource:
         raise not_found(served.resource.group_resource, meta["name"])
     version = str(meta.pop("resourceVersion", None) or "")
@@ -73,13 +75,14 @@ _KEYS = {
 """Where Kubernetes keeps what it does not keep under the resource's name."""
 
 
-def _refused_by_store(served: Served, namespace: str, name: str, uid: str, stored: Object | None) -> str:
+def _refused_by_store(served: Served, namespace: str, name: str, uid: str, stored: Object | None, write: Write) -> str:
     """Why the store refuses what is meant for another object of the name. Source: ``storage.Preconditions.Check``."""
     there = stored["metadata"]["uid"] if stored is not None else ""
     plural = served.resource.name
     root = f"{served.kind.group}/{plural}" if served.custom else _KEYS.get(plural, plural)
+    start = "" if write.dry_run else "/registry"  # a dry run does not come as far as to where keys have it
     return (
-        f"StorageError: invalid object, Code: 4, Key: /registry/{root}/{'/'.join(filter(None, (namespace, name)))}, "
+        f"StorageError: invalid object, Code: 4, Key: {start}/{'/'.join(filter(None, (root, namespace, name)))}, "
         "ResourceVersion: 0, AdditionalErrorMsg: "
         f"Precondition failed: UID in precondition: {uid}, UID in object meta: {there}"
     )
@@ -161,6 +164,7 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
         strategy.canonical(new, moment)
     prepare.warn(served, new, stored, write)
     await hub.admit(served, "UPDATE", new, stored, write)
+    hub.prune(served, new)
     return new
 
 

@@ -1,0 +1,1 @@
+"""What schemathesis is told for its walks over the published OpenAPI documents."""
