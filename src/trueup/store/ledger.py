@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 
 from trueup.ports import LedgerEntry
+from trueup.store.files import connect
 from trueup.store.log import StoreFull, StoreProblem
 
 _SCHEMA = """
@@ -68,7 +69,7 @@ class SqliteLedger:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._said("opened"):
-            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._connection = connect(path)
             self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
         self._pending: list[tuple[LedgerEntry, asyncio.Future[int]]] = []
         self._lock = asyncio.Lock()

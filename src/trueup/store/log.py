@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from trueup.store.files import connect
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -128,7 +130,7 @@ class SqliteLog:
             raise
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        db = connect(self._path)
         try:
             if not self._path.stat().st_size:  # to a file that is there it would write, for which there may be no room
                 db.execute("PRAGMA auto_vacuum=INCREMENTAL")

@@ -52,7 +52,7 @@ def changed(row: dict[str, Any]) -> Object:
     return obj
 
 
-@pytest.mark.parametrize("name", ("core", "jobs", "pods", "volumes", "workloads"))
+@pytest.mark.parametrize("name", ["core", "jobs", "pods", "volumes", "workloads"])
 def test_wrong_objects(name: str) -> None:
     """Each change of a right object is refused for the very causes that Kubernetes names."""
     rows = [json.loads(line) for line in (HERE / f"wrong_{name}.jsonl").read_text().splitlines()]
