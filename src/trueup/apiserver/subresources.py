@@ -65,13 +65,15 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
         raise NotImplementedHere(f"{name} needs a container that runs; workloads in this cluster are simulated")
     if verb == "get":
         return await read.get(hub, served, target.namespace, target.name), 200, _JSON
+    there = hub.store.bucket(served.storage).newest(target.namespace, target.name) is not None
+    code = 200 if there else 201  # a few kinds are made by a write of their status
     if verb == "update":
         obj = wire.read_object(request.body, wire.media_type(request.headers))
         if name == "finalize":
             return await _finalize(hub, served, target, obj, write), 200, _JSON
-        return await update(hub, served, target.namespace, target.name, obj, write), 200, _JSON
+        return await update(hub, served, target.namespace, target.name, obj, write), code, _JSON
     body, how = wire.read_patch(request.body, wire.media_type(request.headers), custom=served.custom)
-    return await patch(hub, served, target.namespace, target.name, body, how, write), 200, _JSON
+    return await patch(hub, served, target.namespace, target.name, body, how, write), code, _JSON
 
 
 async def _finalize(hub: Hub, served: Served, target: Target, obj: Object, write: Write) -> Object:
