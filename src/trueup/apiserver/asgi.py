@@ -8,16 +8,17 @@ import logging
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
-from trueup.apiserver import answers, deadline, resources
+from trueup.apiserver import answers, deadline, fresh, resources
 from trueup.apiserver.attributes import attributes_of
 from trueup.apiserver.audit.recorder import Audit, Record
 from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.client_certificates import Bearer
 from trueup.apiserver.hub import Hub
-from trueup.apiserver.path import Target, parse
+from trueup.apiserver.path import Target, parse, unwatched
 from trueup.apiserver.rbac import Attributes, Authorizer
 from trueup.apiserver.request import NOWHERE, Request, Response
 from trueup.apiserver.users import User
@@ -73,6 +74,9 @@ class Application:
         if self.pages is not None and not self._hung_up and not _is_api(path):
             await self._long(self.pages(scope, receive, send))
             return
+        if "/watch/" in path:
+            path, scope["query_string"] = unwatched(path, scope["query_string"])
+            scope["path"] = path
         began, counts = time.perf_counter(), self.hub.counts
         headers, query, target = _headers(scope["headers"]), _query(scope), parse(path)
         series = counts.series(scope["method"], path, target, query, headers)
@@ -127,6 +131,8 @@ class Application:
             response = _failure(Unavailable("the server is stopping"), scope, headers)
         if record is not None:
             response = record.answered(response)
+        else:
+            response = replace(response, headers={**response.headers, "audit-id": _identity(headers)})
         if isinstance(response.body, bytes):
             unread = receive if isinstance(body, ApiProblem) else None
             await _send(response, response.body, headers, send, bare=scope["method"] == "HEAD", unread=unread)
@@ -299,8 +305,15 @@ def _query(scope: Mapping[str, Any]) -> dict[str, str]:
     return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
 
+def _identity(headers: Mapping[str, str]) -> str:
+    """``Audit-Id``: the client's, or a new one; there whether or not anything is logged."""
+    return headers.get("audit-id", "")[:64] or fresh.uid()
+
+
 def _own_headers(response: Response) -> list[tuple[bytes, bytes]]:
-    headers = [(b"content-type", response.content_type.encode()), (b"cache-control", b"no-cache, private")]
+    headers = [(b"content-type", response.content_type.encode())]
+    if "cache-control" not in response.headers:
+        headers.append((b"cache-control", b"no-cache, private"))
     headers += [(name.encode(), value.encode()) for name, value in response.headers.items()]
     for text in response.warnings:
         quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

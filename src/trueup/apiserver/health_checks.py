@@ -32,6 +32,7 @@ CHECKS = {
     "livez": ("ping", "log", "loopback-serving-certificate", "etcd", *_STARTED),
     "readyz": ("ping", "log", "etcd", "etcd-readiness", "informer-sync", *_STARTED, "shutdown"),
 }
+_AS_IT_IS = {"x-content-type-options": "nosniff"}
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -41,10 +42,10 @@ async def answer(request: Request) -> Response:
     if check:
         return Response(200, b"ok", _TEXT) if check in CHECKS[name] else NOWHERE
     if "verbose" not in request.query:
-        return Response(200, b"ok", _TEXT)
+        return Response(200, b"ok", _TEXT, _AS_IT_IS)
     excluded = [request.query["exclude"]] if request.query.get("exclude") else []
     lines = [f"[+]{one} excluded: ok" if one in excluded else f"[+]{one} ok" for one in CHECKS[name]]
     unknown = ", ".join(f'"{one}"' for one in excluded if one not in CHECKS[name])
     if unknown:
         lines.append(f"warn: some health checks cannot be excluded: no matches for {unknown}")
-    return Response(200, "\n".join([*lines, f"{name} check passed", ""]).encode(), _TEXT)
+    return Response(200, "\n".join([*lines, f"{name} check passed", ""]).encode(), _TEXT, _AS_IT_IS)

@@ -11,6 +11,7 @@ from trueup.apiserver.asgi import Application
 from trueup.apiserver.request import Request, Response
 from trueup.apiserver.tokens import ISSUER, Tokens
 
+_KEPT = {"cache-control": "public, max-age=3600"}
 CONFIGURATION, KEYS = "/.well-known/openid-configuration", "/openid/v1/jwks"
 
 
@@ -25,11 +26,11 @@ def add_to(application: Application, tokens: Tokens, url: str) -> None:
     }
 
     async def configuration(request: Request) -> Response:
-        return Response(200, orjson.dumps(about))
+        return Response(200, orjson.dumps(about), headers=_KEPT)
 
     async def keys(request: Request) -> Response:
         body = orjson.dumps(tokens.jwks)
-        return Response(200, body, "application/jwk-set+json")
+        return Response(200, body, "application/jwk-set+json", headers=_KEPT)
 
     application.routes[CONFIGURATION] = configuration
     application.routes[KEYS] = keys

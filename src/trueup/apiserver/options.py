@@ -74,8 +74,13 @@ def _program(request: Request) -> str:
 
 def deletion(request: Request, write: Write) -> tuple[DeleteOptions, Write]:
     """A deletion's options, from the body or the query."""
-    body = wire.read_object(request.body, wire.media_type(request.headers)) if request.body.strip() else {}
-    return delete_options(body, request.query, write)
+    if not request.body.strip():
+        return delete_options({}, request.query, write)
+    body = wire.read_object(request.body, wire.media_type(request.headers))
+    if body.get("kind", "DeleteOptions") != "DeleteOptions":
+        known = 'in scheme "pkg/runtime/scheme.go:111"'
+        raise BadRequest(f'no kind "{body["kind"]}" is registered for version "{body.get("apiVersion") or ""}" {known}')
+    return delete_options(body, {}, replace(write, dry_run=False))  # with a body, nobody looks at the query
 
 
 def delete_options(body: Object, query: Mapping[str, str], write: Write) -> tuple[DeleteOptions, Write]:

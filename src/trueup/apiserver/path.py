@@ -25,6 +25,24 @@ class Target:
     """What follows the subresource, e.g. a proxied path."""
 
 
+def unwatched(path: str, query: bytes) -> tuple[str, bytes]:
+    """The path and query of today for one of the old paths of watches, ``/api/v1/watch/pods``; others as they are.
+
+    Source: apiserver ``request/requestinfo.go``, which knows ``watch`` as a special verb.
+    """
+    parts = path.split("/")  # the first is empty
+    at = 3 if parts[1] == "api" else 4
+    if parts[1] not in ("api", "apis") or len(parts) < at + 2 or parts[at] != "watch":
+        return path, query
+    rest = parts[at + 1 :]
+    named = rest[2:] if rest[0] == "namespaces" and len(rest) > 2 else rest
+    wanted = b"watch=1"
+    if len(named) == 2:
+        wanted += b"&fieldSelector=metadata.name%3D" + named[1].encode()
+        rest.pop()
+    return "/".join([*parts[:at], *rest]), wanted + b"&" + query if query else wanted
+
+
 def parse(path: str) -> Target | None:
     """None for a path that is no resource's."""
     parts = [unquote(part) for part in path.split("/") if part]

@@ -61,5 +61,5 @@ class Response:
     """What a stream may begin with, without meaning anything: see `asgi`."""
 
 
-NOWHERE = Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
+NOWHERE = Response(404, b"404 page not found\n", "text/plain; charset=utf-8", {"x-content-type-options": "nosniff"})
 """The answer for a path that nobody has."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
 
 import orjson
 
-from trueup.apiserver import answers, negotiation, options, subresources, virtual, watching, wire
+from trueup.apiserver import answers, bodies, negotiation, options, subresources, virtual, watching, wire
 from trueup.apiserver.attributes import attributes_of
 from trueup.apiserver.columns import NAME, SCALE
 from trueup.apiserver.hub import Hub
@@ -26,7 +25,6 @@ from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import update
 from trueup.kube.names import Kind, Object
 from trueup.kube.problems import ApiProblem, BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType, not_found
-from trueup.ports import PatchType
 from trueup.store.state import Entry
 
 _AT_ONCE = 100
@@ -86,7 +84,9 @@ async def _answer(
         if verb != "create":
             raise _not_allowed(served)
         form = negotiation.negotiate(request.headers, request.query, negotiation.REVIEWS)
-        made = await virtual.create(hub, authorizer, served, namespace, _object(request, write), request.user)
+        made = await virtual.create(
+            hub, authorizer, served, namespace, bodies.written(served, request, write), request.user
+        )
         return _shaped(hub, served, request, form, made, 201, warnings)
     if verb not in served.verbs:
         raise _not_allowed(served)
@@ -137,17 +137,17 @@ async def _one(hub: Hub, served: Served, request: Request, target: Target, verb:
     if verb == "get":
         obj = await read.get(hub, served, namespace, name, request.query.get("resourceVersion", "0"))
     elif verb == "create":
-        obj, status = await create(hub, served, namespace, _object(request, write, served.kind.kind), write), 201
+        obj, status = await create(hub, served, namespace, bodies.written(served, request, write), write), 201
     elif verb == "update":
         existed = hub.store.bucket(served.storage).newest(namespace, name) is not None
         status = 200 if existed else 201
-        obj = await update(hub, served, namespace, name, _object(request, write, served.kind.kind), write)
+        obj = await update(hub, served, namespace, name, bodies.written(served, request, write), write)
     elif verb == "patch":
         existed = hub.store.bucket(served.storage).newest(namespace, name) is not None
         how_told = wire.PATCHES.get(wire.media_type(request.headers))
         if not existed and how_told and how_told != "apply" and not (served.custom and how_told == "strategic"):
             raise not_found(served.resource.group_resource, name)
-        body, how = _patch(served, request, write)
+        body, how = bodies.patch(served, request, write)
         obj = await patch(hub, served, namespace, name, body, how, write)
         status = 200 if existed else 201
     elif verb == "delete":
@@ -272,27 +272,6 @@ def _shaped(
     return answers.one(obj, form, status, warnings)
 
 
-def _object(request: Request, write: Write, kind: str = "Object") -> Object:
-    media = wire.media_type(request.headers)
-    obj = wire.read_object(request.body, media, kind)
-    if media.endswith("json") and write.validation != "Ignore":
-        write.duplicates.extend(wire.duplicates(request.body, obj))
-    return obj
-
-
-def _patch(served: Served, request: Request, write: Write) -> tuple[Any, PatchType]:
-    """The patch; keys that an apply gives twice are told or refused."""
-    media = wire.media_type(request.headers)
-    body, how = wire.read_patch(request.body, media, custom=served.custom, loosely=write.validation == "Ignore")
-    if how in ("merge", "strategic") and write.validation != "Ignore":
-        write.duplicates.extend(wire.duplicates(request.body, body))
-    if how == "apply" and write.validation != "Ignore" and not request.body.lstrip().startswith(b"{"):
-        twice = wire.repeated(request.body)
-        if twice:
-            write.repeated.append(twice)
-    return body, how
-
-
 def _in_scope(served: Served, target: Target, verb: str) -> bool:
     """Whether a path names a custom kind where it lives. Source: apiextensions ``crdHandler.ServeHTTP``."""
     if served.namespaced:
@@ -312,7 +291,7 @@ def _readable(request: Request, served: Served, verb: str) -> None:
     media = wire.media_type(request.headers)
     if verb == "patch":
         wire.patch_kind(media, custom=served.custom)
-    elif verb in ("create", "update") and request.body and not wire.readable(media):
+    elif verb in ("create", "update", "delete", "deletecollection") and request.body and not wire.readable(media):
         raise UnsupportedMediaType(wire.UNREADABLE)
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import orjson
 
-from trueup.apiserver import options, wire
+from trueup.apiserver import bodies, options
 from trueup.apiserver.eviction import evict
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.path import Target
@@ -47,7 +47,7 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
     if name == "log":
         return await _log(hub, served, request, target)
     if name == "eviction":
-        body = wire.read_object(request.body, wire.media_type(request.headers)) if request.body else {}
+        body = bodies.written(served, request, write, "Eviction") if request.body else {}
         meant, write = options.delete_options(body.get("deleteOptions") or {}, request.query, write)
         if body and (body.get("metadata") or {}).get("name", target.name) != target.name:
             raise BadRequest("name in URL does not match name in Eviction object")
@@ -68,11 +68,11 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
     there = hub.store.bucket(served.storage).newest(target.namespace, target.name) is not None
     code = 200 if there else 201  # a few kinds are made by a write of their status
     if verb == "update":
-        obj = wire.read_object(request.body, wire.media_type(request.headers))
+        obj = bodies.written(served, request, write)
         if name == "finalize":
             return await _finalize(hub, served, target, obj, write), 200, _JSON
         return await update(hub, served, target.namespace, target.name, obj, write), code, _JSON
-    body, how = wire.read_patch(request.body, wire.media_type(request.headers), custom=served.custom)
+    body, how = bodies.patch(served, request, write)
     return await patch(hub, served, target.namespace, target.name, body, how, write), code, _JSON
 
 
@@ -89,11 +89,10 @@ async def _finalize(hub: Hub, served: Served, target: Target, obj: Object, write
 async def _scale(hub: Hub, served: Served, request: Request, target: Target, verb: str, write: Write) -> Answer:
     if verb == "get":
         return scale_of(await read.get(hub, served, target.namespace, target.name), scale_paths(served)), 200, _JSON
-    media = wire.media_type(request.headers)
     if verb == "update":
-        body, how = wire.read_object(request.body, media), _WHOLE
+        body, how = bodies.written(served, request, write, "Scale"), _WHOLE
     else:
-        body, how = wire.read_patch(request.body, media, custom=served.custom)
+        body, how = bodies.patch(served, request, write)
     return await scale(hub, served, target.namespace, target.name, body, how, write), 200, _JSON
 
 
@@ -224,7 +223,7 @@ async def _log(hub: Hub, served: Served, request: Request, target: Target) -> An
 
 
 async def _bind(hub: Hub, served: Served, request: Request, target: Target, write: Write) -> Answer:
-    wanted = wire.read_object(request.body, wire.media_type(request.headers))
+    wanted = bodies.written(served, request, write, "Binding")
     node = (wanted.get("target") or {}).get("name")
     if not node:
         raise BadRequest("target.name is required: the node to bind to")
@@ -249,6 +248,6 @@ async def _token(hub: Hub, served: Served, request: Request, target: Target, wri
     account = await read.get(hub, served, target.namespace, target.name)
     if hub.tokens is None:
         raise Unavailable("this cluster has no key to sign tokens with")
-    wanted = wire.read_object(request.body, wire.media_type(request.headers)) if request.body else {}
+    wanted = bodies.written(served, request, write, "TokenRequest") if request.body else {}
     await hub.review(served, target.namespace, target.name, wanted, write)
     return hub.tokens.request(account, wanted, hub.clock.now(), request.annotations), 201, _JSON

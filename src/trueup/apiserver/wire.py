@@ -28,8 +28,6 @@ DEEPEST = 230
 """Levels of one document: what is kept as JSON may have 254, of which managed fields take some. Kubernetes' bound is 10,000."""
 _FEWEST_BYTES = 4
 """Of a field or an item: documents too short to have too many are not counted."""
-_DOCUMENTS = 16
-"""Documents of a body, of which only one may hold anything."""
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 PATCHES: Mapping[str, Any] = {
     "application/json-patch+json": "json",
@@ -40,50 +38,71 @@ PATCHES: Mapping[str, Any] = {
 
 
 def media_type(headers: Mapping[str, str]) -> str:
-    """The body's media type, without parameters."""
-    return headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    """The body's media type, without parameters; empty when the header cannot be read."""
+    media, *parameters = headers.get("content-type", "application/json").split(";")
+    if any(one.strip() and "=" not in one for one in parameters):
+        return ""
+    return media.strip().lower()
 
 
-def read_object(body: bytes, media: str, kind: str = "Object") -> Object:
+def read_object(body: bytes, media: str, kind: str = "", *, custom: bool = False) -> Object:
     """An object out of a request's body, which ought to be of a kind. Raises ``BadRequest`` or ``UnsupportedMediaType``.
+
+    ``custom``: of a kind that has no Go type, so that it must be named.
 
     Source: apimachinery ``json.Serializer``, apiserver ``transformDecodeError``.
     """
     if media == PROTOBUF:
         from trueup.kube.protobuf import decode
 
+        if not body.startswith(b"k8s\0"):
+            raise _unrecognized(
+                body, kind, "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
+            )
         found = decode(body)
         _check_size(found, len(body))
         return found
     try:
         value = read_value(body, media)
     except GoJsonError as problem:
-        raise _unrecognized(body, kind, str(problem)) from None
+        raise _unrecognized(body, kind, f"{_PARSE}{problem}") from None
+    except documents.YamlProblem as problem:
+        raise _unrecognized(body, kind, _go_yaml(problem)) from None
     if value is None:
-        return {}
+        value = {}
     if not isinstance(value, dict):
         struct = (
             'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
         )
-        raise _unrecognized(body, kind, f"json: cannot unmarshal {word(value)} into Go value of type {struct}")
+        raise _unrecognized(body, kind, f"{_PARSE}json: cannot unmarshal {word(value)} into Go value of type {struct}")
     for name in ("apiVersion", "kind"):
         if value.get(name) is not None and not isinstance(value[name], str):
             said = f"json: cannot unmarshal {word(value[name])} into Go struct field .{name} of type string"
-            raise _unrecognized(body, kind, said)
+            raise _unrecognized(body, kind, _PARSE + said)
+    if custom and not value.get("kind"):
+        raise _unrecognized(body, kind, f"Object 'Kind' is missing in '{body.decode(errors='replace')}'")
     return value
 
 
+_PARSE = "couldn't get version/kind; json parse error: "
+
+
 def _unrecognized(body: bytes, kind: str, why: str) -> BadRequest:
+    if not kind:
+        return BadRequest(why)
     shown = body[:30].decode(errors="replace") if body.startswith(b"{") else body[:30].hex()
     shown = "<empty>" if not body else f"{shown} ..." if len(body) > 30 else shown
-    return BadRequest(
-        f"the object provided is unrecognized (must be of type {kind}): "
-        f"couldn't get version/kind; json parse error: {why} ({shown})"
-    )
+    return BadRequest(f"the object provided is unrecognized (must be of type {kind}): {why} ({shown})")
+
+
+def _go_yaml(problem: documents.YamlProblem) -> str:
+    if problem.message.startswith("unsupported value: "):
+        return f"json: {problem.message}"
+    return f"yaml: {f'line {problem.go_line}: ' if problem.go_line else ''}{problem.message}"
 
 
 def read_value(body: bytes, media: str) -> Any:
-    """JSON or YAML. Raises ``GoJsonError`` for what is no JSON."""
+    """JSON or YAML. Raises ``GoJsonError`` for what is no JSON, ``YamlProblem`` for what is no YAML."""
     if len(body) > MAX_BODY:
         raise TooLarge(f"Request entity too large: limit is {MAX_BODY}")
     if media.endswith("json") or media == "":
@@ -93,25 +112,22 @@ def read_value(body: bytes, media: str) -> Any:
             raise GoJsonError("exceeded max depth")
         return value
     if media.endswith("yaml"):
-        found = _yaml(body)
-        if len(found) > 1:
-            raise BadRequest(f"one document was expected, {len(found)} came")
-        return found[0].value if found else None
+        return _yaml(body)
     raise UnsupportedMediaType(UNREADABLE)
 
 
-def _yaml(body: bytes) -> list[documents.Document]:
-    if body.count(b"\n---") > _DOCUMENTS:
-        raise BadRequest(f"one document was expected, more than {_DOCUMENTS} came")
+def _yaml(body: bytes) -> Any:
+    """The first document: go-yaml does not look at what comes behind it."""
     try:
-        found = documents.parse(body, most=2 * MOST_FIELDS)
-    except documents.YamlProblem as problem:
-        raise BadRequest(f"error decoding YAML: {problem}") from None
-    for each in found:
-        _check_size(each.value, len(body))
-        if len(body) > DEEPEST and _deeper(each.value):
-            raise BadRequest("error decoding YAML: exceeded max depth")
-    return found
+        found = documents.parse_first(body, most=2 * MOST_FIELDS)
+    except documents.TooManyNodes:
+        raise TooLarge(f"Request entity too large: limit is {MOST_FIELDS} fields") from None
+    if found is None:
+        return None
+    _check_size(found.value, len(body))
+    if len(body) > DEEPEST and _deeper(found.value):
+        raise BadRequest("error decoding YAML: exceeded max depth")
+    return found.value
 
 
 def _check_size(value: Any, size: int) -> None:
@@ -161,7 +177,7 @@ def patch_kind(media: str, *, custom: bool) -> Any:
 
 def readable(media: str) -> bool:
     """Whether objects are read from a media type."""
-    return media == PROTOBUF or media.endswith(("json", "yaml")) or media == ""
+    return media in ("application/json", "application/yaml", PROTOBUF)
 
 
 def read_patch(body: bytes, media: str, *, custom: bool = False, loosely: bool = False) -> tuple[Any, Any]:
@@ -201,7 +217,10 @@ def _read_apply(body: bytes, media: str) -> Any:
     try:
         value = read_value(body, "application/json")
     except GoJsonError:
-        value = read_value(body, "application/yaml")
+        try:
+            value = read_value(body, "application/yaml")
+        except documents.YamlProblem as problem:
+            raise BadRequest(f"error decoding YAML: error converting YAML to JSON: {_go_yaml(problem)}") from None
     if value is not None and not isinstance(value, dict):
         raise BadRequest(
             "error decoding YAML: error unmarshaling JSON: while decoding JSON: "
@@ -212,9 +231,10 @@ def _read_apply(body: bytes, media: str) -> Any:
 
 def repeated(body: bytes) -> str:
     """The keys that a YAML body gives more than once, in the words of its reader; empty when there are none."""
-    found = [twice for document in documents.parse(body) for twice in document.duplicates]
+    first = documents.parse_first(body)
+    found = first.duplicates if first is not None else ()
     lines = "".join(f'\n  line {twice.line}: key "{twice.key}" already set in map' for twice in found)
-    return f"error converting YAML to JSON: yaml: unmarshal errors:{lines}" if found else ""
+    return f"yaml: unmarshal errors:{lines}" if found else ""
 
 
 class _Pairs(dict[str, Any]):
@@ -233,8 +253,13 @@ class _Pairs(dict[str, Any]):
 
 
 def duplicates(body: bytes, value: Any) -> list[str]:
-    """The paths of fields that a JSON body, read as ``value``, gives more than once."""
-    if body.count(b'"') == orjson.dumps(value).count(b'"'):
+    """The paths of fields that a JSON body, read as ``value``, gives more than once.
+
+    Raises ``GoJsonError`` for a number that no float64 holds.
+    """
+    written = orjson.dumps(value)
+    go_json.check_finite(body, written)
+    if body.count(b'"') == written.count(b'"'):
         return []  # a field that is dropped takes its quotes along; this is so on nearly every request
     out: list[str] = []
     _find_twice(json.loads(body, object_pairs_hook=_Pairs.of), "", out)

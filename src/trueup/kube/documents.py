@@ -29,12 +29,24 @@ from yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
+from yaml.scanner import ScannerError
 
 from trueup.kube import yaml_scalars
 from trueup.kube.yaml_printing import dump, dump_all
 from trueup.kube.yaml_scalars import ScalarProblem
 
-__all__ = ["Dialect", "Document", "Duplicate", "YamlProblem", "dump", "dump_all", "line_of", "parse", "parse_one"]
+__all__ = [
+    "Dialect",
+    "Document",
+    "Duplicate",
+    "YamlProblem",
+    "dump",
+    "dump_all",
+    "line_of",
+    "parse",
+    "parse_first",
+    "parse_one",
+]
 
 _DEEPEST = 5_000
 """Nesting levels; what is deeper could not be walked by anything that reads it."""
@@ -43,10 +55,17 @@ _DEEPEST = 5_000
 class YamlProblem(ValueError):
     """A file that is not YAML as Kubernetes reads it; ``line`` is 1-based, 0 when unknown."""
 
+    go_line = 0
+    """The line that go-yaml tells, which tells none of the first and miscounts that of grammar; 0 for none."""
+
     def __init__(self, path: str, line: int, message: str) -> None:
         where = f"{path}:{line}: " if path and line else f"{path}: " if path else f"line {line}: " if line else ""
         super().__init__(where + message)
         self.path, self.line, self.message = path, line, message
+
+
+class TooManyNodes(YamlProblem):
+    """A document is larger than its reader wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +116,13 @@ def parse(
             for twice in document.duplicates:
                 raise YamlProblem(path, twice.line, f'key "{twice.key}" already set in map')
     return documents
+
+
+def parse_first(data: bytes, *, most: int = sys.maxsize) -> Document | None:
+    """The first document of a YAML stream, whatever comes behind it; None when there is none. Raises `YamlProblem`."""
+    reader = _Reader(data, "")
+    reader.most = most
+    return next(reader.documents(), None)
 
 
 def parse_one(data: bytes | str, path: str = "", *, strict: bool = False) -> Any:
@@ -238,7 +264,7 @@ class _Reader:
                 break
             self.nodes += 1
             if self.nodes > self.most:
-                raise self._wrong(event, "document has too many nodes")
+                raise TooManyNodes(self.path, event.start_mark.line + 1, "document has too many nodes")
             line = line or event.start_mark.line + 1
             frame = stack[-1]
             if kind is ScalarEvent:
@@ -392,4 +418,9 @@ def _allowed(nodes: int) -> float:
 def _problem(path: str, problem: yaml.YAMLError) -> YamlProblem:
     mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
     message = getattr(problem, "problem", None) or getattr(problem, "reason", None) or str(problem)
-    return YamlProblem(path, mark.line + 1 if mark else 0, str(message))
+    made = YamlProblem(path, mark.line + 1 if mark else 0, str(message))
+    if mark and mark.line:
+        made.go_line = mark.line + isinstance(
+            problem, ScannerError
+        )  # go-yaml counts from 0, and scanners' errors one on
+    return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isinf
 from typing import Any
 
 import orjson
@@ -15,6 +16,8 @@ import orjson
 from trueup.kube.validation.causes import show
 
 _END = "unexpected end of JSON input"
+_CLOSED = ("in ", "after decimal point")
+"""Where a space cannot stand."""
 _SPACE = " \t\r\n"
 _DEEP = 10_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -45,6 +48,19 @@ def word(value: Any) -> str:
         return "bool"
     words: dict[type, str] = {str: "string", dict: "object", list: "array"}
     return words.get(type(value), "number")
+
+
+def check_finite(body: bytes, written: bytes) -> None:
+    """Raises ``GoJsonError`` for a number that no float64 holds. ``written``: the body, read and written again."""
+    if written.count(b"null") > body.count(b"null"):  # as which the writer writes what is infinite
+        json.loads(body.decode("utf-8", "replace"), parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if isinf(value):
+        raise GoJsonError(f"json: cannot unmarshal number {text} into Go value of type float64")
+    return value
 
 
 def _mended(value: Any) -> Any:
@@ -123,6 +139,8 @@ class _Scanner:
         self.at += 1
         while True:
             sign = self._look()
+            if self.at >= len(self.text):
+                raise GoJsonError(_END)
             self.at += 1
             if sign == '"':
                 return
@@ -180,11 +198,12 @@ class _Scanner:
             self.at += 1
 
     def _look(self) -> str:
-        if self.at >= len(self.text):
-            raise GoJsonError(_END)
-        return self.text[self.at]
+        """The sign to come; at the end a space, as Go puts one there to see what is still open."""
+        return self.text[self.at] if self.at < len(self.text) else " "
 
     def _refuse(self, where: str) -> None:
-        sign = self.text[self.at].encode()[:1].decode("latin-1")  # Go looks at bytes
+        if self.at >= len(self.text) and not where.startswith(_CLOSED):
+            raise GoJsonError(_END)
+        sign = self._look().encode()[:1].decode("latin-1")  # Go looks at bytes
         shown = "'\\''" if sign == "'" else "'\"'" if sign == '"' else f"'{show(sign)[1:-1]}'"
         raise GoJsonError(f"invalid character {shown} {where}")

@@ -90,12 +90,12 @@ class ApiProblem(Exception):
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
-            "code": self.code,
         }
         if self.reason == UNKNOWN:
             del status["reason"]
         if details or self._detailed or self.generic:
             status["details"] = details
+        status["code"] = self.code
         return status
 
 

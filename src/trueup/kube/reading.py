@@ -168,6 +168,8 @@ def _leaf(field: Field | None) -> str:
 
 def _go_type(field: Field) -> str:
     kind = {"bytes": "[]uint8", "double": "float64"}.get(field.kind, field.kind)
+    if field.name == "uid":
+        kind = "types.UID"
     one = kind if field.scalar else field.message.go_name
     if field.many == "map":
         return "v1.ResourceList" if field.kind == _QUANTITY else f"map[string]{one}"
@@ -228,15 +230,20 @@ def _check_leaf(value: Any, leaf: str, struct: Struct, trail: Trail) -> None:
             raise _wrong(value, struct, trail, leaf, f"number {value}", converting)
     elif leaf == "string" or leaf == "bool":
         if kind is not (str if leaf == "string" else bool):
-            raise _wrong(value, struct, trail, leaf)
+            raise _wrong(value, struct, trail, "types.UID" if trail[1] == "uid" else leaf)
     elif leaf == "int-or-string":
-        if kind not in (int, float, str):
-            raise WrongType(f"json: cannot unmarshal {_word(value)} into Go value of type int32")
+        if kind not in (int, float, str) or (kind is float and not value.is_integer()):
+            what = f"number {value}" if kind is float else _word(value)
+            said = f"json: cannot unmarshal {what} into Go value of type int32"
+            raise _wrong(value, struct, trail, "int32", what, said)
     elif leaf == "bytes":
         if kind is not str:
             raise _wrong(value, struct, trail, "[]uint8")
         _check_base64(value)
     elif leaf in ("quantity", "time", "micro"):
+        if leaf != "quantity" and kind is not str:
+            said = f"json: cannot unmarshal {_word(value)} into Go value of type string"
+            raise _wrong(value, struct, trail, "string", converting=said)
         _check_text(value, leaf)
     elif kind not in (int, float):
         raise _wrong(value, struct, trail, {"double": "float64", "float": "float32"}.get(leaf, leaf))
@@ -246,10 +253,8 @@ def _check_text(value: Any, leaf: str) -> None:
     try:
         if leaf == "quantity":
             parse(value if type(value) in (str, int, float) else "")
-        elif isinstance(value, str):
-            parse_time(value, micro=leaf == "micro")
         else:
-            raise WrongType(f"json: cannot unmarshal {_word(value)} into Go value of type string")
+            parse_time(value, micro=leaf == "micro")
     except ValueError as problem:
         raise WrongType(str(problem)) from None
 
@@ -270,6 +275,8 @@ def _bad_byte(text: str) -> int:
     for index, letter in enumerate(text):
         if letter not in _BASE64 and not (letter == "=" and not text[index:].strip("=\r\n") and index % 4 > 1):
             return index
+    if text.endswith("=") and not text.endswith("=="):
+        return len(text)  # one more was expected
     return len(text) // 4 * 4
 
 
@@ -300,7 +307,7 @@ def _wrong(value: Any, struct: Struct, trail: Trail, go_type: str, word: str = "
     return WrongType(text, converting or _converting(value, go_type))
 
 
-_PLAIN = frozenset({"string", "bool", "int32", "int64", "uint32", "uint64", "float32", "float64"})
+_PLAIN = frozenset({"string", "bool", "int32", "int64", "uint32", "uint64", "float32", "float64", "types.UID"})
 
 
 def _converting(value: Any, go_type: str) -> str:
@@ -313,8 +320,8 @@ def _converting(value: Any, go_type: str) -> str:
         return f"cannot restore map from {kind}"
     if go_type not in _PLAIN:
         return f"cannot restore struct from: {kind}"
-    if go_type == "string" and kind == "int64":
-        return "cannot convert int64 to string"
+    if go_type in ("string", "types.UID") and kind == "int64":
+        return f"cannot convert int64 to {go_type}"
     if kind in ("int64", "float64") and go_type not in ("bool", "string"):
         return f"cannot convert {kind} to {go_type}"
     return f"unrecognized type: {go_type}"

@@ -21,9 +21,10 @@ _NUMBERS = ("integer", "number")
 
 def title(obj: Object) -> str:
     """``default/web; apps/v1, Kind=Deployment``, as the API server names an object in such messages."""
-    meta = obj.get("metadata") or {}
+    meta = obj.get("metadata")
+    meta = meta if isinstance(meta, dict) else {}
+    space, name = (text if isinstance(text := meta.get(key), str) else "" for key in ("namespace", "name"))
     group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
-    space, name = (value if isinstance(value := meta.get(part), str) else "" for part in ("namespace", "name"))
     return f"{space}/{name}; {group}/{version}, Kind={obj.get('kind') or ''}"
 
 
@@ -58,6 +59,7 @@ def _map(value: Any, shape: Shape, at: str) -> Iterator[str]:
             yield from problems(value[name], below, f"{at}.{name}")
         elif not shape.preserve_unknown:
             yield f"{at}.{name}: field not declared in schema"
+            return  # the rest of the map is not looked at
 
 
 def _list(value: Any, shape: Shape, at: str) -> Iterator[str]:

@@ -83,16 +83,17 @@ def _check_form(body: Any, how: PatchType) -> None:
 
 def _expect_kind(served: Served, new: Object, whole: Object) -> None:
     """A patch may not make something else of an object. Source: apiserver ``jsonPatcher.applyPatchToCurrentObject``."""
-    if served.custom:
-        prepare.expect_kind(served, new)
-        return
     for name in ("apiVersion", "kind"):
         if new.get(name) is not None and not isinstance(new[name], str):
             said = f"json: cannot unmarshal {word(new[name])} into Go struct field .{name} of type string"
             raise _unreadable(_sorted(whole), f"couldn't get version/kind; json parse error: {said}")
+    if served.custom:
+        if new.get("apiVersion") != served.kind.api_version:
+            prepare.expect_custom_kind(served, new, ("kind", "apiVersion"))
+        return
     given = (new.get("apiVersion") or served.kind.api_version, new.get("kind") or served.kind.kind)
     if given != (served.kind.api_version, served.kind.kind):
-        scheme = 'in scheme "pkg/api/legacyscheme/scheme.go:30"'
+        scheme = 'in scheme "pkg/runtime/scheme.go:111"'
         raise _unreadable(_sorted(whole), f'no kind "{given[1]}" is registered for version "{given[0]}" {scheme}')
     new["apiVersion"], new["kind"] = given
 
@@ -147,6 +148,8 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     wrong = _decode(served, applied, called, write)
     nameless = not (applied.get("metadata") or {}).get("name")
     wrong = _misplaced(served, applied, namespace, name, write) if wrong is None else wrong
+    if applied.get("metadata") is None:
+        applied["metadata"] = {"name": name, **({"namespace": namespace} if namespace else {})}
     wanted_version = applied["metadata"].pop("resourceVersion", None)
     if wanted_version and not str(wanted_version).isdigit():
         raise unparsable(str(wanted_version))
@@ -203,8 +206,8 @@ def _misplaced(served: Served, applied: Object, namespace: str, name: str, write
     """What is wrong of keys given twice, of the name and of the namespace; these are filled in, in place."""
     for twice in write.repeated:
         if write.validation == "Strict":
-            return BadRequest(f"error strict decoding YAML: {twice}")
-        write.warnings.append(twice)
+            return BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {twice}")
+        write.warnings.extend(prepare.lines(twice))
     meta = applied.get("metadata") or {}
     try:
         prepare.identify(served, applied, namespace, name, named="name" in meta)

@@ -12,7 +12,8 @@ from trueup.apiserver.ratcheting import still_wrong
 from trueup.apiserver.registry import Rules, Served
 from trueup.apiserver.request import Write
 from trueup.kube import validation
-from trueup.kube.names import Object
+from trueup.kube.go_json import word
+from trueup.kube.names import Kind, Object
 from trueup.kube.problems import BadRequest, Cause, Invalid
 from trueup.kube.reading import Struct, WrongType, metadata_struct
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
@@ -68,28 +69,36 @@ def expect_kind(served: Served, obj: Object) -> None:
     """Check kind and version against the resource's, and fill them in; in place."""
     kind = served.kind
     if not obj.get("kind"):
-        if served.custom:
-            text = orjson.dumps(obj).decode()
-            raise BadRequest(
-                f"the object provided is unrecognized (must be of type {kind.kind}): Object 'Kind' is missing in '{text}' "
-                f"({text[:30]}{' ...' if len(text) > 30 else ''})"
-            )
         obj["kind"] = kind.kind
     if not obj.get("apiVersion"):
         obj["apiVersion"] = kind.api_version
     if (obj["apiVersion"], obj["kind"]) == (kind.api_version, kind.kind):
         return
     given, version = obj["kind"], str(obj["apiVersion"])
-    lead = f'{given} in version "{version.rpartition("/")[2]}" cannot be handled as a {kind.kind}: '
     if served.custom:
         if version == kind.api_version:
             return  # the check says that it must be another
         raise BadRequest(
             f"the API version in the data ({version}) does not match the expected API version ({kind.api_version})"
         )
+    lead = f'{given} in version "{version.rpartition("/")[2]}" cannot be handled as a {kind.kind}: '
     raise BadRequest(
         f'{lead}no kind "{given}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
     )
+
+
+def expect_custom_kind(served: Served, obj: Object, names: tuple[str, ...]) -> None:
+    """Raises ``Invalid`` for a custom object that says to be of another kind or version.
+
+    Source: apiextensions-apiserver ``customresource/validator.go``.
+    """
+    wanted = {"kind": served.kind.kind, "apiVersion": served.kind.api_version}
+    wrong = [name for name in names if obj.get(name) != wanted[name]]
+    if wrong:
+        meta = obj.get("metadata")
+        named = str(meta.get("name") or "") if isinstance(meta, dict) else ""
+        causes = [invalid_value(name, obj.get(name) or "", f"must be {wanted[name]}") for name in wrong]
+        raise _invalid(Kind.parse(str(obj.get("apiVersion") or ""), str(obj.get("kind") or "")), named, causes)
 
 
 class Unreadable(BadRequest):
@@ -118,20 +127,29 @@ def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False) ->
         # What is unknown in the metadata is told with the rest of the object.
         meta = obj.get("metadata")
         if meta is not None and not isinstance(meta, dict):
-            raise BadRequest("metadata must be an object")
+            raise Unreadable(served, f"json: cannot unmarshal {word(meta)} into Go value of type v1.ObjectMeta")
         _read(served, metadata_struct(), dict(meta or {}))
         if served.shape.preserve_unknown and not served.shape.fields:
             return
         gone = prune_unknown(obj, served.shape)
         if served.version_spec is not None and not nulls:
             drop_nulls(obj, (served.version_spec.get("schema") or {}).get("openAPIV3Schema") or {})
-    if not (gone or write.duplicates) or write.validation == "Ignore":
+    repeated = [] if nulls else write.repeated
+    if not (gone or write.duplicates or repeated) or write.validation == "Ignore":
         return
-    texts = [f'unknown field "{path}"' for path in gone]
+    if served.struct is None:
+        gone.sort()
+    texts = [*repeated, *(f'unknown field "{path}"' for path in gone)]
     texts += [f'duplicate field "{path}"' for path in write.duplicates if path not in gone]
     if write.validation == "Strict":
         raise Unreadable(served, f"strict decoding error: {', '.join(texts)}")
-    write.warnings.extend(texts)
+    for text in texts:
+        write.warnings.extend(lines(text))
+
+
+def lines(text: str) -> list[str]:
+    """What is said of several fields in one error, one by one."""
+    return [line.strip() for line in text.splitlines() if not line.endswith(" errors:")]
 
 
 def _read(served: Served, struct: Struct, obj: Object) -> list[str]:
@@ -221,14 +239,17 @@ def _only_status_differs(new: Object, old: Object) -> bool:
 
 def invalid(served: Served, name: str, causes: Iterable[Cause], said: str = "") -> Invalid:
     """``Deployment.apps "web" is invalid: spec.selector: Required value``."""
+    kind = served.kind
+    return _invalid(Kind(kind.group, kind.version, said or kind.kind), name, causes)
+
+
+def _invalid(kind: Kind, name: str, causes: Iterable[Cause]) -> Invalid:
     found = list(causes)
     texts = [f"{cause.field}: {cause.message}" for cause in found]
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    kind = served.kind
     group = "" if kind.group == "events.k8s.io" else kind.group  # it shares its strategy with the core group's
-    called = said or kind.kind
-    title = f"{called}.{group}" if group else called
-    details: Object = {"kind": called}
+    title = f"{kind.kind}.{group}" if group else kind.kind
+    details: Object = {"kind": kind.kind}
     if name:
         details["name"] = name
     if group:
