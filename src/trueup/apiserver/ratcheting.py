@@ -14,6 +14,7 @@ from trueup.kube.problems import Cause
 from trueup.kube.schema import NOWHERE, validate
 
 _STEP = re.compile(r"[^.\[\]]+|\[[^\]]*\]")
+_TOGETHER = re.compile(r'Invalid value: "": "([^"]*)" must ')
 _ABSENT = object()
 _TWICE = "FieldValueDuplicate"
 Schema = Mapping[str, Any]
@@ -33,7 +34,8 @@ def _twice(causes: Iterable[Cause]) -> bool:
 
 def _untouched(cause: Cause, new: Any, old: Any, schema: Schema) -> bool:
     """Whether the innermost value that the mistake is in, and that can be told again, is as it was."""
-    steps = _STEP.findall(cause.message.split('"')[3] if cause.field == NOWHERE else cause.field)
+    together = _TOGETHER.match(cause.message) if cause.field == NOWHERE else None
+    steps = _STEP.findall(together[1] if together is not None else cause.field)
     if cause.reason in ("FieldValueRequired", _TWICE):
         steps = steps[:-1]  # what is missing is missing from what is around it; what is twice is so in its list
     if not steps or steps[0] == "metadata":
