@@ -49,11 +49,9 @@ def format_quantity(number: Fraction | int, like: str = "") -> str:
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> tuple[Fraction, str]:
     found = _PARTS.fullmatch(text.strip())
-    if found is None:
+    if found is None or not found.group():  # without digits it is nothing of its unit: ``k`` is 0, as to Kubernetes
         raise ValueError(WRONG)
     sign, whole, part, suffix = found.group(1), found.group(2), found.group(3) or "", found.group(4)
-    if not whole and found.group(3) is None:
-        raise ValueError(WRONG)
     scale, form = _scale(suffix)
     number = Fraction(int(whole + part or "0"), 10 ** len(part)) * scale
     nanos = number * 10**9

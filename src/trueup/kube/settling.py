@@ -99,10 +99,13 @@ def _spell(obj: Object, name: str, value: Any, member: Member) -> None:
     elif member.many == "list":
         obj[name] = [how(item) if item is not None else None for item in value]
     else:
-        how = _resource if member.leaf == "quantity" else how
+        amounts = member.leaf == "quantity"
+        how = _resource if amounts else how
         for key, item in value.items():
             if item is not None:
                 value[key] = how(item)
+            elif amounts:
+                value[key] = "0"  # Go reads a null as none of it
 
 
 def _quantity(value: Any) -> Any:

@@ -156,3 +156,9 @@ def test_metadata_of_custom_objects_is_kubernetes_own() -> None:
     assert meta == {"name": "a", "annotations": {"a": "b"}}
     with pytest.raises(WrongType, match=r"number into Go struct field ObjectMeta\.labels of type string"):
         metadata_struct().check({"labels": {"a": 1}}, lambda *_: None)
+
+
+def test_a_null_amount_is_none_of_it() -> None:
+    """Go reads a null among amounts as zero."""
+    quota = Kind("", "v1", "ResourceQuota")
+    assert settled(quota, {"spec": {"hard": {"cpu": None, "pods": "3"}}})["spec"]["hard"] == {"cpu": "0", "pods": "3"}
