@@ -17,6 +17,8 @@ from trueup.kube.problems import AlreadyExists
 from trueup.kube.quantity import parse
 
 PROVISIONER = "simulate.trueup.dev/volumes"
+_DRIVER = "volumes.simulate.trueup.dev"
+"""A driver's name is a domain."""
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _FREE, _CLAIM, _PENDING = "free", "claim", "pending"
 _BY = ("volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner")
@@ -43,7 +45,7 @@ def volume(claim: Object, storage: Object) -> Object:
         "accessModes": spec.get("accessModes") or ["ReadWriteOnce"],
         "capacity": {"storage": binding.wanted_size(claim)},
         "claimRef": binding.reference(claim),
-        "csi": {"driver": PROVISIONER, "volumeHandle": uid(claim)},
+        "csi": {"driver": _DRIVER, "volumeHandle": uid(claim)},
         "persistentVolumeReclaimPolicy": storage.get("reclaimPolicy") or "Delete",
         "storageClassName": meta(storage)["name"],
         "volumeMode": binding.mode(claim),
