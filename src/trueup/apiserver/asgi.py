@@ -122,7 +122,7 @@ class Application:
             response = await self._answer(scope, headers, query, target, body, record)
         except ApiProblem as problem:
             response = _failure(problem, scope, headers)
-        except Exception as bug:
+        except Exception as bug:  # it is logged and answered with 500; the server goes on
             response = _failure(_bug(bug, scope), scope, headers)
             if record is not None:
                 record.panicked(response)
@@ -342,7 +342,7 @@ async def _send(
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if bare else body, "more_body": unread is not None})
     if unread is not None:
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # who sends for longer than that is cut off
             async with asyncio.timeout(LINGER):
                 while (await unread()).get("more_body"):
                     pass

@@ -243,7 +243,7 @@ class Outside(asyncio.BufferedProtocol):
         """
         if self._out.is_closing() or self._over:
             return
-        with suppress(SSL.Error):
+        with suppress(SSL.Error):  # the handshake was never finished: there is nothing to say goodbye to
             self._tls.shutdown()
         self._flush()
         self._over = True

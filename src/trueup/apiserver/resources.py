@@ -167,7 +167,7 @@ async def _delete_collection(
     meant, write = options.deletion(request, write)
 
     async def one(meta: Object) -> None:
-        with suppress(NotFound):
+        with suppress(NotFound):  # somebody else was quicker
             await delete(hub, served, meta.get("namespace") or "", meta["name"], meant, write)
 
     objects = [hub.as_version(served, entry.obj) for entry in found.entries]  # as they were found

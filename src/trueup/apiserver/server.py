@@ -107,7 +107,7 @@ async def serve(
     try:
         front.port = await _inside(engine, task)
         door = await asyncio.get_running_loop().create_server(front.connection, sock=listening, backlog=_QUEUE)
-    except BaseException:
+    except BaseException:  # whatever keeps it from starting, the port is given back
         listening.close()
         raise
     return Server(application, engine, task, front, door, host)

@@ -74,7 +74,7 @@ class _Stream:
             self._past = iter(watcher.past(query.get("resourceVersion", ""), initial=self._initial))
         except Expired as problem:
             self._refusal = problem
-        except BaseException:
+        except BaseException:  # whatever ends it, also the client: the watch must not stay registered
             watcher.__exit__()
             raise
 

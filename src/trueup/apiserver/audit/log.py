@@ -155,6 +155,6 @@ def _made(line: Line) -> bytes:
     """A line; an event that cannot be written as JSON is told in the program's own log and costs no other."""
     try:
         return line()
-    except Exception:
+    except Exception:  # one event that cannot be told must not stop the log
         _log.exception("an audit event could not be written")
         return b""

@@ -117,7 +117,7 @@ class Watcher:
             return
         stored = [entry.obj for *_, entry in self.bucket.scan(self.namespace)]
         if not initial and revision.isdigit() and int(revision):
-            with suppress(Gone):
+            with suppress(Gone):  # the watch itself is refused with it in a moment
                 stored += _objects(self.bucket.since(int(revision)))
         await self.hub.prepare(self.served, stored)
 

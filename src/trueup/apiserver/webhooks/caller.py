@@ -218,7 +218,7 @@ async def _mistrust(why: ssl.SSLCertVerificationError, place: _Place, bundle: st
 def _misnamed(names: Mapping[str, list[str]], wanted: str) -> str:
     """What is wrong with a certificate's names. Source: Go ``x509.HostnameError``."""
     addresses, hosts = names.get("IP Address", []), names.get("DNS", [])
-    with suppress(ValueError):
+    with suppress(ValueError):  # no address, so a name
         ipaddress.ip_address(wanted)
         if not addresses:
             return f"cannot validate certificate for {wanted} because it doesn't contain any IP SANs"
@@ -235,7 +235,7 @@ async def _names(place: _Place, bundle: str) -> Mapping[str, list[str]]:
     lenient = trusting(bundle)
     lenient.check_hostname = False
     found: dict[str, list[str]] = {}
-    with suppress(OSError, TimeoutError):
+    with suppress(OSError, TimeoutError):  # the call has failed already; this only finds better words for it
         async with asyncio.timeout(5):
             _, writer = await asyncio.open_connection(
                 place.url.host, place.url.port, ssl=lenient, server_hostname=place.name, family=socket.AF_UNSPEC

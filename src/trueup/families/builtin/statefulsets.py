@@ -216,7 +216,7 @@ async def _claims(tools: Tools, stateful_set: Object, number: int) -> bool:
             if meta(known).get("deletionTimestamp"):
                 return False
             continue
-        with suppress(AlreadyExists):
+        with suppress(AlreadyExists):  # the cache had not heard of it yet
             await create(tools, wanted)
             text = f"create Claim {meta(wanted)['name']} Pod {name}-{number} in StatefulSet {name} success"
             tools.events.record(stateful_set, "Normal", "SuccessfulCreate", text)

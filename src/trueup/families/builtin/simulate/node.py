@@ -114,7 +114,7 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     found = tools.cache(NODE).get(key)
     if key == _START:
         if tools.cache(NODE).get(Key("", NAME)) is None:
-            with suppress(AlreadyExists):
+            with suppress(AlreadyExists):  # the cache had not heard of it yet
                 await create(tools, node())
         return Result()
     if found is None:
