@@ -19,7 +19,7 @@ from trueup.settings import Settings
 
 
 async def test_two_servers_answer_alike(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """Objects, owners of fields, refusals, warnings; what is refused is no failure of the server's."""
+    """Objects, owners of fields, codes and reasons; between embedded servers every word too; never a failure of the server's."""
     config = request.config
     count, seed = int(config.getoption("--sequences")), int(config.getoption("--seed"))
     genuine = str(config.getoption("--kubeconfig"))
@@ -32,5 +32,7 @@ async def test_two_servers_answer_alike(request: pytest.FixtureRequest, tmp_path
         report: Report = await run(expected, own.kubeconfig, seed, count, name=f"wide{seed}")
 
     print(report.summary())
-    assert [one.show() for one in report.differences] == []
+    assert [one.show() for one in report.differences if not one.worded] == []
+    if not genuine:
+        assert [one.show() for one in report.differences] == []
     assert [code for code in report.codes if code >= 500] in ([], [500])  # an apply that does not fit is answered so

@@ -28,6 +28,8 @@ OWN = frozenset(
 """What no two servers have the same."""
 HIDDEN = frozenset({"deprecated.daemonset.template.generation"})
 """What genuine servers show in some forms of an object and not in others."""
+HEADERS = ("Content-Type", "Cache-Control", "X-Content-Type-Options", "Retry-After", "Location", "Allow")
+"""Of an answer: those that tell a client something and do not follow from the length of a name."""
 _ADDRESS = re.compile(r"\b10\.(?:0|96)\.\d+\.\d+\b")
 _PORT = re.compile(r":3[0-2]\d{3}/")
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -101,7 +103,9 @@ class Side:
             _UID.sub("UID", re.sub(r"\d+", "N", text) if "metadata.resourceVersion" in text else text)
             for text in answer.headers.getall("Warning", ())
         ]
-        return self._told(call, answer.status, sorted(warnings), content)
+        told = self._told(call, answer.status, sorted(warnings), content)
+        told["headers"] = {name: answer.headers[name] for name in HEADERS if name in answer.headers}
+        return told
 
     def _body(self, call: Call) -> bytes | None:
         body = call.body
@@ -204,6 +208,24 @@ class Side:
         if "ersion" in value:
             value = _VERSION.sub(r"\1N", value)
         return _MOMENT.sub("MOMENT", value) if "20" in value else value
+
+
+def essence(told: Json) -> Json:
+    """What must be equal: the code, the reason of a refusal, and every object, owners of its fields among them.
+
+    What else an answer tells, a message and its causes, warnings, headers, cells of Tables, is the matter of its wording.
+    """
+    found: Json = {"code": told["code"]}
+    status, content = told.get("status"), told.get("content")
+    if status is not None:
+        reason = {name: status[name] for name in ("reason", "status", "code") if name in status}
+        found["status"] = reason if told["code"] >= 400 else {**status, "message": None}
+    elif isinstance(content, dict) and "columnDefinitions" in content:
+        rows = [row.get("object") for row in content.get("rows") or ()]
+        found["content"] = {**content, "columnDefinitions": None, "rows": rows}
+    elif told["code"] < 400:
+        found["content"] = content if content is not None else told.get("text")
+    return found
 
 
 _UNDECLARED = re.compile(r"^(.*)\.[^.\]]+: field not declared in schema$")

@@ -2,7 +2,9 @@
 
     python -m tests.conformance.wide.runner EXPECTED ACTUAL [--first N] [--count N] [--only Kind,...] [--jobs N]
 
-The arguments are kubeconfigs.
+The arguments are kubeconfigs. A sequence is *clean* where every call gets the same code, the same reason and the same object
+from both, and every watch tells the same; it is so *word for word* where messages, causes, warnings, headers and the cells of
+Tables are the same too; else it *differs*.
 Each difference is told with its seed and the number of the call: replay it by ``--first SEED --count 1``.
 """
 
@@ -23,7 +25,7 @@ import aiohttp
 import orjson
 
 from tests.conformance.sequences import obj
-from tests.conformance.wide.calls import Call, Json, Side
+from tests.conformance.wide.calls import Call, Json, Side, essence
 from tests.conformance.wide.definitions import definitions
 from tests.conformance.wide.sequences import Sequence
 from tests.conformance.wide.surface import Surface, surface
@@ -43,12 +45,15 @@ class Difference:
     about: str
     call: Call
     lines: list[str]
+    worded: bool = False
+    """Whether it is but one of words."""
 
     def show(self) -> str:
         """For people."""
+        where = f"{'words of ' if self.worded else ''}seed {self.seed} call {self.number} {self.about}"
         return "\n".join(
             [
-                f"seed {self.seed} call {self.number} {self.about}: {self.call.show()[:1500]}",
+                f"{where}: {self.call.show()[:1500]}",
                 *(f"    {line[:1200]}" for line in self.lines[:8]),
             ]
         )
@@ -86,12 +91,22 @@ class Report:
         """One paragraph."""
         refused = sum(count for code, count in self.codes.items() if code >= 400)
         share = 100 * refused // max(1, self.calls)
-        clean = self.sequences - len({one.seed for one in self.differences})
         return (
-            f"{clean} of {self.sequences} sequences the same ({self.calls} calls, {share} % refused with {len(self.messages)}"
-            f" kinds of messages, {len(self.kinds)} kinds, {len(self.touched)} fields touched;"
-            f" {self.events} events of watches the same, {self.expired} forgotten; codes {dict(sorted(self.codes.items()))})"
+            f"{self.clean} of {self.sequences} sequences clean, {self.word_for_word} of {self.sequences} word for word,"
+            f" {self.sequences - self.clean} differ ({self.calls} calls, {share} % refused with {len(self.messages)} kinds of"
+            f" messages, {len(self.kinds)} kinds, {len(self.touched)} fields touched; {self.events} events of watches the"
+            f" same, {self.expired} forgotten, {self.broken} hung up; codes {dict(sorted(self.codes.items()))})"
         )
+
+    @property
+    def clean(self) -> int:
+        """How many sequences had equal codes, reasons and objects."""
+        return self.sequences - len({one.seed for one in self.differences if not one.worded})
+
+    @property
+    def word_for_word(self) -> int:
+        """How many had equal words too."""
+        return self.sequences - len({one.seed for one in self.differences})
 
 
 def shape(message: str) -> str:
@@ -118,7 +133,7 @@ async def connect(stack: contextlib.AsyncExitStack, kubeconfig: Path) -> Side:
 async def compare(
     expected: Side, actual: Side, seed: int, served: Surface, run: str, report: Report, only: str
 ) -> None:
-    """One sequence, to its end or its first difference."""
+    """One sequence, to its end or the first difference that is more than one of words."""
     space = f"{run}-{seed}"
     sequence = Sequence(seed, space, served, only)
     pair = expected.fresh(), actual.fresh()
@@ -143,7 +158,8 @@ async def compare(
 
 
 async def _walk(sequence: Sequence, pair: tuple[Side, Side], about: str, report: Report) -> bool:
-    """All calls, to the end or the first difference; whether it came to the end."""
+    """All calls, to the end or where more than words differs; whether it came to the end."""
+    worded = False
     for number, call in enumerate(sequence.calls(sequence.chance.randint(*LENGTH))):
         wanted, got = await asyncio.gather(*(side.send(call) for side in pair), return_exceptions=True)
         if isinstance(wanted, ConnectionError):
@@ -153,11 +169,17 @@ async def _walk(sequence: Sequence, pair: tuple[Side, Side], about: str, report:
             raise got
         assert isinstance(wanted, dict)
         report.note(wanted)
-        lines = [f"{change.path}: {change.old!r} expected, not {change.new!r}" for change in changes(wanted, got)]
-        if lines:
-            report.differences.append(Difference(sequence.seed, number, about, call, lines))
+        if differs := _lines(essence(wanted), essence(got)):
+            report.differences.append(Difference(sequence.seed, number, about, call, differs + _lines(wanted, got)))
             return False
+        if not worded and (differs := _lines(wanted, got)):
+            report.differences.append(Difference(sequence.seed, number, about, call, differs, worded=True))
+            worded = True
     return True
+
+
+def _lines(expected: Json, actual: Json) -> list[str]:
+    return [f"{change.path}: {change.old!r} expected, not {change.new!r}" for change in changes(expected, actual)]
 
 
 async def _overheard(sequence: Sequence, watches: list[Watches], about: str, report: Report) -> None:
@@ -171,8 +193,7 @@ async def _overheard(sequence: Sequence, watches: list[Watches], about: str, rep
             actual.pop("expired")
             report.events += len(expected["live"])
             actual["repeats"] = max(actual["repeats"], expected["repeats"])
-        lines = [f"{change.path}: {change.old!r} expected, not {change.new!r}" for change in changes(expected, actual)]
-        if lines:
+        if lines := _lines(expected, actual):
             call = Call("watch", "GET", sequence.collection, {"watch": "true", **expected["selection"]})
             report.differences.append(Difference(sequence.seed, 99, about, call, lines))
             return
