@@ -1,5 +1,5 @@
-"""The engine under the wire: granian in this process, HTTP/1.1 and HTTP/2, with `front`'s TLS before it. A thin adapter, so
-that either can be replaced."""
+"""The server under the wire: `front` takes connections and answers HTTP/1.1; HTTP/2 is spoken by granian, in this process
+behind it. A thin adapter, so that either can be replaced."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from typing import Any, Protocol
 
 from granian._granian import ListenerSpec
 from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings, HTTP2Settings
+from granian.http import HTTP2Settings
 from granian.server.embed import Server as Engine
 
 from trueup.apiserver.asgi import Receive, Send
 from trueup.apiserver.client_certificates import Authorities
-from trueup.apiserver.front import LOOPBACK, Front, context
+from trueup.apiserver.front import Front, context
+from trueup.apiserver.http1 import HEADER_BYTES, Serving
+from trueup.apiserver.relay import LOOPBACK
 
 _ALIVE = 30_000
 """Milliseconds between pings, so that the watches of a client whose network is gone are ended."""
-_HEADERS = 32_000
-"""Milliseconds that a request's headers may take. Source: ``ReadHeaderTimeout``, ``genericapiserver/secure_serving.go``."""
-_HEADER_BYTES = 1 << 20
-"""Source: ``DefaultMaxHeaderBytes``, Go's ``net/http``."""
 _PATIENCE = 5.0
 """Seconds that clients may take to hear their answers' end when the server stops."""
 _QUEUE = 1024
@@ -58,22 +56,21 @@ class Server:
         engine: Engine,
         task: asyncio.Task[None],
         front: Front,
-        door: asyncio.Server,
         host: str,
+        port: int,
     ) -> None:
         self._application, self._engine, self._task = application, engine, task
-        self._front, self._door = front, door
-        self.host, self.port = host, int(door.sockets[0].getsockname()[1])
+        self._front = front
+        self.host, self.port = host, port
         shown = f"[{host}]" if ":" in host else host
         self.url = f"https://{shown}:{self.port}"
 
     async def stop(self) -> None:
         """Close the door and let go of those inside: the engine waits for answers under way, so watches are ended."""
-        self._door.close()
+        self._front.close_door()
         await self._application.hang_up()
         self._engine.stop()  # type: ignore[no-untyped-call]
-        await asyncio.wait((self._task,), timeout=_PATIENCE)  # for answers that nobody reads
-        self._front.close()
+        await self._front.stop(_PATIENCE)
         await self._task
 
 
@@ -87,18 +84,17 @@ async def serve(
     authorities = Authorities(client_ca) if client_ca else None
     tls = context(certificate, key, authorities)
     listening = _listen(host, port)
-    front = Front(tls, authorities, (_files() - _FILES_APART) // _FILES_EACH)
+    front = Front(tls, authorities, (_files() - _FILES_APART) // _FILES_EACH, Serving(application))
     engine = _Engine(
         _from_inside(application, front),
         address=LOOPBACK,
         port=0,
         interface=Interfaces.ASGINL,
-        http=HTTPModes.auto,
+        http=HTTPModes.http2,
         backlog=_QUEUE,
         backpressure=100_000,
-        http1_settings=HTTP1Settings(keep_alive=True, header_read_timeout=_HEADERS),
         http2_settings=HTTP2Settings(
-            max_concurrent_streams=20_000, keep_alive_interval=_ALIVE, max_headers_size=_HEADER_BYTES
+            max_concurrent_streams=20_000, keep_alive_interval=_ALIVE, max_headers_size=HEADER_BYTES
         ),
         log_enabled=False,
         websockets=False,
@@ -106,11 +102,11 @@ async def serve(
     task = asyncio.create_task(_run(engine))
     try:
         front.port = await _inside(engine, task)
-        door = await asyncio.get_running_loop().create_server(front.connection, sock=listening, backlog=_QUEUE)
+        front.listen(listening)
     except BaseException:  # whatever keeps it from starting, the port is given back
         listening.close()
         raise
-    return Server(application, engine, task, front, door, host)
+    return Server(application, engine, task, front, host, int(listening.getsockname()[1]))
 
 
 def _from_inside(application: Answering, front: Front) -> Any:

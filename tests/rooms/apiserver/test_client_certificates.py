@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import h2.connection
 import httpx
 import pytest
 
@@ -167,21 +168,30 @@ async def test_a_certificate_ends_while_its_connection_goes_on(
 
 async def test_the_engine_inside_answers_nobody_else(server: Server, hub: Hub) -> None:
     """Its port is on loopback, in the clear, for connections that the front made."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server._front.port)
-    writer.write(f"GET {MAPS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer secret\r\n\r\n".encode())
-    async with asyncio.timeout(10):
-        line = await reader.readline()
-    writer.close()
+    async with httpx.AsyncClient(http1=False, http2=True, headers={"authorization": "Bearer secret"}) as http:
+        answer = await http.get(f"http://127.0.0.1:{server._front.port}{MAPS}")
 
-    assert line == b"HTTP/1.1 421 Misdirected Request\r\n"
+    assert answer.status_code == 421
 
 
-async def test_connections_inside_end_with_those_outside(server: Server, keys: Path, hub: Hub) -> None:
+def _watch(protocol: str) -> bytes:
+    if protocol == "http/1.1":
+        return f"GET {MAPS}?watch=1 HTTP/1.1\r\nhost: a\r\nauthorization: Bearer secret\r\n\r\n".encode()
+    http = h2.connection.H2Connection()
+    http.initiate_connection()
+    asked = {":method": "GET", ":scheme": "https", ":authority": "a", ":path": f"{MAPS}?watch=1"}
+    http.send_headers(1, [*asked.items(), ("authorization", "Bearer secret")], end_stream=True)
+    return http.data_to_send()
+
+
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+async def test_connections_inside_end_with_those_outside(server: Server, keys: Path, hub: Hub, protocol: str) -> None:
     """Nothing is kept of clients that left, whether they said so or not."""
     trust = ssl.create_default_context(cafile=str(keys / "ca.crt"))
+    trust.set_alpn_protocols([protocol])
     for abort in (False, True):
         _, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trust)
-        writer.write(f"GET {MAPS}?watch=1 HTTP/1.1\r\nhost: a\r\nauthorization: Bearer secret\r\n\r\n".encode())
+        writer.write(_watch(protocol))
         await until(lambda: bool(hub.store.bucket("configmaps").listeners))
         (writer.transport.abort if abort else writer.close)()
         await until(lambda: not hub.store.bucket("configmaps").listeners)

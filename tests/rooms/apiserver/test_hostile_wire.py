@@ -61,7 +61,7 @@ async def test_a_handshake_that_does_not_end_is_ended(
     server: Server, trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So is a connection on which nothing is ever asked."""
-    monkeypatch.setattr("trueup.apiserver.front.HANDSHAKE", 0.1)
+    monkeypatch.setattr("trueup.apiserver.link.HANDSHAKE", 0.1)
     silent, _ = await asyncio.open_connection("127.0.0.1", server.port)
     idle, _ = await connect(server, trust)
 
@@ -73,7 +73,7 @@ async def test_headers_that_do_not_end_are_not_waited_for(
     application: Application, keys: Path, trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A byte now and then does not keep the connection."""
-    monkeypatch.setattr("trueup.apiserver.server._HEADERS", 200)
+    monkeypatch.setattr("trueup.apiserver.http1.HEADERS", 0.2)
     server = await serve(application, "127.0.0.1", 0, keys / "server.crt", keys / "server.key")
     connections = [await connect(server, trust) for _ in range(50)]
     for _, writer in connections:
