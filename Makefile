@@ -5,7 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 ARGS   ?=
 
-.PHONY: up down test check lint types contracts bench corpora conformance setup clean
+# The tests that compare what sources render to, and how their files are read.
+RENDERED := tests/rooms/kustomize tests/rooms/render tests/rooms/sops tests/rooms/kube/test_documents.py tests/families/flux
+
+.PHONY: up down test check lint types contracts bench corpora oracle conformance setup clean
 
 setup: $(STAMP)
 
@@ -41,6 +44,9 @@ bench: setup
 
 corpora: setup  ## what holds of other projects' test data, N of N; the renderers' alone: make corpora ARGS=tests/rooms/render
 	$(BIN)/python -m pytest --corpora -q -n 2 $(ARGS)
+
+oracle: setup  ## that sources render as the originals render them: N of N for every corpus of renderers; programs count where they are installed
+	$(BIN)/python -m pytest --corpora -q -n 2 $(RENDERED) $(ARGS)
 
 conformance: setup  ## Kubernetes' own suite: make conformance E2E_TEST=path/of/e2e.test [KUBECONFIG=...] [ARGS=...]
 	$(BIN)/python scripts/conformance.py $(E2E_TEST) $(if $(KUBECONFIG),--kubeconfig $(KUBECONFIG)) $(ARGS)

@@ -11,6 +11,7 @@ from typing import Any
 
 from trueup.kube.names import Object
 from trueup.kustomize.ids import Gvk, Id, current_id, previous_id, split_version
+from trueup.kustomize.problem import KustomizeProblem
 from trueup.kustomize.scalars import copy, is_empty, is_null, text_of
 
 ORIGIN = "config.kubernetes.io/origin"
@@ -27,6 +28,9 @@ BUILD_ANNOTATIONS = frozenset({
     "internal.config.kubernetes.io/helm-generated",
 })  # fmt: skip
 """Annotations that kustomize uses for its own notes and takes away at the end."""
+
+_NOT_EQUAL = "number of previous names, number of previous namespaces, number of previous kinds not equal"
+"""Upstream keeps what an object was called in lists with commas, and gives up on one that has a comma in its kind or name."""
 
 
 class Shared:
@@ -191,6 +195,8 @@ class Resource:
     def remember_id(self) -> None:
         """Notes the current id as a previous one."""
         now = self.id
+        if not now.kind.count(",") == now.name.count(",") == now.effective.count(","):
+            raise KustomizeProblem(_NOT_EQUAL, path=self.file, line=self.line)
         self.previous.append((now.kind, now.name, now.effective))
 
     def metadata(self) -> dict[str, Any]:

@@ -49,6 +49,10 @@ def render(
         files = _generated(tree, path) if options.get("generate") else tree
         built = kustomize.build_with(files, path, _edits(tree, path, options), choices, by_commands=not flux)
         objects = built.objects
+        for obj, (place, line) in zip(objects if flux else (), built.origins, strict=False):
+            if not obj.get("apiVersion"):  # kustomize lets it pass, Flux's controller does not
+                message = f"failed to decode Kubernetes apiVersion, kind and name from: {obj['kind']}/{obj['metadata']['name']}"
+                raise KustomizeProblem(message, path=place, line=line)
         if options.get("substitute") is not None:
             variables = {str(name): str(value) for name, value in options["substitute"].items()}
             objects = [kustomize.substitute(obj, variables, bool(options.get("substituteStrict"))) for obj in objects]

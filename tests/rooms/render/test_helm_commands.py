@@ -77,12 +77,11 @@ def names(objects: list[Object]) -> str:
     return " ".join(f"{obj['kind']}/{obj['metadata']['name']}" for obj in objects)
 
 
-async def test_the_cases_of_helm_template(shared_renderer: Render, capsys: Any) -> None:
+async def test_the_cases_of_helm_template(shared_renderer: Render) -> None:
     """The objects of every golden file, the same refusals."""
     rows = json.loads(corpus("extracted/helm_cmd_golden.json").read_text())
     cases = [row for row in rows if row["cmd"].startswith("template ") and Path(row["golden"]).name not in PRINTED_ONLY]
     root = corpus(ROOT)
     wrong = {case["cmd"]: why for case in cases if (why := await why_not(shared_renderer, root, case))}
-    with capsys.disabled():
-        print(f"\nhelm template: {len(cases) - len(wrong)} of {len(cases)}")
+    print(f"helm template: {len(cases) - len(wrong)} of {len(cases)}")
     assert wrong == {}

@@ -72,14 +72,13 @@ def differs(golden: str, outcome: tuple[str, Any]) -> bool:
         return outcome[0] != "error"
 
 
-def report(capsys: pytest.CaptureFixture[str], name: str, count: int, wrong: dict[str, Any]) -> None:
+def report(name: str, count: int, wrong: dict[str, Any]) -> None:
     """Print how many came out as recorded; whatever did not is one of the exceptions."""
-    with capsys.disabled():
-        print(f"\n{name}: {count - len(wrong)} of {count}, {len(wrong)} on purpose otherwise")
+    print(f"{name}: {count - len(wrong)} of {count}, {len(wrong)} on purpose otherwise")
     assert {file: why for file, why in wrong.items() if file not in EXCEPTIONS} == {}
 
 
-def test_the_suite_of_go_jsonnet(workers: Workers, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_suite_of_go_jsonnet(workers: Workers) -> None:
     """The same values, and errors where it has errors."""
     root = corpus("go-jsonnet")
     files = sorted(file for file in (root / "testdata").glob("*.jsonnet") if file.with_suffix(".golden").is_file())
@@ -88,10 +87,10 @@ def test_the_suite_of_go_jsonnet(workers: Workers, capsys: pytest.CaptureFixture
         have = evaluated(workers, root, file)
         if differs(file.with_suffix(".golden").read_text(), have):
             wrong[file.name] = have
-    report(capsys, "Go's Jsonnet suite", len(files), wrong)
+    report("Go's Jsonnet suite", len(files), wrong)
 
 
-def test_the_suite_of_jsonnet(workers: Workers, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_suite_of_jsonnet(workers: Workers) -> None:
     """The same values, and errors where the original has errors."""
     root = corpus("jsonnet")
     files = sorted((root / "test_suite").glob("*.jsonnet"))
@@ -102,4 +101,4 @@ def test_the_suite_of_jsonnet(workers: Workers, capsys: pytest.CaptureFixture[st
         have = evaluated(workers, root, file)
         if differs("true" if said.startswith("TRACE") else said, have):
             wrong[file.name] = have
-    report(capsys, "Jsonnet's suite", len(files), wrong)
+    report("Jsonnet's suite", len(files), wrong)

@@ -65,15 +65,14 @@ def wrong(row: dict[str, Any], keys: Keys) -> str:
     return "" if same else f"differs: {plain[:200]!r}"
 
 
-def test_files_decrypt_as_by_sops(keys: Keys, capsys: Any) -> None:
+def test_files_decrypt_as_by_sops(keys: Keys) -> None:
     """Every file opens to what SOPS makes of it, or is refused where SOPS refuses it."""
     rows = json.loads(corpus("extracted/sops_decrypt.json").read_text())
     if "pgp" not in keys:
         rows = [row for row in rows if "BEGIN PGP" not in (CORPORA / row["file"]).read_text()]
     found = {row["file"]: why for row in rows if (why := wrong(row, keys))}
-    with capsys.disabled():
-        print(
-            f"\nsops_decrypt: {len(rows) - len(found)} of {len(rows)}",
-            "" if "pgp" in keys else "(PGP: gpg is not here)",
-        )
+    print(
+        f"sops_decrypt: {len(rows) - len(found)} of {len(rows)}",
+        "" if "pgp" in keys else "(PGP: gpg is not here)",
+    )
     assert not found
