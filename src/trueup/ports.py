@@ -209,11 +209,34 @@ class GitSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ChartSpec:
+    """Which chart of which repository. ``version`` is exact or a range of versions; empty: the newest stable one.
+
+    ``url`` is a Helm repository (``https://…``) or a place in a registry (``oci://host/path``). Without ``chart`` a
+    registry's URL is that of the artifact itself, whose ``version`` may be any tag or a digest.
+    """
+
+    url: str
+    chart: str = ""
+    version: str = ""
+    secret: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """``username`` and ``password``, ``bearerToken``, ``ca.crt``, ``tls.crt`` and ``tls.key``; ``insecure`` (no questions
+    about its certificate) and ``plainHTTP`` (a registry without TLS) where they are ``true``."""
+    pass_credentials: bool = False
+    """Whether another host that the repository's index names may see the credentials."""
+    keyring: bytes = b""
+    """Public PGP keys; where there are any, the chart must be signed by one of them."""
+
+
+Spec = GitSpec | ChartSpec
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """One immutable revision of a source."""
 
     revision: str
-    """The full commit id."""
+    """The full commit id; of a chart its version, of a registry's artifact its digest."""
     name: str
     """What it was found by: branch or tag; empty for a bare commit."""
     tree: Tree
@@ -225,12 +248,12 @@ class Artifact:
 class Fetcher(Protocol):
     """Fetches sources into immutable artifacts. Raises ``SourceProblem``."""
 
-    async def resolve(self, spec: GitSpec) -> str:
-        """The commit that a spec names now, by the cheapest remote question."""
+    async def resolve(self, spec: Spec) -> str:
+        """The commit, version or digest that a spec names now, by the cheapest remote question."""
         ...
 
-    async def fetch(self, spec: GitSpec, revision: str = "") -> Artifact:
-        """The artifact of a commit (of what ``spec`` names when empty); mirrors are fetched only when they lack it."""
+    async def fetch(self, spec: Spec, revision: str = "") -> Artifact:
+        """The artifact of a revision (of what ``spec`` names when empty); nothing is fetched that is there already."""
         ...
 
     def forget(self, addresses: Iterable[str]) -> None:
@@ -310,6 +333,8 @@ class RenderRequest:
     """``lookup(apiVersion, kind, namespace, name)`` answered from the target API, where allowed."""
     remote: Callable[[str, str], Tree] | None = None
     """``remote(repository, ref)``: the tree of a remote base, asked for from a render's thread. Raises ``SourceProblem``."""
+    charts: Callable[[str, str, str], tuple[str, Tree]] | None = None
+    """``charts(repository, name, version)``: the version that is and the files of a chart that another needs; as ``remote``."""
 
 
 class Renderer(Protocol):

@@ -25,7 +25,9 @@ from trueup.runtime.live import LiveCache
 from trueup.runtime.manager import Manager
 from trueup.runtime.metrics import Metrics
 from trueup.settings import Settings
+from trueup.source.charts import ChartFetcher
 from trueup.source.fetcher import GitFetcher
+from trueup.source.sources import Sources
 from trueup.source.urls import same
 from trueup.store.ledger import MemoryLedger, SqliteLedger
 
@@ -38,7 +40,7 @@ class Controllers:
 
     manager: Manager
     delivery: Delivery
-    fetcher: GitFetcher
+    fetcher: Sources
     renderer: Render
     ledger: MemoryLedger | SqliteLedger
     tools: DeliveryTools
@@ -82,7 +84,10 @@ def controllers(
     """
     metrics = metrics or Metrics()
     manager = Manager(client, clock, workers=settings.workers, metrics=metrics, mine=mine)
-    fetcher = GitFetcher(folder / "mirrors", mapping=settings.mapping, clock=clock)
+    fetcher = Sources(
+        GitFetcher(folder / "mirrors", mapping=settings.mapping, clock=clock),
+        ChartFetcher(folder / "charts", mapping=settings.mapping, clock=clock),
+    )
     renderer = Render(folder / "render")
     ledger = SqliteLedger(folder / "ledger.sqlite") if durable else MemoryLedger()
     local = Cluster("in-cluster", client, manager.live, "https://kubernetes.default.svc")

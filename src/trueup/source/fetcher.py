@@ -1,6 +1,6 @@
-"""`GitFetcher`: a spec in, an immutable artifact out. The shell of this room; implements ``ports.Fetcher``.
+"""`GitFetcher`: a spec in, an immutable artifact out. The shell of this room over Git.
 
-Made by the `app` room, called by delivery and by the families' source controllers.
+Part of `sources.Sources`, which delivery and the families' source controllers call.
 
 One question to a remote serves everybody who asks within `poll` seconds, one fetch serves everybody who waits for it,
 and a mirror is only asked again for commits that it lacks. What one set of credentials may read is not shown to another:
@@ -14,18 +14,18 @@ import hashlib
 import logging
 import math
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pygit2
 
 from trueup.ports import Artifact, Clock, GitSpec, SourceProblem
 from trueup.source import git, urls
 from trueup.source.mapping import Mapped, Snapshot, by_url, open_folder
+from trueup.source.once import Once
 from trueup.source.refs import Named, Refs, is_commit, named
 from trueup.source.tree import GitTree
 
@@ -36,7 +36,6 @@ _MOST_PROCESSES, _MOST_OF_HOST = 24, 6
 """Of Git, at once: a host that does not answer keeps only its own share of them."""
 _MOST_ARTIFACTS = 512
 _MOST_PACKS = 50
-T = TypeVar("T")
 log = logging.getLogger("trueup.source")
 
 
@@ -63,7 +62,7 @@ class GitFetcher:
         self._local: dict[str, Mapped | Snapshot] = {}
         self._local_named: dict[tuple[str, str, str], tuple[Named, float]] = {}
         self._answers: dict[tuple[str, str], _Answer] = {}
-        self._running: dict[tuple[str, ...], asyncio.Task[Any]] = {}
+        self._once = Once()
         self._mirrors: dict[Path, pygit2.Repository] = {}
         self._paths: dict[str, Path] = {}
         """Where each mirror is: it has another number after each time that it was damaged."""
@@ -113,10 +112,7 @@ class GitFetcher:
 
     async def close(self) -> None:
         """End what runs; the mirrors stay."""
-        running = list(self._running.values())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await self._once.close()
 
     # -- remote repositories -------------------------------------------------------------------------------------
 
@@ -321,22 +317,6 @@ class GitFetcher:
             repository = pygit2.init_repository(str(snapshots), bare=True)
             known = self._local[where] = Snapshot(repository, self._mapping[where].resolve())
         return known
-
-    # -- one for all ---------------------------------------------------------------------------------------------
-
-    async def _once(self, key: tuple[str, ...], make: Callable[[], Awaitable[T]]) -> T:
-        """What is running already is waited for; one waiter's leaving does not end it for the others."""
-        task = self._running.get(key)
-        if task is None:
-            task = self._running[key] = asyncio.ensure_future(make())
-            task.add_done_callback(lambda done: self._done(key, done))
-        result: T = await asyncio.shield(task)
-        return result
-
-    def _done(self, key: tuple[str, ...], task: asyncio.Task[Any]) -> None:
-        del self._running[key]
-        if not task.cancelled():
-            task.exception()  # told to those who waited; if all have left, to nobody
 
 
 def _digest(spec: GitSpec) -> str:

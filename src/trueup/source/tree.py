@@ -30,8 +30,8 @@ _SIZES: dict[pygit2.Oid, int] = {}
 """Of files that were looked at: the next commit changes few of them, and asking for one costs a file on disk."""
 
 
-class _Walked(ABC):
-    """Path resolution shared by both trees; a subclass answers what stands at one resolved path."""
+class Walked(ABC):
+    """Path resolution shared by all trees; a subclass answers what stands at one resolved path."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Parts, EntryKind]] = {}
@@ -83,7 +83,7 @@ class _Walked(ABC):
                 return tuple(done), "none"
         return tuple(done), kind
 
-    def _found(self, path: str, wanted: EntryKind) -> Parts:
+    def found(self, path: str, wanted: EntryKind) -> Parts:
         parts, kind = self._resolve(path)
         if kind == "none":
             raise FileNotFoundError(f"{path}: no such file or folder in the source")
@@ -100,7 +100,7 @@ def _components(text: str, path: str) -> list[str]:
     return [part for part in reversed(text.split("/")) if part not in ("", ".")]
 
 
-class GitTree(_Walked):
+class GitTree(Walked):
     """The tree of one commit, or a folder of it, read from the object store.
 
     Objects that cannot be read are a ``SourceProblem``; ``damaged`` is told, from whichever thread reads.
@@ -120,12 +120,12 @@ class GitTree(_Walked):
         return str(self._root)
 
     def read(self, path: str) -> bytes:
-        blob = self._object(self._at(self._found(path, "file"))[1])
+        blob = self._object(self._at(self.found(path, "file"))[1])
         assert isinstance(blob, pygit2.Blob)
         return blob.data
 
     def list(self, path: str) -> Sequence[str]:
-        return sorted(self._folder(self._found(path, "folder")))
+        return sorted(self._folder(self.found(path, "folder")))
 
     def digest(self, path: str) -> str:
         """The object id that Git knows the file or folder by."""
@@ -194,7 +194,7 @@ class GitTree(_Walked):
         return blob.data.decode("utf-8", "surrogateescape")
 
 
-class DirTree(_Walked):
+class DirTree(Walked):
     """A folder on disk as it is now: for commands on a working folder. What changes under it is seen or not seen."""
 
     def __init__(self, root: Path) -> None:
@@ -202,10 +202,10 @@ class DirTree(_Walked):
         self._root = root
 
     def read(self, path: str) -> bytes:
-        return self._path(self._found(path, "file")).read_bytes()
+        return self._path(self.found(path, "file")).read_bytes()
 
     def list(self, path: str) -> Sequence[str]:
-        return sorted(name for name in os.listdir(self._path(self._found(path, "folder"))) if name != ".git")
+        return sorted(name for name in os.listdir(self._path(self.found(path, "folder"))) if name != ".git")
 
     def digest(self, path: str) -> str:
         """A SHA-256 of the content; of a folder, over its names and their digests."""
