@@ -6,12 +6,13 @@ Source: apiextensions-apiserver; Kubernetes documentation, "Custom Resources".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import orjson
 
 from trueup.apiserver.crd_rules import Run, compile_rules, has_rules
+from trueup.apiserver.crd_scale import scale_causes
 from trueup.apiserver.registry import Registry, Rules, Served
 from trueup.kube.names import Kind, Object, Resource, version_rank
 from trueup.kube.problems import Cause, MethodNotAllowed
@@ -44,7 +45,7 @@ def _of_version(definition: Object, version: Object, types: Types, revision: int
     names, group = spec["names"], spec["group"]
     kind = Kind(group, version["name"], names["kind"])
     schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
-    warning = ""
+    scaled, warning = (version.get("subresources") or {}).get("scale"), ""
     if version.get("deprecated"):
         warning = version.get("deprecationWarning") or _deprecated(kind, spec["versions"])
     return Served(
@@ -60,6 +61,7 @@ def _of_version(definition: Object, version: Object, types: Types, revision: int
         categories=tuple(names.get("categories") or ()),
         subresources=_subresources(version, kind),
         validate=_validator(schema),
+        validate_scale=partial(scale_causes, scaled) if scaled else None,
         rules=_rules(schema),
         warning=warning,
         crd=definition,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
-from trueup.apiserver import subresources, virtual
+from trueup.apiserver import scaling, virtual
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.policy import MASTERS
 from trueup.apiserver.rbac import Attributes, known_as, to_impersonate
@@ -98,7 +98,7 @@ class InProcessClient:
         served = self._served("update", ref.kind, ref.namespace, ref.name, subresource)
         write = self._write(manager, dry_run, subresource)
         if subresource == "scale":
-            return await subresources.scale(self._hub, served, ref.namespace, ref.name, obj, "apply", write)
+            return await scaling.scale(self._hub, served, ref.namespace, ref.name, obj, None, write)
         return await update(self._hub, served, ref.namespace, ref.name, prepare.copy(obj), write)
 
     async def patch(
@@ -116,7 +116,7 @@ class InProcessClient:
         write = self._write(manager, dry_run, subresource, force)
         if subresource == "scale":
             space = _space(served, ref.namespace)
-            return await subresources.scale(self._hub, served, space, ref.name, body, how, write)
+            return await scaling.scale(self._hub, served, space, ref.name, body, how, write)
         return await patch(self._hub, served, _space(served, ref.namespace), ref.name, body, how, write)
 
     async def apply(

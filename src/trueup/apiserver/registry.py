@@ -40,6 +40,8 @@ class Served:
     default: Callable[[Object], None] | None = None
     validate: Callable[[Object], Iterator[Cause]] | None = None
     validate_update: Callable[[Object, Object], Iterator[Cause]] | None = None
+    validate_scale: Callable[[Object, bool], Iterator[Cause]] | None = None
+    """What a custom resource's Scale would show has to be of the right type; the flag: of its status alone."""
     rules: Rules | None = None
     """A custom resource's own rules, once all else is right: what they refuse, and what they only warn of."""
     warning: str = ""

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, cast
-
-import orjson
+from typing import Any
 
 from trueup.apiserver import bodies, options
 from trueup.apiserver.eviction import evict
@@ -17,18 +15,16 @@ from trueup.apiserver.hub import Hub
 from trueup.apiserver.path import Target
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Request, Write
+from trueup.apiserver.scaling import scale, scale_of, scale_paths
 from trueup.apiserver.verbs import prepare, read
 from trueup.apiserver.verbs.patch import patch
 from trueup.apiserver.verbs.update import change, conflict, update
-from trueup.kube.go_json import word
 from trueup.kube.names import Object
-from trueup.kube.problems import ApiProblem, BadRequest, Cause, Invalid, MethodNotAllowed, Unavailable
-from trueup.merge.jsonpatch import json_patch, merge_patch
+from trueup.kube.problems import ApiProblem, BadRequest, MethodNotAllowed, Unavailable
 from trueup.ports import PatchType
 
 Answer = tuple[Object | bytes | AsyncIterator[bytes], int, str]
 _JSON = "application/json"
-_WHOLE: PatchType = "apply"
 
 
 class NotImplementedHere(ApiProblem):
@@ -89,130 +85,13 @@ async def _finalize(hub: Hub, served: Served, target: Target, obj: Object, write
 async def _scale(hub: Hub, served: Served, request: Request, target: Target, verb: str, write: Write) -> Answer:
     if verb == "get":
         return scale_of(await read.get(hub, served, target.namespace, target.name), scale_paths(served)), 200, _JSON
+    body: Any
+    how: PatchType | None = None
     if verb == "update":
-        body, how = bodies.written(served, request, write, "Scale"), _WHOLE
+        body = bodies.written(served, request, write, "Scale")
     else:
         body, how = bodies.patch(served, request, write)
     return await scale(hub, served, target.namespace, target.name, body, how, write), 200, _JSON
-
-
-async def scale(hub: Hub, served: Served, namespace: str, name: str, body: Any, how: PatchType, write: Write) -> Object:
-    """Set the replicas that a Scale, or a patch of one, says; answers the Scale. ``apply``: ``body`` is the whole."""
-    paths = scale_paths(served)
-
-    def scaled(stored: Object) -> tuple[Object, bool]:
-        current = scale_of(stored, paths)
-        if how == "apply":
-            wanted = body
-        elif how == "json":
-            wanted = json_patch(current, body)
-        else:
-            wanted = merge_patch(current, body)
-        version = (wanted.get("metadata") or {}).get("resourceVersion")
-        if version and version != stored["metadata"]["resourceVersion"]:
-            raise conflict(served, name)
-        replicas = (wanted.get("spec") or {}).get("replicas") or 0
-        if not isinstance(replicas, int) or isinstance(replicas, bool):
-            raise _no_scale(served, wanted, replicas, how)
-        if served.custom and replicas < 0:
-            raise _negative(served, name, replicas)
-        return with_replicas(stored, paths[0], replicas), not _owned(stored, paths[0])
-
-    return scale_of(await change(hub, served, namespace, name, scaled, write), paths)
-
-
-def _no_scale(served: Served, wanted: Object, replicas: object, how: PatchType) -> ApiProblem:
-    """A Scale that cannot be read; custom kinds' are of a scheme that does not even know it to say so."""
-    if served.custom:
-        return BadRequest('no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"')
-    why = f"json: cannot unmarshal {word(replicas)} into Go struct field ScaleSpec.spec.replicas of type int32"
-    if how == "apply":
-        return BadRequest(f'Scale in version "v1" cannot be handled as a Scale: {why}')
-    said = f"Invalid value: {orjson.dumps(orjson.dumps(wanted).decode()).decode()}: {why}"
-    return Invalid(f' "" is invalid: patch: {said}', causes=[Cause("FieldValueInvalid", said, "patch")])
-
-
-def _negative(served: Served, name: str, replicas: int) -> Invalid:
-    path = str((served.version_spec or {})["subresources"]["scale"].get("specReplicasPath", ""))
-    text = f"Invalid value: {replicas}: should be a non-negative integer"
-    return prepare.invalid(served, name, [Cause("FieldValueInvalid", text, path)])
-
-
-def _owned(stored: Object, path: list[str]) -> bool:
-    """Whether anybody's managed fields name the replicas. A Scale that has no owner gets none by being written.
-
-    Source: apimachinery ``ScaleHandler`` and ``skipNonAppliedManager``.
-    """
-    for entry in stored["metadata"].get("managedFields") or ():
-        at: Any = entry.get("fieldsV1") or {}
-        for part in path:
-            at = at.get(f"f:{part}") if isinstance(at, dict) else None
-        if at is not None:
-            return True
-    return False
-
-
-def with_replicas(stored: Object, path: list[str], replicas: object) -> Object:
-    """The object with other replicas. Raises ``BadRequest`` and ``Invalid``."""
-    name = stored["metadata"]["name"]
-    if not isinstance(replicas, int) or isinstance(replicas, bool):
-        raise BadRequest(
-            f'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal {word(replicas)} '
-            "into Go struct field ScaleSpec.spec.replicas of type int32"
-        )
-    if replicas < 0:
-        text = f"Invalid value: {replicas}: must be greater than or equal to 0"
-        raise Invalid(
-            f'Scale.autoscaling "{name}" is invalid: spec.replicas: {text}',
-            causes=[Cause("FieldValueInvalid", text, "spec.replicas")],
-            details={"name": name, "group": "autoscaling", "kind": "Scale"},
-        )
-    new = prepare.copy(stored)
-    at = new
-    for part in path[:-1]:
-        at = at.setdefault(part, {})
-    at[path[-1]] = replicas
-    return cast(Object, new)
-
-
-def scale_paths(served: Served) -> tuple[list[str], list[str], list[str]]:
-    """Where replicas are wished, where they are counted, and where the selector stands."""
-    if served.version_spec is None:
-        return ["spec", "replicas"], ["status", "replicas"], []
-    spec = served.version_spec["subresources"]["scale"]
-    return (
-        str(spec.get("specReplicasPath", "")).strip(".").split("."),
-        str(spec.get("statusReplicasPath", "")).strip(".").split("."),
-        str(spec.get("labelSelectorPath") or "").strip(".").split(".") if spec.get("labelSelectorPath") else [],
-    )
-
-
-def scale_of(obj: Object, paths: tuple[list[str], list[str], list[str]]) -> Object:
-    """An object as ``autoscaling/v1`` Scale."""
-    meta = obj["metadata"]
-    selector: Any = _at(obj, paths[2]) if paths[2] else (obj.get("spec") or {}).get("selector")
-    if isinstance(selector, dict):
-        labels = (
-            selector.get("matchLabels") if "matchLabels" in selector or "matchExpressions" in selector else selector
-        )
-        selector = ",".join(f"{name}={value}" for name, value in sorted((labels or {}).items()))
-    keep = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    status: Object = {"replicas": _at(obj, paths[1]) or 0}
-    if selector:
-        status["selector"] = selector
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {name: meta[name] for name in keep if name in meta},
-        "spec": {"replicas": replicas} if (replicas := _at(obj, paths[0]) or 0) else {},
-        "status": status,
-    }
-
-
-def _at(obj: Any, path: list[str]) -> Any:
-    for part in path:
-        obj = obj.get(part) if isinstance(obj, dict) else None
-    return obj
 
 
 async def _log(hub: Hub, served: Served, request: Request, target: Target) -> Answer:

@@ -42,7 +42,7 @@ class WrongType(ValueError):
 class Member:
     """One JSON name of a struct."""
 
-    __slots__ = ("drop", "field", "go_type", "leaf", "many", "name", "struct", "zero")
+    __slots__ = ("drop", "field", "go_type", "leaf", "many", "name", "null", "struct", "zero")
 
     def __init__(self, name: str, field: Field | None, struct: Struct | None) -> None:
         self.name = name
@@ -58,6 +58,8 @@ class Member:
         self.drop = field is None or (field.omitempty and not field.pointer)
         """Left out of JSON when zero."""
         always = field is not None and not (field.pointer or field.many or field.omitzero)
+        self.null = always and self.leaf in ("time", "micro")
+        """Whether JSON shows null where there is none: Go's times are structs that say so themselves."""
         self.zero: Any = None
         """What JSON shows when nothing is given; None for nothing."""
         if always and self.leaf == "quantity":
@@ -88,7 +90,7 @@ class Struct:
         found = self._members
         if found is None:
             found = self._members = self._make()
-            self.zeros = tuple(member for member in found.values() if member.zero is not None)
+            self.zeros = tuple(member for member in found.values() if member.zero is not None or member.null)
         return found
 
     def check(self, obj: Object, unknown: Unknown) -> None:
@@ -237,9 +239,12 @@ def _check_leaf(value: Any, leaf: str, struct: Struct, trail: Trail) -> None:
             said = f"json: cannot unmarshal {what} into Go value of type int32"
             raise _wrong(value, struct, trail, "int32", what, said)
     elif leaf == "bytes":
-        if kind is not str:
+        if kind is list:
+            _check_numbers(value, struct, trail)
+        elif kind is not str:
             raise _wrong(value, struct, trail, "[]uint8")
-        _check_base64(value)
+        else:
+            _check_base64(value)
     elif leaf in ("quantity", "time", "micro"):
         if leaf != "quantity" and kind is not str:
             said = f"json: cannot unmarshal {_word(value)} into Go value of type string"
@@ -257,6 +262,16 @@ def _check_text(value: Any, leaf: str) -> None:
             parse_time(value, micro=leaf == "micro")
     except ValueError as problem:
         raise WrongType(str(problem)) from None
+
+
+def _check_numbers(value: list[Any], struct: Struct, trail: Trail) -> None:
+    """Go reads a list of small numbers as bytes."""
+    for item in value:
+        if type(item) not in (int, float):
+            if item is not None:
+                raise _wrong(item, struct, trail, "uint8")
+        elif not (0 <= item < 256 and item == int(item)):
+            raise _wrong(item, struct, trail, "uint8", f"number {item}", "cannot convert int64 to uint8")
 
 
 def _check_base64(value: str) -> None:
@@ -307,7 +322,7 @@ def _wrong(value: Any, struct: Struct, trail: Trail, go_type: str, word: str = "
     return WrongType(text, converting or _converting(value, go_type))
 
 
-_PLAIN = frozenset({"string", "bool", "int32", "int64", "uint32", "uint64", "float32", "float64", "types.UID"})
+_PLAIN = frozenset({"string", "bool", "int32", "int64", "uint8", "uint32", "uint64", "float32", "float64", "types.UID"})
 
 
 def _converting(value: Any, go_type: str) -> str:

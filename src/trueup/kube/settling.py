@@ -24,11 +24,13 @@ def settle(obj: Object, struct: Struct) -> None:
     gone: list[str] | None = None
     for name, value in obj.items():
         member = members.get(name)
-        if value is None or (not value and member is not None and _is_left_out(value, member)):
+        if (value is None and not (member is not None and member.null)) or (
+            not value and member is not None and _is_left_out(value, member)
+        ):
             gone = [*gone, name] if gone else [name]
         elif member is not None:
             leaf = member.leaf
-            if leaf == "any":
+            if leaf == "any" or value is None:
                 continue
             if leaf == "string":
                 if member.many:
@@ -104,8 +106,8 @@ def _spell(obj: Object, name: str, value: Any, member: Member) -> None:
         for key, item in value.items():
             if item is not None:
                 value[key] = how(item)
-            elif amounts:
-                value[key] = "0"  # Go reads a null as none of it
+            elif amounts or member.leaf == "bytes":
+                value[key] = "0" if amounts else ""  # Go reads a null as none of it
 
 
 def _quantity(value: Any) -> Any:
@@ -130,8 +132,10 @@ def _int_or_string(value: Any) -> Any:
     return int(value) if isinstance(value, float) else value
 
 
-def _bytes(value: str) -> str:
-    """Go decodes, past line ends and spare bits, and encodes again."""
+def _bytes(value: str | list[int | None]) -> str:
+    """Go decodes, past line ends and spare bits, and encodes again; it takes a list of numbers for bytes too."""
+    if isinstance(value, list):
+        return b64encode(bytes(int(number or 0) for number in value)).decode()
     if not value.endswith("=") and "\n" not in value and "\r" not in value:
         return value
     return b64encode(b64decode(value)).decode()

@@ -9,6 +9,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d\d):(\d\d))")
+_SIX = re.compile(r"[.]\d{6}(?!\d)")
+"""What stands after the seconds of a ``MicroTime``, no digit more or less."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -18,7 +20,7 @@ _LAYOUT, _MICRO_LAYOUT = "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.00000
 def parse_time(text: str, *, micro: bool = False) -> tuple[int, int]:
     """Seconds and nanoseconds since 1970. Raises ``ValueError`` as Go words it. ``micro``: of a ``MicroTime``."""
     found = _RFC3339.fullmatch(text)
-    if found is None:
+    if found is None or (micro and not _SIX.match(text, 19)):
         raise ValueError(_unparsable(text, _MICRO_LAYOUT if micro else _LAYOUT))
     year, month, day, hour, minute, second = map(int, found.group(1, 2, 3, 4, 5, 6))
     fraction, sign, off_hours, off_minutes = found.group(7, 8, 9, 10)
@@ -39,17 +41,23 @@ def parse_time(text: str, *, micro: bool = False) -> tuple[int, int]:
     return since.days * 86_400 + since.seconds, int((fraction or "").ljust(9, "0"))
 
 
-_PARTS = re.compile(r"2006|0[12345]|15|Z07:00|[-T:]")
+_PARTS = re.compile(r"2006|0[12345]|15|Z07:00|\.000000|[-T:]")
 
 
 def _unparsable(text: str, layout: str) -> str:
     """Where the text leaves the layout. Source: Go ``time.Parse``."""
     rest = text
+    micro = layout == _MICRO_LAYOUT
     for part in _PARTS.findall(layout):
+        if part == ".000000":
+            if not re.match(r"[.,]\d{6}", rest):
+                return f'parsing time "{text}" as "{layout}": cannot parse "{rest}" as "{part}"'
+            rest = rest[7:]
+            continue
         digits = 4 if part == "2006" else 2
         taken = digits if part.isdigit() else 1
         if part == "Z07:00":
-            rest = re.sub(r"^\.\d+", "", rest)
+            rest = rest if micro else re.sub(r"^\.\d+", "", rest)
             zone = re.match(r"[Zz]|[+-]\d\d:\d\d", rest)
             taken = zone.end() if zone else 0
         if not (taken if part == "Z07:00" else rest[:taken].isdigit() if part.isdigit() else rest[:1] == part) or (

@@ -169,16 +169,17 @@ async def _walk(sequence: Sequence, pair: tuple[Side, Side], about: str, report:
             raise got
         assert isinstance(wanted, dict)
         report.note(wanted)
-        if differs := _lines(essence(wanted), essence(got)):
-            report.differences.append(Difference(sequence.seed, number, about, call, differs + _lines(wanted, got)))
+        if differs := lines(essence(wanted), essence(got)):
+            report.differences.append(Difference(sequence.seed, number, about, call, differs + lines(wanted, got)))
             return False
-        if not worded and (differs := _lines(wanted, got)):
+        if not worded and (differs := lines(wanted, got)):
             report.differences.append(Difference(sequence.seed, number, about, call, differs, worded=True))
             worded = True
     return True
 
 
-def _lines(expected: Json, actual: Json) -> list[str]:
+def lines(expected: Json, actual: Json) -> list[str]:
+    """What differs, a line each."""
     return [f"{change.path}: {change.old!r} expected, not {change.new!r}" for change in changes(expected, actual)]
 
 
@@ -193,9 +194,9 @@ async def _overheard(sequence: Sequence, watches: list[Watches], about: str, rep
             actual.pop("expired")
             report.events += len(expected["live"])
             actual["repeats"] = max(actual["repeats"], expected["repeats"])
-        if lines := _lines(expected, actual):
+        if found := lines(expected, actual):
             call = Call("watch", "GET", sequence.collection, {"watch": "true", **expected["selection"]})
-            report.differences.append(Difference(sequence.seed, 99, about, call, lines))
+            report.differences.append(Difference(sequence.seed, 99, about, call, found))
             return
 
 

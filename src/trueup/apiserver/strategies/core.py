@@ -41,6 +41,26 @@ def _checked_pod(new: Object, old: Object | None) -> Iterator[Cause]:
         yield forbidden("spec.ephemeralContainers", "cannot be set on create")
 
 
+def _changed_pod(obj: Object, old: Object, moment: Moment) -> None:
+    """What a writer of its status has left out. Source: ``pod/strategy.go``, podStatusStrategy."""
+    before = old.get("status") or {}
+    if moment.subresource != "status" or obj.get("status") == before:
+        return
+    status = obj["status"] = dict(obj.get("status") or {})
+    for name in ("qosClass", "observedGeneration"):
+        if not status.get(name) and before.get(name):
+            status[name] = before[name]
+    seen: dict[str, list[int]] = {}
+    for condition in before.get("conditions") or ():
+        seen.setdefault(condition.get("type", ""), []).append(condition.get("observedGeneration") or 0)
+    for index, condition in enumerate(status.get("conditions") or ()):
+        generations = seen.get(condition.get("type", ""))
+        generation = generations.pop(0) if generations else 0
+        if generation and not condition.get("observedGeneration"):
+            status["conditions"] = [*status["conditions"]]
+            status["conditions"][index] = {**condition, "observedGeneration": generation}
+
+
 def _pod_warnings(new: Object, old: Object | None) -> Iterator[str]:
     """New pods only: people seldom change them, and controllers do often."""
     return iter(()) if old is not None else pod_warnings.pod(new)
@@ -197,6 +217,7 @@ _POD = Strategy(
     returns_deleted=True,
     uncounted=frozenset({"nodeName"}),
     create=_new_pod,
+    update=_changed_pod,
     check=_checked_pod,
     warnings=_pod_warnings,
     selected=_selected_pod,

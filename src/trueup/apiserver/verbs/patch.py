@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -35,42 +35,47 @@ async def patch(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
         )
 
-    _check_form(body, how)
+    check_form(body, how)
 
-    def patched(stored: Object) -> tuple[Object, bool]:
-        try:
-            if how == "json":
-                new = json_patch(stored, body)
-            elif how == "merge":
-                new = merge_patch(stored, body)
-            else:
-                new = strategic_merge(stored, body, served.shape)
-        except PatchProblem as problem:
-            if how == "json":
-                raise _unfitting(problem) from None
-            raise ApiProblem(str(problem)) if how == "strategic" else BadRequest(str(problem)) from None
-        if not isinstance(new, dict):
-            raise BadRequest("a patch must leave an object")
-        whole, new = new, prepare.copy(new)
-        if how == "strategic":  # it is put into a Go object whose kind nothing changes
-            for part, own in (("apiVersion", served.kind.api_version), ("kind", served.kind.kind)):
-                if new.get(part) is None or isinstance(new[part], str):
-                    new[part] = own
-        _expect_kind(served, new, whole)
-        try:
-            prepare.decode(served, new, write)
-        except prepare.Unreadable as problem:
-            if how == "strategic":
-                raise _unreadable(go_text(body), problem.converting) from None
-            opened = struct_order.opened_by(body) if how == "json" else body
-            raise _unreadable(struct_order.text(whole, served.kind, opened), problem.text) from None
-        _same_identity(stored, new, served, name)
-        return new, False
+    def change_it(stored: Object) -> tuple[Object, bool]:
+        return patched(served, stored, name, body, how, write), False
 
-    return await change(hub, served, namespace, name, patched, write, retry=True)
+    return await change(hub, served, namespace, name, change_it, write, retry=True)
 
 
-def _check_form(body: Any, how: PatchType) -> None:
+def patched(served: Served, stored: Object, name: str, body: Any, how: PatchType, write: Write) -> Object:
+    """What a patch that is no apply makes of an object. Raises ``ApiProblem``."""
+    try:
+        if how == "json":
+            new = json_patch(stored, body)
+        elif how == "merge":
+            new = merge_patch(stored, body)
+        else:
+            new = strategic_merge(stored, body, served.shape)
+    except PatchProblem as problem:
+        if how == "json":
+            raise _unfitting(problem) from None
+        raise ApiProblem(str(problem)) if how == "strategic" else BadRequest(str(problem)) from None
+    if not isinstance(new, dict):
+        raise BadRequest("a patch must leave an object")
+    whole, new = new, cast(Object, prepare.copy(new))
+    if how == "strategic":  # it is put into a Go object whose kind nothing changes
+        for part, own in (("apiVersion", served.kind.api_version), ("kind", served.kind.kind)):
+            if new.get(part) is None or isinstance(new[part], str):
+                new[part] = own
+    _expect_kind(served, new, whole)
+    try:
+        prepare.decode(served, new, write)
+    except prepare.Unreadable as problem:
+        if how == "strategic":
+            raise _unreadable(go_text(body), problem.converting) from None
+        opened = struct_order.opened_by(body) if how == "json" else body
+        raise _unreadable(struct_order.text(whole, served.kind, opened), problem.text) from None
+    _same_identity(stored, new, served, name)
+    return new
+
+
+def check_form(body: Any, how: PatchType) -> None:
     """Patches are read into Go types first, whose words these are."""
     got = {str: "string", bool: "bool", list: "array", dict: "object"}.get(type(body), "number")
     if how == "json" and not isinstance(body, list) and body is not None:
@@ -132,20 +137,13 @@ def _same_identity(stored: Object, new: Object, served: Served, name: str) -> No
 
 async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, write: Write) -> Object:
     """Server-side apply. Source: KEP-555."""
-    if not isinstance(body, dict):
-        raise BadRequest("an apply configuration is an object")
-    applied = prepare.copy(body)
-    given = tuple(value if isinstance(value := applied.get(part), str) else "" for part in ("apiVersion", "kind"))
-    if given != (served.kind.api_version, served.kind.kind):
-        group, _, version = given[0].rpartition("/")
-        raise BadRequest(f"invalid object type: {group}/{version}, Kind={given[1]}")
+    applied, called = expect_applied(served, body)
     missing = write.subresource and hub.store.bucket(served.storage).newest(namespace, name) is None
     if missing and not served.strategy.creates_on_update:
         raise not_found(served.resource.group_resource, name)
-    called = title(applied)
     if isinstance(applied.get("metadata"), dict) and applied["metadata"].get("managedFields") is not None:
         raise BadRequest("metadata.managedFields must be nil")
-    wrong = _decode(served, applied, called, write)
+    wrong = decode_applied(served, applied, called, write)
     nameless = not (applied.get("metadata") or {}).get("name")
     wrong = _misplaced(served, applied, namespace, name, write) if wrong is None else wrong
     if applied.get("metadata") is None:
@@ -202,6 +200,18 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     raise BadRequest("the object comes and goes too quickly to be applied")
 
 
+def expect_applied(served: Served, body: Any) -> tuple[Object, str]:
+    """A copy of what is applied and how it is called, once it says to be of the kind. Raises ``BadRequest``."""
+    if not isinstance(body, dict):
+        raise BadRequest("an apply configuration is an object")
+    applied = prepare.copy(body)
+    given = tuple(value if isinstance(value := applied.get(part), str) else "" for part in ("apiVersion", "kind"))
+    if given != (served.kind.api_version, served.kind.kind):
+        group, _, version = given[0].rpartition("/")
+        raise BadRequest(f"invalid object type: {group}/{version}, Kind={given[1]}")
+    return applied, title(applied)
+
+
 def _misplaced(served: Served, applied: Object, namespace: str, name: str, write: Write) -> ApiProblem | None:
     """What is wrong of keys given twice, of the name and of the namespace; these are filled in, in place."""
     for twice in write.repeated:
@@ -217,7 +227,7 @@ def _misplaced(served: Served, applied: Object, namespace: str, name: str, write
     return None
 
 
-def _decode(served: Served, applied: Object, called: str, write: Write) -> ApiProblem | None:
+def decode_applied(served: Served, applied: Object, called: str, write: Write) -> ApiProblem | None:
     """Refuse what does not fit the schema: an apply drops no unknown field, for its owner could never be told.
 
     Source: apimachinery ``managedfields`` (structuredmerge.go), which answers 500 and names the first field.
@@ -229,7 +239,7 @@ def _decode(served: Served, applied: Object, called: str, write: Write) -> ApiPr
             served.struct.check(applied, lambda holder, name, path: unknown.append(path))
         except WrongType as problem:
             wrong = problem
-        if wrong is None and not unknown and not write.duplicates:
+        if wrong is None and not unknown and not write.duplicates and not _has_bytes(applied):
             return None
     why = problems_text(applied, served.shape)
     if why:
@@ -245,6 +255,14 @@ def _decode(served: Served, applied: Object, called: str, write: Write) -> ApiPr
         applied["metadata"].pop("creationTimestamp", None)  # fits as whatever it is, and is the server's
     prepare.decode(served, applied, write, nulls=True)
     return None
+
+
+def _has_bytes(applied: Object) -> bool:
+    """Whether bytes are given as a list of numbers, which Go reads and no schema has."""
+    for name in ("data", "binaryData"):
+        if isinstance(held := applied.get(name), dict) and any(type(value) is list for value in held.values()):
+            return True
+    return False
 
 
 def _reset(served: Served, write: Write) -> tuple[FieldSet, ...]:

@@ -188,6 +188,8 @@ def check(served: Served, obj: Object, old: Object | None, write: Write) -> None
             if write.subresource == "status":
                 found = list(map(_of_status, found))
         causes += found
+    if served.validate_scale is not None:
+        causes += served.validate_scale(obj, write.subresource == "status")
     if old is not None and served.validate_update is not None and write.subresource != "binding":
         causes += served.validate_update(obj, old)
     if served.strategy.check is not None:
@@ -203,7 +205,7 @@ def check(served: Served, obj: Object, old: Object | None, write: Write) -> None
 
 def _of_status(cause: Cause) -> Cause:
     """A status is checked by itself: messages name its fields from there. Source: apiextensions ``ValidateStatusUpdate``."""
-    bare = cause.field.removeprefix("status.")
+    bare = cause.field.removeprefix("status").removeprefix(".")
     return replace(cause, message=cause.message.replace(f"{cause.field} in body", f"{bare} in body"))
 
 

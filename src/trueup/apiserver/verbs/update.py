@@ -34,7 +34,7 @@ async def update(hub: Hub, served: Served, namespace: str, name: str, obj: Objec
 
     def replace(stored: Object) -> tuple[Object, bool]:
         if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
-            raise conflict(served, name, _refused_by_store(served, namespace, name, wanted_uid, stored, write))
+            raise conflict(served, name, refused_by_store(served, namespace, name, wanted_uid, stored, write))
         if wanted_version and not wanted_version.isdigit():
             raise unparsable(wanted_version)
         if wanted_version in ("", "0") and (served.custom or not served.strategy.unconditional):
@@ -53,7 +53,7 @@ async def _created(hub: Hub, served: Served, namespace: str, obj: Object, write:
     meta = obj["metadata"]
     if meta.get("uid"):
         raise conflict(
-            served, meta["name"], _refused_by_store(served, namespace, meta["name"], meta["uid"], None, write)
+            served, meta["name"], refused_by_store(served, namespace, meta["name"], meta["uid"], None, write)
         )
     if write.subresource:
         raise not_found(served.resource.group_resource, meta["name"])
@@ -75,7 +75,7 @@ _KEYS = {
 """Where Kubernetes keeps what it does not keep under the resource's name."""
 
 
-def _refused_by_store(served: Served, namespace: str, name: str, uid: str, stored: Object | None, write: Write) -> str:
+def refused_by_store(served: Served, namespace: str, name: str, uid: str, stored: Object | None, write: Write) -> str:
     """Why the store refuses what is meant for another object of the name. Source: ``storage.Preconditions.Check``."""
     there = stored["metadata"]["uid"] if stored is not None else ""
     plural = served.resource.name
@@ -102,7 +102,7 @@ async def change(
         new, settled = make(stored) if memory is None else await memory.settle(partial(make, stored))
         try:
             new = await _prepared(hub, served, stored, new, write, settled=settled)
-            if prepare.same_but_bookkeeping(new, stored) and not _elsewhere(hub, served, entry):
+            if _same(new, stored, write) and not _elsewhere(hub, served, entry):
                 return stored
             if write.dry_run:
                 return await hub.converted(served, await hub.to_store(served, new)) if served.converts else new
@@ -113,6 +113,11 @@ async def change(
         finally:
             hub.settle(served, stored)
     raise conflict(served, name)
+
+
+def _same(new: Object, stored: Object, write: Write) -> bool:
+    """Whether there is nothing to write. A Scale that changes nothing may still change times of owners."""
+    return new == stored if write.subresource == "scale" else prepare.same_but_bookkeeping(new, stored)
 
 
 def _elsewhere(hub: Hub, served: Served, entry: Entry) -> bool:
@@ -136,6 +141,9 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
     """The wanted object as it may be stored: server fields kept, the other half (spec or status) kept, checked."""
     new = _kept(served, stored, new, write)
     forgets = owners.gives_up(new)
+    if forgets and served.custom and not new["metadata"]["managedFields"]:
+        del new["metadata"]["managedFields"]  # read into Go's metadata and written again, an empty list is none
+        forgets = False
     prepare.default(served, new)
     if forgets:
         new["metadata"]["managedFields"] = [{}]  # an empty list says the same and is gone by now

@@ -26,7 +26,7 @@ from trueup.apiserver.policies.expressions import (
 )
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
-from trueup.apiserver.subresources import scale_of, scale_paths, with_replicas
+from trueup.apiserver.scaling import scale_of, scale_paths, with_replicas
 from trueup.cel import CelError
 from trueup.cel.types import BOOL
 from trueup.kube.names import Object
