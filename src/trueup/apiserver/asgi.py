@@ -271,13 +271,13 @@ async def _body(scope: Mapping[str, Any], headers: Mapping[str, str], receive: R
         return Timeout("the body of the request did not come in time")
 
 
-async def _whole(receive: Receive) -> bytes | TooLarge:
+async def _whole(receive: Receive) -> bytes | ApiProblem:
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            return BadRequest("unexpected EOF")
         piece = message.get("body") or b""
         size += len(piece)
         if size > MAX_BODY:

@@ -159,7 +159,7 @@ class Conversation:
             self._say(b"500 Internal Server Error")
         self._current = None
         if self._over or not exchange.keep or not exchange.whole or not exchange.answered:
-            self._link.close(early=not exchange.whole or bool(self._queue))
+            self._link.close(early=self._over or not exchange.whole or bool(self._queue))
         elif self._queue:
             self._answer(self._queue.popleft())
             if not self._queue:
@@ -171,10 +171,10 @@ class Conversation:
         """What came is no request, and what follows cannot be told from it."""
         self._over = True
         self._link.pause_reading()
-        if self._current is not None:
-            self._current.leave()
-            return
-        self._say(status)
+        if self._current is not None and self._current.whole:
+            return  # it is answered first
+        if self._current is None or not self._current.started:
+            self._say(status)
         self._link.close(early=True)
 
     def _say(self, status: bytes) -> None:
