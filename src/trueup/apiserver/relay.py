@@ -18,7 +18,9 @@ _PIECE = 1 << 16
 class Relay(asyncio.BufferedProtocol):
     """A link's reader, and the engine's client."""
 
-    __slots__ = ("_begun", "_buffer", "_connecting", "_in", "_late", "_left", "_link", "_peer", "_peers", "_port", "_waiting")
+    __slots__ = (
+        "_begun", "_buffer", "_connecting", "_in", "_late", "_left", "_link", "_peer", "_peers", "_port", "_waiting",
+    )  # fmt: skip
 
     def __init__(self, link: Link, peer: Peer, peers: dict[str, Peer], port: int, buffer: memoryview) -> None:
         """``port``: the engine's. ``peers`` is told who asks, by the port of the connection inside. ``buffer``: for what is
