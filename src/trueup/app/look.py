@@ -7,24 +7,22 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from trueup.app.connect import connect
 from trueup.app.controllers import Controllers, controllers
 from trueup.app.families import families
+from trueup.app.folder import render_folder
 from trueup.delivery.request import Request
 from trueup.kube.names import Kind, Ref
 from trueup.kube.problems import NotFound
 from trueup.plan.plan import Plan
 from trueup.plan.wanted import Wanted
-from trueup.ports import Client, Rendered, RenderRequest, Target
-from trueup.render.render import Render
+from trueup.ports import Client, Target
 from trueup.runtime.clock import SystemClock
 from trueup.runtime.live import LiveCache
 from trueup.settings import Settings
-from trueup.source.tree import DirTree
 
 _READ_BY_PLANS = ("argocd", "flux")
 
@@ -72,27 +70,6 @@ def _mapping_of(state: Path) -> dict[str, Path]:
     if not marker.exists():
         return {}
     return {url: Path(folder) for url, folder in (orjson.loads(marker.read_bytes()).get("mapping") or {}).items()}
-
-
-async def render_folder(
-    folder: Path, target: Target, tool: str = "", options: Mapping[str, Any] | None = None
-) -> Rendered:
-    """What a folder on disk renders to, by the renderers that the controllers use. ``options``: the tool's own."""
-    root, path, name = _placed(folder)
-    with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
-        renderer = Render(Path(temporary))
-        chosen = {"releaseName": name, "namespace": target.namespace, **(options or {})}
-        try:
-            return await renderer.render(RenderRequest(DirTree(root), path, target, tool=tool, options=chosen))
-        finally:
-            renderer.close()
-
-
-def _placed(folder: Path) -> tuple[Path, str, str]:
-    """The repository that a folder is in (so that bases beside it can be read), its path in there, and its name."""
-    folder = folder.resolve()
-    root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
-    return root, str(folder.relative_to(root)), folder.name
 
 
 async def compare_folder(parts: Controllers, folder: Path, namespace: str) -> Plan:

@@ -5,7 +5,6 @@ Every verb that talks to a cluster takes the same options and runs its coroutine
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trueup.ports import Client
-
 if TYPE_CHECKING:
     from trueup.client.http import HttpClient
+    from trueup.ports import Client
 
 _opened: list[HttpClient] = []
 """Clients of the running verb, closed at its end: their threads must not outlive the interpreter."""
@@ -42,6 +40,8 @@ def asynchronous(verb: Callable[..., Awaitable[int | None]]) -> Callable[..., No
 
     @functools.wraps(verb)
     def run(*args: Any, **kwargs: Any) -> None:
+        import asyncio  # verbs that wait for nothing do without it
+
         code = asyncio.run(_main(verb(*args, **kwargs)))
         if code:
             raise click.exceptions.Exit(code)

@@ -2,68 +2,98 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trueup.cli.connect import cluster_options
-from trueup.cli.units import find
-from trueup.kube.documents import dump
-from trueup.kube.names import Object
-from trueup.kube.types import DEFAULT_VERSION
-from trueup.ports import Origin, Target
-from trueup.settings import parse_mapping
+
+if TYPE_CHECKING:
+    from trueup.kube.names import Object
+    from trueup.ports import Origin, Target
+
+    Shown = tuple[list[Object], list[Origin], tuple[str, ...]]
 
 
 @click.command()
 @click.argument("what", metavar="PATH|APP")
 @cluster_options
 @click.option("--map", "mapping", multiple=True, metavar="URL=DIR", help="Answer a repository's URL from a folder.")
-@click.option("--kubernetes-version", default=DEFAULT_VERSION, show_default=True, help="What a folder is rendered for.")
+@click.option("--kubernetes-version", default="", help="What a folder is rendered for.  [default: the newest known]")
 @click.option(
     "--as", "tool", type=click.Choice(["helm", "kustomize", "directory"]), default=None, help="Detected else."
 )
+@click.option("--build-options", default="", metavar="FLAGS", help="Flags of `kustomize build`, for a kustomization.")
 @click.option("--files", is_flag=True, help="Say where each object comes from.")
 def render(
     what: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: tuple[str, ...],
-    kubernetes_version: str, tool: str | None, files: bool,
+    kubernetes_version: str, tool: str | None, build_options: str, files: bool,
 ) -> None:  # fmt: skip
     """Print what a folder or a unit's source renders to."""
     if Path(what).is_dir():
-        target = Target(f"v{kubernetes_version.removeprefix('v')}.0", namespace=namespace)
-        objects, origins, warnings = asyncio.run(_folder(Path(what), target, tool or ""))
+        options = {"buildOptions": build_options} if build_options else {}
+        objects, origins, warnings = _folder(Path(what), _target(kubernetes_version, namespace), tool, options)
     else:
-        try:
-            folders = parse_mapping(mapping)
-        except ValueError as problem:
-            raise click.UsageError(str(problem)) from None
-        objects, origins, warnings = asyncio.run(_unit(what, state, kubeconfig, context, namespace, folders))
+        objects, origins, warnings = _unit(what, state, kubeconfig, context, namespace, mapping)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
-    for obj, origin in zip(objects, origins, strict=True):
-        click.echo("---")
-        if files:
-            click.echo(f"# {origin.path}{f':{origin.line}' if origin.line else ''}")
-        click.echo(dump(obj), nl=False)
+    sys.stdout.write("---\n".join(_texts(objects, origins if files else ())))
 
 
-async def _folder(folder: Path, target: Target, tool: str) -> tuple[list[Object], list[Origin], tuple[str, ...]]:
-    from trueup.app.look import render_folder
+def _texts(objects: list[Object], origins: list[Origin] | tuple[()]) -> Iterator[str]:
+    """Each object as text, with where it comes from above it where that is asked."""
+    from trueup.kube.yaml_printing import dump
 
-    found = await render_folder(folder, target, tool)
+    for place, obj in enumerate(objects):
+        origin = origins[place] if origins else None
+        head = f"# {origin.path}{f':{origin.line}' if origin.line else ''}\n" if origin else ""
+        yield head + dump(obj)
+
+
+def _target(version: str, namespace: str) -> Target:
+    from trueup.kube.versions import DEFAULT_VERSION
+    from trueup.ports import Target
+
+    return Target(f"v{(version or DEFAULT_VERSION).removeprefix('v')}.0", namespace=namespace)
+
+
+def _folder(folder: Path, target: Target, tool: str | None, options: dict[str, Any]) -> Shown:
+    """A kustomization is built here and now; the other engines are other processes, which something has to wait for."""
+    from trueup.app.folder import is_kustomization, render_folder, render_kustomization
+
+    if tool == "kustomize" or (tool is None and is_kustomization(folder)):
+        found = render_kustomization(folder, target, options)
+    else:
+        import asyncio
+
+        found = asyncio.run(render_folder(folder, target, tool or "", options))
     return found.objects, found.origins, tuple(found.warnings)
 
 
-async def _unit(
-    name: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: dict[str, Path]
-) -> tuple[list[Object], list[Origin], tuple[str, ...]]:
+def _unit(
+    name: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: tuple[str, ...]
+) -> Shown:
+    import asyncio
+
     from trueup.app.families import units
     from trueup.app.look import looking
+    from trueup.cli.units import find
+    from trueup.settings import parse_mapping
 
-    async with looking(state, kubeconfig, context, mapping) as (client, parts):
-        found = await find(client, units(), name, namespace)
-        if found.unit.plan is None:
-            raise click.ClickException(f"{found.title} renders nothing")
-        desired, _ = await found.unit.plan(parts.tools, found.object)
-        return desired.objects, desired.origins, desired.warnings
+    try:
+        folders = parse_mapping(mapping)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
+
+    async def look() -> Shown:
+        async with looking(state, kubeconfig, context, folders) as (client, parts):
+            found = await find(client, units(), name, namespace)
+            if found.unit.plan is None:
+                raise click.ClickException(f"{found.title} renders nothing")
+            desired, _ = await found.unit.plan(parts.tools, found.object)
+            return desired.objects, desired.origins, desired.warnings
+
+    return asyncio.run(look())

@@ -10,12 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
-import re2  # type: ignore[import-untyped]  # it has no types
-
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False
-_OPTIONS.never_capture = True
 _GO_SAYS = {
     "missing ]": "missing closing ]",
     "missing )": "missing closing )",
@@ -31,6 +27,17 @@ class BadPattern(ValueError):
     """What is no regular expression, in Go's words: ``error parsing regexp: missing closing ]: `[a```."""
 
 
+@lru_cache(maxsize=1)
+def _engine() -> tuple[Any, Any]:
+    """RE2 and its options; loaded with the first pattern, for most commands have none."""
+    import re2  # type: ignore[import-untyped]  # it has no types
+
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    return re2, options
+
+
 class Pattern:
     """A regular expression; `pattern` makes it."""
 
@@ -38,8 +45,9 @@ class Pattern:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        re2, options = _engine()
         try:
-            self._compiled = re2.compile(text.encode("utf-8", "replace"), _OPTIONS)
+            self._compiled = re2.compile(text.encode("utf-8", "replace"), options)
         except re2.error as problem:
             raise BadPattern(f"error parsing regexp: {_in_go_s_words(problem)}") from None
         self._search = self._compiled.search

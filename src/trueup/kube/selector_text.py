@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator
 
 from trueup.kube.problems import BadRequest
-from trueup.kube.validation import formats
-from trueup.kube.validation.causes import show
 
 Term = tuple[str, str, tuple[str, ...]]
 """Key, operator, values."""
@@ -79,6 +77,9 @@ class _Parser:
         key = self.take()
         if not key or key in _MARKS:
             raise ValueError(f"found '{key}', expected: identifier")
+        from trueup.kube.validation import formats  # the rules of all kinds: only for who has a selector to read
+        from trueup.kube.validation.causes import show
+
         wrong = formats.qualified(key)
         if wrong:
             raise ValueError(f"<nil>: Invalid value: {show(key)}: {'; '.join(wrong)}")
@@ -146,6 +147,9 @@ class _Parser:
 
 def _check(key: str, sign: str, values: tuple[str, ...]) -> None:
     """Values that no label can have are a mistake of who asks."""
+    from trueup.kube.validation import formats  # as above
+    from trueup.kube.validation.causes import show
+
     for index, value in enumerate(values):
         if sign in (">", "<") and not re.fullmatch(r"[-+]?\d+", value):
             why = "for 'Gt', 'Lt' operators, the value must be an integer"

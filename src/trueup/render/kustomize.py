@@ -1,8 +1,9 @@
 """A kustomization -> objects: the adapter between the ports and the pure room `trueup.kustomize`.
 
 Called by `render`. Options: ``{"edits": {fields to lay over the kustomization}, "generate": bool, "substitute":
-{name: value}, "substituteStrict": bool, "ignoreMissingComponents": bool}``. ``generate`` is Flux's way: a folder without
-a kustomization gets one, files of the whole source may be read, and objects stay in the order of their files.
+{name: value}, "substituteStrict": bool, "ignoreMissingComponents": bool, "buildOptions": text}``. ``generate`` is Flux's
+way: a folder without a kustomization gets one, files of the whole source may be read, and objects stay in the order of
+their files. ``buildOptions`` are flags of ``kustomize build``.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trueup import kustomize
-from trueup.kube.documents import dump, dump_all
+from trueup.kube.documents import dump
 from trueup.kustomize import HelmChart, KustomizeProblem, Options
+from trueup.kustomize.flags import Flags, read_flags
 from trueup.ports import Origin, RenderProblem, SourceProblem, Target, Tree
-from trueup.render import helm
 from trueup.render.choose import KUSTOMIZATIONS
-from trueup.render.helm_order import hooks
-from trueup.render.helm_values import merged
-from trueup.render.objects import Found, read
-from trueup.render.parsed import Parsed
-from trueup.render.workers import Workers
+from trueup.render.objects import Found
+
+if TYPE_CHECKING:
+    from trueup.render.parsed import Parsed
+    from trueup.render.workers import Workers
 
 
 def render(
@@ -30,16 +31,18 @@ def render(
     path: str,
     options: Mapping[str, Any],
     target: Target,
-    workers: Workers,
+    workers: Callable[[], Workers],
     parsed: Parsed | None = None,
     remote: Callable[[str, str], Tree] | None = None,
 ) -> tuple[list[Found], list[str]]:
     """The objects of a kustomization, and what it warns of."""
     flux = "generate" in options
+    flags = _flags(options)
     choices = Options(
-        restrict=not flux,
-        order="none" if flux else "legacy",
-        helm=_charts(target, workers),
+        restrict=flags.restrict and not flux,
+        order="none" if flux else flags.order,
+        managed_by_label=flags.managed_by_label,
+        helm=_charts(_target(target, flags), workers),
         add_schemas=flux,
         empty_allowed=flux,
         documents=parsed,
@@ -62,6 +65,22 @@ def render(
         ) from None
     origins = [Origin(place, line, "kustomize") for place, line in built.origins]
     return list(zip(objects, origins, strict=True)), built.warnings
+
+
+def _flags(options: Mapping[str, Any]) -> Flags:
+    try:
+        return read_flags(str(options.get("buildOptions") or ""))
+    except KustomizeProblem as problem:
+        raise RenderProblem(problem.message, field="buildOptions") from None
+
+
+def _target(target: Target, flags: Flags) -> Target:
+    """What charts are rendered for, where flags say."""
+    return Target(
+        f"v{flags.kube_version.removeprefix('v')}" if flags.kube_version else target.kubernetes_version,
+        (*target.api_versions, *flags.api_versions),
+        target.namespace,
+    )
 
 
 def _edits(tree: Tree, path: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -128,57 +147,15 @@ def _remotes(remote: Callable[[str, str], Tree]) -> Callable[[str], tuple[Tree, 
 # --- charts in a kustomization -------------------------------------------------------------------------------------
 
 
-def _charts(target: Target, workers: Workers) -> Callable[[HelmChart], bytes]:
-    """Renders the charts that a kustomization names, if they lie in the repository."""
+def _charts(target: Target, workers: Callable[[], Workers]) -> Callable[[HelmChart], bytes]:
+    """Renders the charts that a kustomization names."""
 
     def chart(asked: HelmChart) -> bytes:
+        from trueup.render import kustomize_charts  # with all of Helm, which few kustomizations ask for
+
         try:
-            return _chart(asked, target, workers)
+            return kustomize_charts.render(asked, target, workers())
         except RenderProblem as problem:
             raise KustomizeProblem(str(problem), path=problem.path, field="helmCharts") from None
 
     return chart
-
-
-def _chart(asked: HelmChart, target: Target, workers: Workers) -> bytes:
-    fields = asked.chart
-    name, version = str(fields.get("name") or ""), str(fields.get("version") or "")
-    home = posixpath.join(asked.root, str(asked.globals.get("chartHome") or "charts"))
-    places = [posixpath.normpath(posixpath.join(home, place)) for place in (f"{name}-{version}/{name}", name)]
-    found = next((place for place in places if asked.files.kind(posixpath.join(place, "Chart.yaml")) == "file"), None)
-    if found is None:
-        raise RenderProblem(
-            f"chart {name!r} is not in {home}: charts are not fetched from {fields.get('repo') or 'anywhere'}; vendor it",
-            path=asked.root,
-        )
-    options = {
-        "releaseName": fields.get("releaseName") or "release-name",
-        "namespace": fields.get("namespace") or target.namespace,
-        "valuesObject": _values(asked),
-        "skipCrds": not fields.get("includeCRDs"),
-        "skipTests": bool(fields.get("skipTests")),
-        "kubeVersion": fields.get("kubeVersion"),
-        "apiVersions": fields.get("apiVersions"),
-    }
-    rendered = helm.render(asked.files, found, options, target, {}, workers)
-    keep = [obj for obj, _ in rendered if not (fields.get("skipHooks") and hooks(obj))]
-    return dump_all(keep).encode()
-
-
-def _values(asked: HelmChart) -> dict[str, Any]:
-    """``valuesFile``, ``additionalValuesFiles`` and ``valuesInline``; ``valuesMerge`` says which of them wins."""
-    fields = asked.chart
-    out: dict[str, Any] = {}
-    names = [fields.get("valuesFile"), *(fields.get("additionalValuesFiles") or ())]
-    for name in names:
-        if not name:
-            continue
-        file = posixpath.normpath(posixpath.join(asked.root, str(name)))
-        documents = read(asked.files.read(file), file)
-        value = documents[0].value if documents else None
-        out = merged(out, value if isinstance(value, dict) else {})
-    inline = fields.get("valuesInline") or {}
-    how = fields.get("valuesMerge") or "override"
-    if how == "replace":
-        return dict(inline) if inline else out
-    return merged(inline, out) if how == "merge" else merged(out, inline)

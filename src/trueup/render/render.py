@@ -170,7 +170,7 @@ def _kustomize(inputs: _Inputs, engines: Engines) -> list[Found]:
         inputs.path,
         inputs.options,
         inputs.request.target,
-        engines.workers,
+        lambda: engines.workers,
         engines.parsed_by_kustomize,
         inputs.remote,
     )

@@ -198,7 +198,7 @@ class Cluster:
         return stored
 
     async def _render(self, folder: Path, namespace: str, values: Mapping[str, Any] | None) -> list[Object]:
-        from trueup.app.look import render_folder  # as in _starting
+        from trueup.app.folder import render_folder  # as in _starting
 
         target = Target(await self._client.version(), namespace=namespace)
         return (await render_folder(folder, target, options={"valuesObject": dict(values)} if values else {})).objects

@@ -20,9 +20,10 @@ from trueup.kube.reading import Struct, Structs
 from trueup.kube.shape_of import shape_of_definition
 from trueup.kube.shapes import ANY, Shape
 from trueup.kube.types.table import SUBRESOURCE_KINDS, SUBRESOURCE_VERBS, TABLE
+from trueup.kube.versions import DEFAULT_VERSION, VERSIONS
 
-DEFAULT_VERSION = "1.36"
-VERSIONS = tuple(f"1.{minor}" for minor in range(30, 38))
+__all__ = ["DEFAULT_VERSION", "VERSIONS", "BuiltIn", "Subresource", "Types", "load"]
+
 _RAW = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 VERBS = frozenset({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"})

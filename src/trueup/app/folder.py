@@ -1,0 +1,81 @@
+"""Rendering a folder on disk, by the renderers that the controllers use. Called by the commands and by `trueup.testing`.
+
+What is not needed is not loaded: a command that renders an overlay takes as long as its imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trueup.ports import Rendered, RenderRequest, Target
+from trueup.render.choose import choose
+from trueup.source.folder import DirTree
+
+if TYPE_CHECKING:
+    from trueup.render.workers import Workers
+
+
+async def render_folder(
+    folder: Path, target: Target, tool: str = "", options: Mapping[str, Any] | None = None
+) -> Rendered:
+    """What a folder on disk renders to. ``options``: the tool's own."""
+    root, path, name = _placed(folder)
+    tree = DirTree(root)
+    if (tool or choose(tree, path)) == "kustomize":
+        return render_kustomization(folder, target, options)
+    import tempfile
+
+    from trueup.render.render import Render
+
+    with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
+        renderer = Render(Path(temporary))
+        chosen = {"releaseName": name, "namespace": target.namespace, **(options or {})}
+        try:
+            return await renderer.render(RenderRequest(tree, path, target, tool=tool, options=chosen))
+        finally:
+            renderer.close()
+
+
+def is_kustomization(folder: Path) -> bool:
+    """Whether a folder is rendered by kustomize where nobody says by what."""
+    root, path, _ = _placed(folder)
+    return choose(DirTree(root), path) == "kustomize"
+
+
+def render_kustomization(folder: Path, target: Target, options: Mapping[str, Any] | None = None) -> Rendered:
+    """What a kustomization on disk builds to. It may name bases anywhere, as for ``kustomize build``."""
+    from trueup.render import kustomize
+
+    root, _, _ = _placed(folder)
+    start, folder = str(root).strip("/"), folder.resolve()
+    top = Path(folder.anchor)
+    with ExitStack() as stack:
+        found, warnings = kustomize.render(
+            DirTree(top), str(folder.relative_to(top)), options or {}, target, lambda: _workers(stack)
+        )
+    origins = [replace(origin, path=_below(origin.path, start)) for _, origin in found]
+    return Rendered([obj for obj, _ in found], origins, warnings=tuple(warnings))
+
+
+def _workers(stack: ExitStack) -> Workers:
+    from trueup.render.workers import Workers
+
+    made = Workers(1)
+    stack.callback(made.close)
+    return made
+
+
+def _below(path: str, start: str) -> str:
+    """A file's path seen from the repository."""
+    return path.removeprefix(f"{start}/")
+
+
+def _placed(folder: Path) -> tuple[Path, str, str]:
+    """The repository that a folder is in (so that bases beside it can be read), its path in there, and its name."""
+    folder = folder.resolve()
+    root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
+    return root, str(folder.relative_to(root)), folder.name
