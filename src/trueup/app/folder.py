@@ -49,16 +49,20 @@ def is_kustomization(folder: Path) -> bool:
 def render_kustomization(folder: Path, target: Target, options: Mapping[str, Any] | None = None) -> Rendered:
     """What a kustomization on disk builds to. It may name bases anywhere, as for ``kustomize build``."""
     from trueup.render import kustomize
+    from trueup.render.cache import Look, RecordingTree
 
     root, _, _ = _placed(folder)
     start, folder = str(root).strip("/"), folder.resolve()
     top = Path(folder.anchor)
+    notes: dict[Look, str] = {}
+    tree = RecordingTree(DirTree(top), notes)
     with ExitStack() as stack:
         found, warnings = kustomize.render(
-            DirTree(top), str(folder.relative_to(top)), options or {}, target, lambda: _workers(stack)
+            tree, str(folder.relative_to(top)), options or {}, target, lambda: _workers(stack)
         )
     origins = [replace(origin, path=_below(origin.path, start)) for _, origin in found]
-    return Rendered([obj for obj, _ in found], origins, warnings=tuple(warnings))
+    files = {_below(path, start): digest for (_, question, path), digest in notes.items() if question == "read"}
+    return Rendered([obj for obj, _ in found], origins, files, tuple(warnings))
 
 
 def _workers(stack: ExitStack) -> Workers:
