@@ -1,16 +1,28 @@
-"""Files and objects encrypted by SOPS, opened without its program. Pure: documents in, documents out.
+"""Files and objects encrypted by SOPS: opened, changed and sealed without its program. Pure: documents in, documents out.
 
-Called by the families that decrypt (Flux's ``spec.decryption``). YAML, JSON, dotenv, INI and binary files; age keys and SSH keys
-by `Age`; other key services are handed in by the shell through `KeyService`, and their absence is told by name.
+Called by the families that decrypt (Flux's ``spec.decryption``) and by the command. YAML, JSON, dotenv, INI and binary files; age
+keys and SSH keys by `Age`; other key services are handed in by the shell through `KeyService`, and their absence is told by name.
 """
 
 from trueup.sops.age import Age
-from trueup.sops.formats import Format, format_of, marked
+from trueup.sops.editing import (
+    Opening,
+    Wish,
+    decrypt,
+    decrypt_object,
+    encrypt,
+    encrypt_object,
+    encrypted,
+    opened,
+    rekeyed,
+    rotated,
+    sealed_anew,
+)
+from trueup.sops.formats import Format, Style, format_of, marked
 from trueup.sops.keys import Keys, KeyService
-from trueup.sops.metadata import MasterKey
-from trueup.sops.opening import decrypt, decrypt_object
+from trueup.sops.metadata import MasterKey, Metadata
 from trueup.sops.problems import MacMismatch, Malformed, NoKey, SopsProblem
-from trueup.sops.sealing import encrypt, encrypt_object
+from trueup.sops.selecting import Rules
 
 __all__ = [
     "Age",
@@ -20,12 +32,22 @@ __all__ = [
     "MacMismatch",
     "Malformed",
     "MasterKey",
+    "Metadata",
     "NoKey",
+    "Opening",
+    "Rules",
     "SopsProblem",
+    "Style",
+    "Wish",
     "decrypt",
     "decrypt_object",
     "encrypt",
     "encrypt_object",
+    "encrypted",
     "format_of",
     "marked",
+    "opened",
+    "rekeyed",
+    "rotated",
+    "sealed_anew",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyrage
 
-from trueup.sops.hybrid import PREFIX, Hybrid
+from trueup.sops.hybrid import PREFIX, RECIPIENT, Hybrid, sealed
 from trueup.sops.metadata import MasterKey
 from trueup.sops.problems import Malformed, NoKey
 
@@ -37,6 +37,17 @@ class Age:
             return bytes(pyrage.decrypt(key.enc.encode(), others))
         except pyrage.DecryptError as problem:
             raise NoKey("no identity matched any of the recipients") from problem
+
+    def seal(self, key: MasterKey, part: bytes) -> str:
+        """An armored file for the recipient."""
+        if key.name.startswith(RECIPIENT):
+            return sealed(key.name, part)
+        kind = pyrage.ssh if key.name.startswith("ssh-") else pyrage.x25519
+        try:
+            to = kind.Recipient.from_str(key.name)
+        except pyrage.RecipientError as problem:
+            raise Malformed(f"{key.name!r} is no recipient of age") from problem
+        return bytes(pyrage.encrypt(part, [to], armored=True)).decode()
 
 
 def _identities(text: str) -> list[Any]:

@@ -1,28 +1,23 @@
 """The five formats of files: read into documents with the metadata apart, and written again. Pure.
 
-Called by `opening.py`. JSON, dotenv, INI and binary are written byte for byte as SOPS does it; YAML is written as the same data
-(comments, quotes and folding are not kept). Source: SOPS, ``stores``, ``cmd/sops/formats``.
+Called by `editing.py`. All are written as SOPS does it: comments, where a format has them, stay with what they are about.
+Source: SOPS, ``stores``, ``cmd/sops/formats``.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import yaml
-
-from trueup.sops import flat, ini
-from trueup.sops.cipher import Moment
+from trueup.sops import flat, ini, yaml_reading, yaml_writing
+from trueup.sops.cipher import Comment
 from trueup.sops.problems import Malformed, SopsProblem
-from trueup.sops.walk import Comment
 
 Format = Literal["yaml", "json", "dotenv", "ini", "binary"]
 _ENDINGS: Mapping[str, Format] = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
 _PREFIX = "sops_"
-_DEEPEST = 200
 _MARKS: Mapping[Format, bytes] = {
     "dotenv": b"sops_mac=ENC[",
     "ini": b"[sops]",
@@ -57,6 +52,19 @@ class Encrypted:
     metadata: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How far lines are indented: ``stores`` of a rules file, ``--indent``."""
+
+    yaml: int = 0
+    """Spaces; 0: as SOPS does it."""
+    json: int = -1
+    """Spaces; -1: a tab."""
+
+
+USUAL = Style()
+
+
 def read(data: bytes, form: Format) -> Encrypted:
     """A file that SOPS wrote."""
     try:
@@ -66,9 +74,38 @@ def read(data: bytes, form: Format) -> Encrypted:
     return _READERS[form](text)
 
 
-def write(documents: list[Any], form: Format) -> bytes:
+def read_plain(data: bytes, form: Format) -> list[Any]:
+    """A file that is to be encrypted."""
+    if form == "binary":
+        return [{"data": data.decode("utf-8", "surrogateescape")}]
+    found = read(data, form)
+    if found.metadata is not None:
+        raise SopsProblem(
+            "the file is encrypted already: edit it instead; if it is not, rename its "
+            + ("keys that begin with 'sops_'" if form == "dotenv" else "entry 'sops'")
+        )
+    if not found.documents:
+        raise Malformed("the file is empty: it must hold at least one document")
+    return found.documents
+
+
+def write(documents: list[Any], form: Format, style: Style = USUAL) -> bytes:
     """The decrypted documents."""
-    return _WRITERS[form](documents).encode("utf-8", "surrogateescape")
+    return _WRITERS[form](documents, style).encode("utf-8", "surrogateescape")
+
+
+def write_encrypted(documents: list[Any], metadata: dict[str, Any], form: Format, style: Style = USUAL) -> bytes:
+    """Encrypted documents, each with the metadata in it."""
+    if form == "dotenv":
+        added: dict[str, Any] = {_PREFIX + key: value for key, value in flat.flattened(metadata).items()}
+    elif form == "ini":
+        added = {"sops": {key: value.replace("\n", "\\n") for key, value in flat.flattened(metadata).items()}}
+    else:
+        added = {"sops": metadata}
+    for document in documents:
+        if taken := next((key for key in document if key in added), None):
+            raise SopsProblem(f"the key {taken!r} is SOPS's own: rename it")
+    return write([{**document, **added} for document in documents], "json" if form == "binary" else form, style)
 
 
 def _apart(documents: list[Any]) -> Encrypted:
@@ -85,98 +122,70 @@ def _apart(documents: list[Any]) -> Encrypted:
 # YAML
 
 
-class _Loader(yaml.CSafeLoader):
-    """YAML 1.2's scalars, as the library has them that SOPS reads with; of timestamps the text is kept."""
-
-
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("float", r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-     "-+.0123456789"),
-    ("int", r"[-+]?(?:0|[1-9][0-9_]*)|[-+]?0[0-7_]+|[-+]?0x[0-9a-fA-F_]+|[-+]?0b[01_]+|[-+]?0o[0-7_]+", "-+0123456789"),
-    ("null", r"~|null|Null|NULL|", "~nN\0"),
-    ("timestamp", r"\d{4}-\d\d?-\d\d?(?:(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d\d?(?::\d\d)?))?)?",
-     "0123456789"),
-):  # fmt: skip
-    for _sign in _first:
-        resolvers = _Loader.yaml_implicit_resolvers.setdefault("" if _sign == "\0" else _sign, [])
-        resolvers.insert(0, (f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z")))
-
-
-def _integer(loader: yaml.Loader, node: yaml.ScalarNode) -> int:
-    text = str(loader.construct_scalar(node)).replace("_", "")
-    bare = text.lstrip("+-")
-    base = {"0x": 16, "0b": 2, "0o": 8}.get(bare[:2], 8 if len(bare) > 1 and bare[0] == "0" else 10)
-    return int(text, base)
-
-
-def _text(loader: yaml.Loader, node: yaml.ScalarNode) -> str:
-    return Moment(loader.construct_scalar(node))
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
-
-
-class _Dumper(yaml.CSafeDumper):
-    """A value of several lines as a block; every other text in quotes where it needs them."""
-
-
-def _block(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _block)
-_Dumper.add_representer(Moment, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:timestamp", str(text)))
-
-
 def _read_yaml(text: str) -> Encrypted:
-    try:
-        _bounded(text)
-        return _apart([document for document in yaml.load_all(text, _Loader) if document is not None])
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as problem:
-        where = getattr(problem, "problem_mark", None)
-        raise Malformed(f"not valid YAML{f' at line {where.line + 1}' if where else ''}") from problem
+    return _apart(yaml_reading.documents(text))
 
 
-def _bounded(text: str) -> None:
-    """The loader recurses in C, without a limit of its own: what is nested deeper is refused before it sees it."""
-    depth = 0
-    for event in yaml.parse(text, yaml.CSafeLoader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _DEEPEST:
-                raise Malformed("the document is nested too deep")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
-def _write_yaml(documents: list[Any]) -> str:
-    return "---\n".join(
-        yaml.dump(document, Dumper=_Dumper, sort_keys=False, indent=4, allow_unicode=True, width=10**9)
-        for document in documents
-    )
+def _write_yaml(documents: list[Any], style: Style) -> str:
+    return yaml_writing.written(documents, style.yaml or yaml_writing.INDENT)
 
 
 # JSON
 
 
+def _whole(text: str) -> int | float:
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else float(text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Malformed("a key stands twice in an object")
+    return found
+
+
 def _read_json(text: str) -> Encrypted:
     try:
-        return _apart([json.loads(text)])
+        return _apart([json.loads(text, parse_int=_whole, object_pairs_hook=_once)])
     except (ValueError, RecursionError) as problem:
-        raise Malformed("not valid JSON") from problem
+        where = f" at line {problem.lineno}" if isinstance(problem, json.JSONDecodeError) else ""
+        raise Malformed(f"not valid JSON{where}") from problem
 
 
-def _write_json(documents: list[Any]) -> str:
-    return json.dumps(documents[0], indent="\t", ensure_ascii=False) + "\n"
+def _write_json(documents: list[Any], style: Style) -> str:
+    return json_text(documents[0] if documents else {}, style) + "\n"
 
 
-def _write_binary(documents: list[Any]) -> str:
-    value = documents[0].get("data")
+def json_text(value: Any, style: Style) -> str:
+    """A value as Go's ``encoding/json`` prints it."""
+    indent = "\t" if style.json < 0 else " " * style.json
+    try:
+        text = json.dumps(_bare(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError as problem:
+        raise SopsProblem("JSON has no place for a number that is infinite or none") from problem
+    for sign, code in _ESCAPED:
+        text = text.replace(sign, code)
+    return text.encode("utf-8", "replace").decode() if any("\ud800" <= char <= "\udfff" for char in text) else text
+
+
+_ESCAPED = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
+"""What Go writes by its code."""
+
+
+def _bare(value: Any) -> Any:
+    """Without comments, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _bare(below) for key, below in value.items() if not isinstance(key, Comment)}
+    if isinstance(value, list):
+        return [_bare(below) for below in value if not isinstance(below, Comment)]
+    return value
+
+
+def _write_binary(documents: list[Any], style: Style) -> str:
+    value = documents[0].get("data") if documents else None
     if not isinstance(value, str):
-        raise SopsProblem("the file holds no binary data")
+        raise SopsProblem("the file holds no binary data: choose another output type")
     return value
 
 
@@ -201,9 +210,9 @@ def _read_dotenv(text: str) -> Encrypted:
     return Encrypted([items], flat.folded(metadata) if metadata else None)
 
 
-def _write_dotenv(documents: list[Any]) -> str:
+def _write_dotenv(documents: list[Any], style: Style) -> str:
     lines = []
-    for key, value in documents[0].items():
+    for key, value in (documents[0] if documents else {}).items():
         if isinstance(value, (dict, list)):
             raise SopsProblem(f"a dotenv file has no place for what {key!r} holds")
         lines.append(f"#{key.text}\n" if isinstance(key, Comment) else f"{key}={_plain(value)}\n")
@@ -213,7 +222,25 @@ def _write_dotenv(documents: list[Any]) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value).replace("\n", "\\n")
+    return "" if value is None else str(value).replace("\n", "\\n")
+
+
+def env_pairs(document: dict[Any, Any]) -> dict[str, str]:
+    """A document's values as environment variables."""
+    for key, value in document.items():
+        if isinstance(value, (dict, list)):
+            raise SopsProblem(f"the environment has no place for what {key!r} holds")
+        if isinstance(key, str) and "=" in key:
+            raise SopsProblem(f"the key {key!r} has a '=' in it: no environment variable is called so")
+    return {
+        key: value if isinstance(value, str) else _plain(value)
+        for key, value in document.items()
+        if not isinstance(key, Comment)
+    }
+
+
+def _write_ini(documents: list[Any], style: Style) -> str:
+    return ini.write(documents[0] if documents else {})
 
 
 def _read_ini(text: str) -> Encrypted:
@@ -228,7 +255,6 @@ def _read_ini(text: str) -> Encrypted:
 _READERS: Mapping[Format, Callable[[str], Encrypted]] = {
     "yaml": _read_yaml, "json": _read_json, "binary": _read_json, "dotenv": _read_dotenv, "ini": _read_ini,
 }  # fmt: skip
-_WRITERS: Mapping[Format, Callable[[list[Any]], str]] = {
-    "yaml": _write_yaml, "json": _write_json, "binary": _write_binary, "dotenv": _write_dotenv,
-    "ini": lambda documents: ini.write(documents[0]),
+_WRITERS: Mapping[Format, Callable[[list[Any], Style], str]] = {
+    "yaml": _write_yaml, "json": _write_json, "binary": _write_binary, "dotenv": _write_dotenv, "ini": _write_ini,
 }  # fmt: skip

@@ -1,6 +1,7 @@
-"""age's post-quantum identities (ML-KEM-768 with X25519), which its library for Python does not read yet. Pure.
+"""age's post-quantum keys (ML-KEM-768 with X25519), which its library for Python does not read yet. Pure.
 
-Called by `age.py`. Only what SOPS writes is opened: an armored file of one chunk. Source: age's format (C2SP) and ``pq.go``.
+Called by `age.py`. Only what SOPS writes is opened and written: an armored file of one chunk.
+Source: age's format (C2SP) and ``pq.go``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from trueup.sops.problems import Malformed, NoKey
 
 PREFIX = "AGE-SECRET-KEY-PQ-1"
+RECIPIENT = "age1pq1"
 _STANZA = "mlkem768x25519"
 _LABEL = b"age-encryption.org/mlkem768x25519"
 _LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -37,7 +39,7 @@ class Hybrid:
         seed = _bech32(written)
         try:
             from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
-            from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
+            from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
         except ImportError as problem:
             raise Malformed("a post-quantum identity needs a newer release of cryptography") from problem
         if len(seed) != 32:
@@ -45,7 +47,7 @@ class Hybrid:
         parts = hashlib.shake_256(seed).digest(96)
         lattice, curve = MLKEM768PrivateKey.from_seed_bytes(parts[:64]), X25519PrivateKey.from_private_bytes(parts[64:])
         self._key: Any = MLKEM768X25519PrivateKey(lattice, curve)
-        self._suite: Any = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+        self._suite: Any = _suite()
 
     def open(self, armored: str) -> bytes:
         """What is in a file of age."""
@@ -60,6 +62,42 @@ class Hybrid:
                 raise Malformed("the header of an age file was changed")
             return _payload(file_key, payload)
         raise NoKey("no identity matched any of the recipients")
+
+
+def sealed(recipient: str, plain: bytes) -> str:
+    """An armored file for one such recipient."""
+    try:
+        from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
+        from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
+    except ImportError as problem:
+        raise Malformed("a post-quantum recipient needs a newer release of cryptography") from problem
+    try:
+        parts = _bech32(recipient)
+        lattice, curve = (
+            MLKEM768PublicKey.from_public_bytes(parts[:-32]),
+            X25519PublicKey.from_public_bytes(parts[-32:]),
+        )
+        key: Any = MLKEM768X25519PublicKey(lattice, curve)
+    except (Malformed, ValueError) as problem:
+        raise Malformed(f"{recipient[:16]}… is no recipient of age: {problem}") from problem
+    file_key, nonce = ChaCha20Poly1305.generate_key()[:16], ChaCha20Poly1305.generate_key()[:16]
+    box = _suite().encrypt(file_key, key, _LABEL)
+    header = f"age-encryption.org/v1\n-> {_STANZA} {_unpadded(box[:-32])}\n{_unpadded(box[-32:])}\n---".encode()
+    mac = _unpadded(hmac.digest(_derived(file_key, b"", b"header"), header, "sha256")).encode()
+    payload = ChaCha20Poly1305(_derived(file_key, nonce, b"payload")).encrypt(bytes(11) + b"\x01", plain, None)
+    armor = base64.b64encode(header + b" " + mac + b"\n" + nonce + payload).decode()
+    lines = "\n".join(armor[at : at + 64] for at in range(0, len(armor), 64))
+    return f"-----BEGIN AGE ENCRYPTED FILE-----\n{lines}\n-----END AGE ENCRYPTED FILE-----\n"
+
+
+def _suite() -> Any:
+    from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+    return Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+
+
+def _unpadded(data: bytes) -> str:
+    return base64.b64encode(data).decode().rstrip("=")
 
 
 def _bech32(written: str) -> bytes:

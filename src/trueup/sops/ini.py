@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from trueup.sops.problems import Malformed
-from trueup.sops.walk import Comment
+from trueup.sops.cipher import Comment
+from trueup.sops.problems import Malformed, SopsProblem
 
 LONG = '"""'
 
@@ -66,7 +66,14 @@ def _pair(line: str, lines: Iterator[str]) -> tuple[str, str]:
 
 def write(sections: dict[str, Any]) -> str:
     """As SOPS prints them; the section of no name is left out when nothing is in it."""
-    return "\n".join(_section(name, items) for name, items in sections.items() if items or name != "DEFAULT")
+    for name, items in sections.items():
+        if not isinstance(name, Comment) and not isinstance(items, dict):
+            raise SopsProblem(f"an INI file has no place for {name!r}: it holds sections of keys and values")
+    return "\n".join(
+        _section(name, items)
+        for name, items in sections.items()
+        if not isinstance(name, Comment) and (items or name != "DEFAULT")
+    )
 
 
 def _section(name: str, items: dict[Any, Any]) -> str:
@@ -92,7 +99,9 @@ def _section(name: str, items: dict[Any, Any]) -> str:
 
 
 def _written(value: Any) -> str:
-    text = ("true" if value else "false") if isinstance(value, bool) else str(value)
+    if isinstance(value, (dict, list)):
+        raise SopsProblem("an INI file has no place for a value that holds others")
+    text = ("true" if value else "false") if isinstance(value, bool) else "" if value is None else str(value)
     if "\n" in text or "`" in text:
         return f"{LONG}{text}{LONG}"
     if any(sign in text for sign in "#;"):

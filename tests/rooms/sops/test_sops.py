@@ -37,18 +37,23 @@ POST_QUANTUM = "AGE-SECRET-KEY-PQ-1QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSWPC8QURSW
 """Of 32 sevens."""
 KEYS = {"age": Age([f"# a comment\n{IDENTITY}\n"])}
 EXAMPLE = """\
+# about it
 a: text
-b: 5
+b: 5 # five
 c: 1.5
 d: true
 e: null
-f: ''
+f: ""
 g:
-- 1
--   x: |
+    - 1
+    # before x
+    - x: |
         two
         lines
+      "y": [] # of y
+      # the end of x
 h: 2020-01-02T00:00:00Z
+# the end
 """
 SUFFIX = {"unencrypted_suffix": "_unencrypted"}
 RULES = {"encrypted_regex": "^(data|stringData)$"}
