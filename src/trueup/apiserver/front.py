@@ -111,7 +111,7 @@ class Front:
     def _look(self) -> None:
         """Hang up on who is late."""
         now = self._loop.time()
-        for each in [link for link in self.open if link.deadline <= now]:
+        for each in [link for link in self.open if link.deadline <= now or link.stalled <= now]:
             each.abort()
         self._looking = self._loop.call_later(_LOOK, self._look) if self.open else None
 
@@ -155,3 +155,5 @@ class Front:
                     each.abort()
         if self._looking is not None:
             self._looking.cancel()
+        if self._serving.tasks:  # they have been told that nobody hears them
+            await asyncio.wait(self._serving.tasks, timeout=patience)

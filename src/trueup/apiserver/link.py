@@ -25,6 +25,8 @@ LINGER = 1.0
 """Seconds that a client may go on sending what nobody reads any more."""
 FLUSH = 30.0
 """Seconds that what is left to send may take once one side has ended."""
+STALL = 60.0
+"""Seconds that a client may take nothing of what waits for it; who reads slowly is another matter."""
 _RECORD = 1 << 14
 _PIECE = 1 << 16
 _FULL = 1 << 16
@@ -66,7 +68,7 @@ class Link:
 
     __slots__ = (
         "_closing", "_ended", "_full", "_gone", "_lingers", "_loop", "_lost", "_opened", "_sent", "_socket", "_tls",
-        "_unsent", "_waiting", "deadline", "reader",
+        "_unsent", "_waiting", "deadline", "reader", "stalled",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +92,8 @@ class Link:
         self.reader: Reader | None = None
         self.deadline = self._loop.time() + HANDSHAKE
         """When it is to be hung up on, by the loop's clock: see `Front`."""
+        self.stalled = float("inf")
+        """The same, for a client that takes nothing."""
         self._loop.add_reader(taken, self._shake)
 
     def address(self) -> tuple[str, int]:
@@ -151,6 +155,7 @@ class Link:
             return
         if not self._unsent:
             self._sent = sent
+            self.stalled = self._loop.time() + STALL
             self._loop.add_writer(self._socket, self._writable)
         self._unsent.append(data)
         self._waiting += len(data) - sent
@@ -172,6 +177,7 @@ class Link:
         return sent
 
     def _writable(self) -> None:
+        self.stalled = self._loop.time() + STALL
         while self._unsent:
             first = self._unsent[0]
             sent = self._send(first, self._sent)
@@ -185,6 +191,7 @@ class Link:
             self._sent = 0
         if not self._unsent:
             self._loop.remove_writer(self._socket)
+            self.stalled = float("inf")
             if self._closing:
                 self._goodbye()
                 return

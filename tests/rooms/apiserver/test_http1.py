@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.rooms.apiserver.web import until
 from trueup.apiserver.asgi import Receive, Send
 from trueup.apiserver.server import Server, serve
 
@@ -246,6 +247,17 @@ async def test_large_answers_are_sent_as_they_are_taken(server: Server, keys: Pa
     writer.close()
 
     assert size == 32 << 20
+
+
+async def test_who_takes_nothing_is_hung_up_on(server: Server, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for it would wait for ever."""
+    monkeypatch.setattr("trueup.apiserver.link.STALL", 0.1)
+    trust = ssl.create_default_context(cafile=str(keys / "ca.crt"))
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trust, limit=1 << 14)
+    writer.write(b"GET /much HTTP/1.1\r\nhost: a\r\n\r\n")
+    await until(lambda: bool(server._front.open))
+    await until(lambda: not server._front.open)
+    writer.transport.abort()
 
 
 REFUSED: dict[str, tuple[bytes, bytes]] = {
