@@ -256,6 +256,10 @@ class Fetcher(Protocol):
         """The artifact of a revision (of what ``spec`` names when empty); nothing is fetched that is there already."""
         ...
 
+    async def read(self, url: str) -> bytes:
+        """What stands at a URL of the web, small and shown without credentials."""
+        ...
+
     def forget(self, addresses: Iterable[str]) -> None:
         """Ask these remotes anew at the next question: a person or a webhook says that there is news."""
         ...
@@ -314,6 +318,18 @@ class Target:
     namespace: str = ""
 
 
+class Charts(Protocol):
+    """Charts that another one needs, asked for from a render's thread. Raises ``SourceProblem``."""
+
+    def repository(self, named: str) -> str:
+        """The URL of a repository, which a chart may name by ``@alias`` instead."""
+        ...
+
+    def fetch(self, repository: str, name: str, version: str) -> tuple[str, Tree]:
+        """The version that is the highest in a range, and its files."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
     """One source folder and how to turn it into objects.
@@ -333,8 +349,9 @@ class RenderRequest:
     """``lookup(apiVersion, kind, namespace, name)`` answered from the target API, where allowed."""
     remote: Callable[[str, str], Tree] | None = None
     """``remote(repository, ref)``: the tree of a remote base, asked for from a render's thread. Raises ``SourceProblem``."""
-    charts: Callable[[str, str, str], tuple[str, Tree]] | None = None
-    """``charts(repository, name, version)``: the version that is and the files of a chart that another needs; as ``remote``."""
+    charts: Charts | None = None
+    urls: Callable[[str], bytes] | None = None
+    """``urls(url)``: what stands there, where values files may come from the web; asked and refused as ``remote``."""
 
 
 class Renderer(Protocol):

@@ -151,7 +151,7 @@ async def up(source: Path, url: str, path: str = "") -> AsyncIterator[Cluster]:
 DIFF_PREVIEW = "https://github.com/dag-andersen/argocd-diff-preview"
 NAME = 'spec.template.spec.containers[0].name: Invalid value: "myApp"'
 SELECTOR = 'examples/custom-target-revision/resources/deployment.yaml:1: Deployment.apps "my-deployment" is invalid'
-CHART = "chart ingress-nginx of https://kubernetes.github.io/ingress-nginx: Helm repositories are not supported yet"
+CHART = "https://kubernetes.github.io/ingress-nginx/index.yaml cannot be read"
 CLUSTER = "there are no clusters with this name: some-cluster"
 NAMESPACE = 'namespaces "some-namespace" not found'
 COMMON = {
@@ -193,7 +193,7 @@ BRANCHES: dict[str, dict[str, str]] = {
     "branch-9": EARLY,
     "branch-12": {
         **LATER,
-        "argocd-helm-chart": "chart argo-cd of https://argoproj.github.io/argo-helm: Helm repositories are not supported yet",
+        "argocd-helm-chart": "https://argoproj.github.io/argo-helm/index.yaml cannot be read",
     },
     "branch-14": {**LATER, "hydrator-kustomize-demo": "spec.sourceHydrator: the source hydrator is not supported yet"},
     "branch-15": {**LATER, "order-change-example": SYNCED},

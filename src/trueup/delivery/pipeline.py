@@ -7,7 +7,6 @@ when one of those objects changes. Everything that must survive a crash is in th
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ from trueup.apply.execute import Executor
 from trueup.delivery.comparing import Comparisons, Way
 from trueup.delivery.outcome import Desired, OperationPhase, Outcome
 from trueup.delivery.planning import Planner, look
+from trueup.delivery.reaching import Reaching
 from trueup.delivery.record import changed, entry, unit_of
 from trueup.delivery.request import Request, SourceRequest
 from trueup.delivery.settle import with_names
@@ -34,20 +34,15 @@ from trueup.ports import (
     Clusters,
     Events,
     Fetcher,
-    GitSpec,
     Ledger,
     Rendered,
     Renderer,
     RenderRequest,
-    SourceProblem,
     Target,
     Tree,
 )
 from trueup.timing.rfc3339 import format_time
 
-_PATIENCE = 90
-"""Seconds that a render waits for another repository."""
-_HOST = re.compile(r"(?:\w+://)?(?:[^@/]*@)?([^:/]+)")
 Save = Callable[[Progress], Awaitable[None]]
 Lookup = Callable[[str, str, str, str], Object | None]
 
@@ -129,6 +124,7 @@ class Delivery:
     ) -> Rendered | None:
         if not source.render:
             return None
+        reaching = Reaching(self.fetcher, source)
         return await self.renderer.render(
             RenderRequest(
                 artifact.tree,
@@ -138,23 +134,11 @@ class Delivery:
                 source.options,
                 others,
                 lookup,
-                self._remote(source),
+                reaching.tree,
+                reaching,
+                reaching.read if source.schemes else None,
             )
         )
-
-    def _remote(self, source: SourceRequest) -> Callable[[str, str], Tree]:
-        """Trees of other repositories, for threads that wait. Their hosts see the source's credentials if it is theirs."""
-        loop = asyncio.get_running_loop()
-
-        def fetched(repository: str, ref: str) -> Tree:
-            secret = source.spec.secret if _host(repository) == _host(source.spec.url) else {}
-            fetch = self.fetcher.fetch(GitSpec(repository, ref or "HEAD", secret=secret))
-            try:
-                return asyncio.run_coroutine_threadsafe(fetch, loop).result(_PATIENCE).tree
-            except TimeoutError:
-                raise SourceProblem("Timeout", f"{repository} was not there within {_PATIENCE} seconds") from None
-
-        return fetched
 
     # -- plan ---------------------------------------------------------------------------------------------------
 
@@ -355,8 +339,3 @@ def acting(request: Request) -> Client:
     namespace = account.partition(":")[0]
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
     return client.acting_as(user, groups)
-
-
-def _host(url: str) -> str:
-    found = _HOST.match(url)
-    return found[1].lower() if found else ""

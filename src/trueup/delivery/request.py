@@ -14,9 +14,18 @@ from trueup.health.verdict import Health
 from trueup.kube.names import Object, Ref
 from trueup.plan.policy import Policy
 from trueup.plan.wanted import Ignore, LiveMarks, Wanted
-from trueup.ports import Artifact, Cluster, GitSpec
+from trueup.ports import Artifact, Cluster, Spec
 
-__all__ = ["LiveMarks", "Request", "SourceRequest"]
+__all__ = ["LiveMarks", "Repository", "Request", "SourceRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A Helm repository, and what opens it."""
+
+    url: str
+    secret: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    pass_credentials: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,7 @@ class SourceRequest:
     is only read by others.
     """
 
-    spec: GitSpec
+    spec: Spec
     path: str = "."
     tool: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -37,6 +46,10 @@ class SourceRequest:
     render: bool = True
     artifact: Artifact | None = None
     """Already had, in whatever form the dialect gives it: it is not fetched."""
+    repository: Callable[[str], Repository] | None = None
+    """The Helm repository that a chart names by URL or alias; without it, its own host sees the source's credentials."""
+    schemes: tuple[str, ...] = ()
+    """Of the URLs that values files may be fetched from."""
 
 
 def _as_it_is(obj: Object) -> Object:

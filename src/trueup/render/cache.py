@@ -10,60 +10,19 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import orjson
 
 from trueup.kube.names import Object
-from trueup.ports import Origin, Rendered, SourceProblem, Tree
-
-Look = tuple[str, str, str]
-"""Which tree (empty for the source's own), which question, about which path."""
+from trueup.ports import Origin, Rendered, Tree
+from trueup.render.outside import OUTSIDE, Look, Outside
 
 _MOST_BYTES = 256 * 1024 * 1024
 _VARIANTS = 4
 """Commits of one unit kept side by side: a branch per stage is usual."""
-
-
-Lookup = Callable[[str, str, str, str], Object | None]
-Remote = Callable[[str, str], Tree]
-LIVE, REMOTE = "lookup", "remote"
-"""The questions about an object of the target and about another repository; their answers may change without any commit."""
-
-
-class RecordingLookup:
-    """Live objects that a render looked at, noted like files."""
-
-    def __init__(self, lookup: Lookup, notes: dict[Look, str]) -> None:
-        self._lookup, self._notes = lookup, notes
-
-    def __call__(self, version: str, kind: str, namespace: str, name: str) -> Object | None:
-        found = self._lookup(version, kind, namespace, name)
-        self._notes["", LIVE, orjson.dumps([version, kind, namespace, name]).decode()] = _object_digest(found)
-        return found
-
-
-class RecordingRemote:
-    """Other repositories that a render looked at, noted by what they are as a whole."""
-
-    def __init__(self, remote: Remote, notes: dict[Look, str]) -> None:
-        self._remote, self._notes = remote, notes
-
-    def __call__(self, repository: str, ref: str) -> Tree:
-        found = self._remote(repository, ref)
-        self._notes["", REMOTE, orjson.dumps([repository, ref]).decode()] = whole(found)
-        return found
-
-
-def whole(tree: Tree) -> str:
-    """What a tree is known by."""
-    return str(getattr(tree, "identity", "")) or tree.digest("")
-
-
-def _object_digest(found: Object | None) -> str:
-    return hashlib.sha256(orjson.dumps(found, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 class RecordingTree:
@@ -122,7 +81,7 @@ class Kept:
     @property
     def live(self) -> bool:
         """Whether it depends on more than its trees."""
-        return any(question in (LIVE, REMOTE) for _, question, _ in self.notes)
+        return any(question in OUTSIDE for _, question, _ in self.notes)
 
     def rendered(self) -> Rendered:
         """A fresh copy."""
@@ -148,12 +107,10 @@ class Cache:
         """The render of exactly these trees: no file needs to be looked at."""
         return next((kept for kept in self._kept.get(key, ()) if kept.roots == roots and not kept.live), None)
 
-    def same_files(
-        self, key: bytes, trees: Mapping[str, Tree], lookup: Lookup | None, remote: Remote | None = None
-    ) -> Kept | None:
+    def same_files(self, key: bytes, trees: Mapping[str, Tree], outside: Outside) -> Kept | None:
         """The render whose every note still holds."""
         for kept in list(self._kept.get(key, ())):
-            if all(_now(trees, lookup, remote, look) == said for look, said in kept.notes.items()):
+            if all(_now(trees, outside, look) == said for look, said in kept.notes.items()):
                 return kept
         return None
 
@@ -177,15 +134,10 @@ class Cache:
                 self._kept.move_to_end(key)
 
 
-def _now(trees: Mapping[str, Tree], lookup: Lookup | None, remote: Remote | None, look: Look) -> str:
+def _now(trees: Mapping[str, Tree], outside: Outside, look: Look) -> str:
     name, question, path = look
-    if question == LIVE:
-        return _object_digest(lookup(*orjson.loads(path))) if lookup else ""
-    if question == REMOTE:
-        try:
-            return whole(remote(*orjson.loads(path))) if remote else ""
-        except SourceProblem:
-            return ""  # the render says what is the matter
+    if question in OUTSIDE:
+        return outside.says(question, path)
     return answer(trees[name], question, path) if name in trees else ""
 
 

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trueup.kube import semver
-from trueup.kube.names import Object
 from trueup.kube.problems import ApiProblem
 from trueup.kube.types import load
 from trueup.ports import Origin, RenderProblem, Target, Tree
-from trueup.render import helm_chart, helm_values
+from trueup.render import helm_chart, helm_dependencies, helm_values
 from trueup.render.helm_chart import ChartFiles
+from trueup.render.helm_files import Files
 from trueup.render.helm_order import in_order, is_test, is_unknown
 from trueup.render.objects import Found, objects, read, what_is_missing
+from trueup.render.outside import NOWHERE, Lookup, Outside
 from trueup.render.parsed import Parsed
 from trueup.render.workers import WorkerProblem, Workers
 
@@ -31,7 +32,6 @@ _PLACE = re.compile(
     r"(?P<chart>[\w.-]+)/(?P<path>(?:charts/[\w.-]+/)*(?:templates|crds)/[^\s:()\"]+)(?::(?P<line>\d+))?"
 )
 _LONGEST_NAME = 53
-Lookup = Callable[[str, str, str, str], Object | None]
 
 
 def render(
@@ -41,12 +41,13 @@ def render(
     target: Target,
     others: Mapping[str, Tree],
     workers: Workers,
-    lookup: Lookup | None = None,
+    outside: Outside = NOWHERE,
     parsed: Parsed | None = None,
 ) -> list[Found]:
-    """The objects of the chart in a folder, in Helm's order. Without a ``lookup`` that function finds nothing."""
-    chart = helm_chart.collect(tree, path, without_schema=bool(options.get("skipSchemaValidation")))
-    values = helm_values.compose(tree, path, options, others)
+    """The objects of the chart in a folder, in Helm's order. Whom it may not ask, its ``lookup`` finds nothing of."""
+    lookup = outside.lookup
+    chart = helm_chart.collect(tree, path, outside.charts, without_schema=bool(options.get("skipSchemaValidation")))
+    values = helm_values.compose(Files(tree, path, others, outside.urls), options)
     version = str(options.get("kubeVersion") or target.kubernetes_version)
     _check(chart, version)
     job = {
@@ -96,9 +97,9 @@ def _check(chart: ChartFiles, version: str) -> None:
 
 
 def _check_dependencies(chart: ChartFiles, done: Mapping[str, Any]) -> None:
-    """Dependencies that are not in the repository cannot be rendered, and are not fetched behind anybody's back."""
+    """A chart without one of its dependencies is not rendered."""
     have = {str(dependency.get("name")) for dependency in done["dependencies"]}
-    wanted = helm_chart.dependencies(chart.metadata, chart.tree, chart.path)
+    wanted = helm_dependencies.listed(chart.metadata, chart.tree, chart.path)
     missing = sorted({str(one.get("name")) for one in wanted} - have)
     if missing:
         message = (
@@ -154,7 +155,8 @@ def _problem(text: str, chart: ChartFiles) -> RenderProblem:
 
 
 def _inside(chart: ChartFiles, path: str) -> str:
-    return chart.files.get(path) or (f"{chart.path}/{path}" if chart.path else path)
+    found = chart.files.get(path)
+    return found[1] if found and found[0] is chart.tree else f"{chart.path}/{path}" if chart.path else path
 
 
 def _template(chart: ChartFiles, name: str, text: str, parsed: Parsed) -> Iterator[Found]:
@@ -187,7 +189,7 @@ def _crds(
     off: set[str] = set()
     if any("/charts/" in crd["filename"] for crd in done["crds"]):
         merged = _run(workers, "helm_values", {"digest": job["digest"], "values": values}, chart)["values"]
-        off = disabled(helm_chart.dependencies(chart.metadata, chart.tree, chart.path), merged)
+        off = disabled(helm_dependencies.listed(chart.metadata, chart.tree, chart.path), merged)
     for crd in done["crds"]:
         inside = crd["filename"].partition("/")[2]
         if inside.startswith("charts/") and inside.split("/")[1] in off:

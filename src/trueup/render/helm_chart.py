@@ -1,7 +1,7 @@
 """The files of a chart out of a tree, packed as the archive that Helm's library loads.
 
-Called by `helm`. Nothing touches the disk. What ``.helmignore`` names is left out; dependencies that lie elsewhere in
-the same repository (``file://``) are put where a ``helm dependency build`` would put them.
+Called by `helm`. Nothing touches the disk. What ``.helmignore`` names is left out; dependencies that lie elsewhere are put
+where a ``helm dependency build`` would put them.
 """
 
 from __future__ import annotations
@@ -16,20 +16,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trueup.ports import RenderProblem, Tree
+from trueup.ports import Charts, RenderProblem, Tree
+from trueup.render import helm_dependencies
 from trueup.render.objects import read
 
 _LARGEST = 20 * 1024 * 1024
-_MOST_NESTED = 8
+
+
+Place = tuple[Tree, str]
+"""A file: in which tree, and its path there."""
+File = tuple[str, Place]
+"""A file's path inside the chart, and where it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChartFiles:
-    """Paths inside the chart, and where each stands in the tree; ``digest`` is of all their contents."""
+    """Paths inside the chart, and where each stands; ``digest`` is of all their contents."""
 
     tree: Tree
     path: str
-    files: dict[str, str]
+    files: dict[str, Place]
     digest: str
     metadata: dict[str, Any]
 
@@ -41,8 +47,8 @@ class ChartFiles:
             gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w") as tar,
         ):
-            for name, source in self.files.items():
-                data = self.tree.read(source)
+            for name, (tree, path) in self.files.items():
+                data = tree.read(path)
                 total += len(data)
                 if total > _LARGEST:
                     raise RenderProblem(f"the chart is larger than {_LARGEST} bytes", path=self.path)
@@ -52,15 +58,16 @@ class ChartFiles:
         return out.getvalue()
 
 
-def collect(tree: Tree, path: str, *, without_schema: bool = False) -> ChartFiles:
-    """The files of the chart in a folder. Raises `RenderProblem` when it is none, or lacks a dependency."""
+def collect(tree: Tree, path: str, charts: Charts | None = None, *, without_schema: bool = False) -> ChartFiles:
+    """The files of the chart in a folder. Raises `RenderProblem` when it is none; ``charts`` has what it lacks."""
     metadata = _metadata(tree, path)
-    files = dict(_with_dependencies(tree, path, 0))
+    files = dict(_with_dependencies(tree, path, metadata, charts))
     if without_schema:
-        files = {name: source for name, source in files.items() if posixpath.basename(name) != "values.schema.json"}
+        files = {name: place for name, place in files.items() if posixpath.basename(name) != "values.schema.json"}
     total = hashlib.sha256()
     for name in sorted(files):
-        total.update(f"{name}\0{tree.digest(files[name])}\0".encode("utf-8", "surrogateescape"))
+        where, place = files[name]
+        total.update(f"{name}\0{where.digest(place)}\0".encode("utf-8", "surrogateescape"))
     return ChartFiles(tree, path, files, total.hexdigest(), metadata)
 
 
@@ -75,46 +82,22 @@ def _metadata(tree: Tree, path: str) -> dict[str, Any]:
     return value
 
 
-def _with_dependencies(tree: Tree, path: str, depth: int) -> Iterator[tuple[str, str]]:
+def _with_dependencies(tree: Tree, path: str, metadata: dict[str, Any], charts: Charts | None) -> Iterator[File]:
     yield from _files(tree, path)
-    if depth > _MOST_NESTED:
-        raise RenderProblem("charts depend on each other without end", path=path)
-    vendored = _names(tree, _join(path, "charts"))
-    for dependency in dependencies(_metadata(tree, path), tree, path):
-        name, repository = str(dependency.get("name")), str(dependency.get("repository") or "")
-        if not repository.startswith("file://") or any(_is_of(entry, name) for entry in vendored):
-            continue
-        place = posixpath.normpath(_join(path, repository.removeprefix("file://")))
-        for inside, source in _with_dependencies(tree, "" if place == "." else place, depth + 1):
-            yield f"charts/{name}/{inside}", source
+    for one in helm_dependencies.built(tree, path, metadata, charts):
+        files = _walk(one.tree, one.path, "", _Ignore("")) if one.packed else _files(one.tree, one.path)
+        for inside, place in files:
+            yield f"charts/{one.folder}/{inside}", place
 
 
-def dependencies(metadata: dict[str, Any], tree: Tree, path: str) -> list[dict[str, Any]]:
-    """What a chart says that it depends on; charts of the first API version say it in a file of its own."""
-    listed = metadata.get("dependencies")
-    if listed is None and tree.kind(_join(path, "requirements.yaml")) == "file":
-        documents = read(tree.read(_join(path, "requirements.yaml")), _join(path, "requirements.yaml"))
-        listed = (documents[0].value or {}).get("dependencies") if documents else None
-    return [entry for entry in listed or () if isinstance(entry, dict)]
-
-
-def _is_of(entry: str, name: str) -> bool:
-    """Whether an entry of ``charts/`` is the chart of that name, as a folder or an archive."""
-    return entry == name or (entry.endswith(".tgz") and entry.startswith(f"{name}-"))
-
-
-def _names(tree: Tree, path: str) -> list[str]:
-    return list(tree.list(path)) if tree.kind(path) == "folder" else []
-
-
-def _files(tree: Tree, path: str) -> Iterator[tuple[str, str]]:
+def _files(tree: Tree, path: str) -> Iterator[File]:
     rules = _Ignore("templates/.?*")
     if tree.kind(_join(path, ".helmignore")) == "file":
         rules = _Ignore(tree.read(_join(path, ".helmignore")).decode("utf-8", "replace") + "\ntemplates/.?*")
     yield from _walk(tree, path, "", rules)
 
 
-def _walk(tree: Tree, root: str, inside: str, rules: _Ignore) -> Iterator[tuple[str, str]]:
+def _walk(tree: Tree, root: str, inside: str, rules: _Ignore) -> Iterator[File]:
     for name in tree.list(_join(root, inside)):
         relative = _join(inside, name)
         place = _join(root, relative)
@@ -125,7 +108,7 @@ def _walk(tree: Tree, root: str, inside: str, rules: _Ignore) -> Iterator[tuple[
         if rules.ignores(relative, kind == "folder"):
             continue
         if kind == "file":
-            yield relative, place
+            yield relative, (tree, place)
         elif kind == "folder":
             yield from _walk(tree, root, relative, rules)
 

@@ -20,6 +20,7 @@ from trueup.kustomize.flags import Flags, read_flags
 from trueup.ports import Origin, RenderProblem, SourceProblem, Target, Tree
 from trueup.render.choose import KUSTOMIZATIONS
 from trueup.render.objects import Found
+from trueup.render.outside import NOWHERE, Outside
 
 if TYPE_CHECKING:
     from trueup.render.parsed import Parsed
@@ -33,7 +34,7 @@ def render(
     target: Target,
     workers: Callable[[], Workers],
     parsed: Parsed | None = None,
-    remote: Callable[[str, str], Tree] | None = None,
+    outside: Outside = NOWHERE,
 ) -> tuple[list[Found], list[str]]:
     """The objects of a kustomization, and what it warns of."""
     flux = "generate" in options
@@ -42,11 +43,11 @@ def render(
         restrict=flags.restrict and not flux,
         order="none" if flux else flags.order,
         managed_by_label=flags.managed_by_label,
-        helm=_charts(_target(target, flags), workers),
+        helm=_charts(_target(target, flags), workers, outside),
         add_schemas=flux,
         empty_allowed=flux,
         documents=parsed,
-        remote=_remotes(remote) if remote else None,
+        remote=_remotes(outside.remote) if outside.remote else None,
     )
     try:
         files = _generated(tree, path) if options.get("generate") else tree
@@ -147,14 +148,14 @@ def _remotes(remote: Callable[[str, str], Tree]) -> Callable[[str], tuple[Tree, 
 # --- charts in a kustomization -------------------------------------------------------------------------------------
 
 
-def _charts(target: Target, workers: Callable[[], Workers]) -> Callable[[HelmChart], bytes]:
+def _charts(target: Target, workers: Callable[[], Workers], outside: Outside) -> Callable[[HelmChart], bytes]:
     """Renders the charts that a kustomization names."""
 
     def chart(asked: HelmChart) -> bytes:
         from trueup.render import kustomize_charts  # with all of Helm, which few kustomizations ask for
 
         try:
-            return kustomize_charts.render(asked, target, workers())
+            return kustomize_charts.render(asked, target, workers(), outside)
         except RenderProblem as problem:
             raise KustomizeProblem(str(problem), path=problem.path, field="helmCharts") from None
 

@@ -6,30 +6,29 @@ Source: ``HelmChartInflationGenerator`` of kustomize's API, version 5.8.1.
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 from typing import Any
 
 from trueup.kube.documents import dump_all
 from trueup.kustomize import HelmChart
-from trueup.ports import RenderProblem, Target
+from trueup.ports import RenderProblem, SourceProblem, Target, Tree
 from trueup.render import helm
 from trueup.render.helm_order import hooks
 from trueup.render.helm_values import merged
 from trueup.render.objects import read
+from trueup.render.outside import Outside
 from trueup.render.workers import Workers
 
 
-def render(asked: HelmChart, target: Target, workers: Workers) -> bytes:
+def render(asked: HelmChart, target: Target, workers: Workers, outside: Outside) -> bytes:
     """What a chart renders to. Raises `RenderProblem`."""
     fields = asked.chart
     name, version = str(fields.get("name") or ""), str(fields.get("version") or "")
     home = posixpath.join(asked.root, str(asked.globals.get("chartHome") or "charts"))
     places = [posixpath.normpath(posixpath.join(home, place)) for place in (f"{name}-{version}/{name}", name)]
-    found = next((place for place in places if asked.files.kind(posixpath.join(place, "Chart.yaml")) == "file"), None)
-    if found is None:
-        raise RenderProblem(
-            f"chart {name!r} is not in {home}: charts are not fetched from {fields.get('repo') or 'anywhere'}; vendor it",
-            path=asked.root,
-        )
+    there = (place for place in places if asked.files.kind(posixpath.join(place, "Chart.yaml")) == "file")
+    vendored = next(there, None)
+    tree, found = (asked.files, vendored) if vendored is not None else (_fetched(asked, home, outside), "")
     options = {
         "releaseName": fields.get("releaseName") or "release-name",
         "namespace": fields.get("namespace") or target.namespace,
@@ -39,9 +38,23 @@ def render(asked: HelmChart, target: Target, workers: Workers) -> bytes:
         "kubeVersion": fields.get("kubeVersion"),
         "apiVersions": fields.get("apiVersions"),
     }
-    rendered = helm.render(asked.files, found, options, target, {}, workers)
+    rendered = helm.render(tree, found, options, target, {}, workers, replace(outside, lookup=None))
     keep = [obj for obj, _ in rendered if not (fields.get("skipHooks") and hooks(obj))]
     return dump_all(keep).encode()
+
+
+def _fetched(asked: HelmChart, home: str, outside: Outside) -> Tree:
+    """A chart that is not in the repository, from where the kustomization says, as ``helm pull`` would fetch it."""
+    fields = asked.chart
+    name, repository = str(fields.get("name") or ""), str(fields.get("repo") or "")
+    if outside.charts is None or not repository:
+        where = repository or "anywhere"
+        message = f"chart {name!r} is not in {home}: charts are not fetched from {where}; vendor it"
+        raise RenderProblem(message, path=asked.root)
+    try:
+        return outside.charts.fetch(repository, name, str(fields.get("version") or ""))[1]
+    except SourceProblem as problem:
+        raise RenderProblem(f"chart {name!r} cannot be had: {problem}", path=asked.root) from None
 
 
 def _values(asked: HelmChart) -> dict[str, Any]:

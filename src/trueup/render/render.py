@@ -20,9 +20,10 @@ import orjson
 from trueup.kube.names import Object
 from trueup.ports import Origin, Rendered, RenderProblem, RenderRequest, Tree
 from trueup.render import helm, jsonnet, kustomize, plain
-from trueup.render.cache import Cache, Kept, Look, RecordingLookup, RecordingRemote, RecordingTree, encode
+from trueup.render.cache import Cache, Kept, RecordingTree, encode
 from trueup.render.choose import choose
 from trueup.render.objects import Found
+from trueup.render.outside import Look, Outside
 from trueup.render.parsed import Parsed
 from trueup.render.workers import Workers
 
@@ -38,8 +39,7 @@ class _Inputs:
         self.others: dict[str, Tree] = {
             name: RecordingTree(tree, self.notes, name) for name, tree in request.others.items()
         }
-        self.lookup = RecordingLookup(request.lookup, self.notes) if request.lookup else None
-        self.remote = RecordingRemote(request.remote, self.notes) if request.remote else None
+        self.outside = Outside.of(request).noting(self.notes)
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -102,7 +102,7 @@ class Render:
 
     def _work(self, key: bytes, request: RenderRequest, path: str, roots: dict[str, str]) -> Kept:
         """In a thread: answer from memory if what a former render read is unchanged, else render."""
-        known = self._cache.same_files(key, {"": request.tree, **request.others}, request.lookup, request.remote)
+        known = self._cache.same_files(key, {"": request.tree, **request.others}, Outside.of(request))
         if known is not None:
             kept = Kept(known.body, known.warnings, known.notes, roots)
             self._cache.keep(key, kept, instead=known)
@@ -159,7 +159,7 @@ def _helm(inputs: _Inputs, engines: Engines) -> list[Found]:
         inputs.request.target,
         inputs.others,
         engines.workers,
-        inputs.lookup,
+        inputs.outside,
         engines.parsed,
     )
 
@@ -172,7 +172,7 @@ def _kustomize(inputs: _Inputs, engines: Engines) -> list[Found]:
         inputs.request.target,
         lambda: engines.workers,
         engines.parsed_by_kustomize,
-        inputs.remote,
+        inputs.outside,
     )
     inputs.warnings += warnings
     return found
@@ -212,8 +212,7 @@ def _key(request: RenderRequest, path: str) -> bytes:
         request.options,
         [target.kubernetes_version, list(target.api_versions), target.namespace],
         sorted(request.others),
-        request.lookup is not None,
-        request.remote is not None,
+        Outside.of(request).allowed,
     ]
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS, default=dict)).digest()
 

@@ -29,7 +29,7 @@ from trueup.source.registry import Manifest, Repository
 
 POLL_SECONDS = 60.0
 """How old an index, a list of tags or what a tag stands for may be. A webhook or a refresh makes it older at once."""
-_MOST_OF_HOST = 6
+_MOST_OF_HOST, _MOST_PAGES = 6, 64
 _MOST_UNPACKED = 64 * 1024 * 1024
 """Of trees in memory; what is let go of is unpacked again when it is needed."""
 
@@ -82,6 +82,7 @@ class ChartFetcher:
         self._indexes: dict[tuple[str, ...], _Index] = {}
         self._tags: dict[tuple[str, ...], tuple[list[str], _Asked]] = {}
         self._digests: dict[tuple[str, ...], tuple[str, _Asked]] = {}
+        self._pages: dict[tuple[str, ...], tuple[bytes, _Asked]] = {}
         self._news: dict[str, int] = {}
         self._compared: dict[tuple[str, ...], int] = {}
         """How much news there had been when a kept version was last compared with its remote."""
@@ -124,6 +125,25 @@ class ChartFetcher:
         if tree is None:
             raise SourceProblem("StorageFailed", f"{spec.chart or spec.url} was fetched and cannot be read")
         return Artifact(wanted, record.version, tree, record.author, record.message, record.date)
+
+    async def read(self, url: str) -> bytes:
+        """What stands at a URL: a values file, which is small."""
+        address = urls.parse(url, frozenset({"https", "http"}))
+        access = Access.of({}, address.username, address.password)
+        place = _Place(address.url, access, urls.same(url))
+        known = self._pages.get(place.key())
+        if known is None or self._is_old(known[1], place):
+            known = await self._once(("page", *place.key()), lambda: self._ask_page(place))
+        return known[0]
+
+    async def _ask_page(self, place: _Place) -> tuple[bytes, _Asked]:
+        asked = self._asked(place)
+        async with self._turn(place):
+            found = await helmrepo.page(place.url, place.access), asked
+        self._pages[place.key()] = found
+        while len(self._pages) > _MOST_PAGES:
+            del self._pages[next(iter(self._pages))]
+        return found
 
     def forget(self, addresses: Iterable[str]) -> None:
         """Ask these repositories anew: answers are old, and versions that are kept are compared with what is there."""

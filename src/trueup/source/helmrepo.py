@@ -15,7 +15,8 @@ from trueup.source.urls import safe
 
 _MOST_OF_INDEX = 128 * 1024 * 1024
 MOST_OF_ARCHIVE = 64 * 1024 * 1024
-_MOST_OF_SIGNATURE = 1024 * 1024
+_MOST_OF_SIGNATURE, _MOST_OF_PAGE = 1024 * 1024, 5 * 1024 * 1024
+_MISSING = {"index": "RepositoryNotFound", "chart": "ChartNotFound"}
 
 
 async def index(url: str, access: Access, known_as: str = "") -> Answer:
@@ -27,6 +28,13 @@ async def index(url: str, access: Access, known_as: str = "") -> Answer:
     if answer.status != 304:
         _succeeded(answer, "index")
     return answer
+
+
+async def page(url: str, access: Access) -> bytes:
+    """A values file on the web."""
+    answer = await get(url, access, most=_MOST_OF_PAGE, authorization=access.header)
+    _succeeded(answer, "values file")
+    return answer.body
 
 
 async def archive(url: str, target: str, access: Access, *, pass_credentials: bool) -> bytes:
@@ -81,5 +89,5 @@ def _succeeded(answer: Answer, what: str) -> None:
             "AuthenticationFailed", f"{where}: {answer.status}, these credentials do not open it", retry=False
         )
     if answer.status == 404:
-        raise SourceProblem("RepositoryNotFound" if what == "index" else "ChartNotFound", f"{where}: 404 Not Found")
+        raise SourceProblem(_MISSING.get(what, "NotFound"), f"{where}: 404 Not Found")
     raise SourceProblem("NetworkFailed", f"failed to get {what}: {where}: {answer.status}")

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from trueup.delivery.outcome import Desired
 from trueup.delivery.request import LiveMarks, Request, SourceRequest
-from trueup.families.argocd import environment, health, operation, projects, rules, status
+from trueup.families.argocd import charts, environment, health, operation, projects, rules, status
+from trueup.families.argocd.charts import Repositories
 from trueup.families.argocd.run import MANAGER, Comparison, Run
 from trueup.families.argocd.secrets import CERTIFICATES, KNOWN_HOSTS, SECRET, repository_secret, trusted
 from trueup.families.argocd.sources import git_spec, is_commit, options_of, tool_of
@@ -20,7 +21,7 @@ from trueup.families.argocd.wanted import options_of as object_options
 from trueup.health.verdict import Health
 from trueup.kube.names import Kind, Object, Ref
 from trueup.plan.policy import Policy
-from trueup.ports import Cluster, Target
+from trueup.ports import Cluster, GitSpec, Spec, Target
 
 AT_DELETION = ("PreDelete", "PostDelete")
 """Phases of hooks that run when the Application goes, and then alone."""
@@ -51,28 +52,43 @@ async def desire(run: Run, cluster: Cluster, sources: Sequence[Source], pins: Se
 
 
 async def _source(run: Run, source: Source, pin: str) -> SourceRequest:
-    """One source; its commit is looked up beforehand where its options name it."""
-    app = run.app
+    """One source; its revision is looked up beforehand where its options name it."""
+    app, live = run.app, run.tools.live
+    known = Repositories(run.tools.cache(SECRET).list(HOME), app.project, await live.get(CERTIFICATES))
+    spec: Spec
+    if charts.is_chart(source):
+        spec, pin = known.spec(source, pin), ""  # an operation may name another version, or a range
+        if environment.names_revision(source):
+            pin = await run.tools.fetcher.resolve(spec)
+    else:
+        spec, pin = await _git(run, source, pin)
+    variables = environment.of(app, source, run.instance, pin)
+    return SourceRequest(
+        spec=spec,
+        path="." if source.chart else source.path or ".",
+        tool=tool_of(source),
+        options=options_of(source, release=app.name, namespace=app.destination.namespace, environment=variables),
+        revision=pin,
+        name="" if charts.is_chart(source) else source.ref,
+        render=bool(source.path or source.chart or not source.ref),
+        repository=known.of,
+        schemes=charts.schemes(await live.get(health.SETTINGS)),
+    )
+
+
+async def _git(run: Run, source: Source, pin: str) -> tuple[GitSpec, str]:
+    """What a Git source names, and its commit where that is known already or has to be."""
     live = run.tools.live
     secret = {
         **trusted(source.repo, await live.get(KNOWN_HOSTS), await live.get(CERTIFICATES)),
-        **repository_secret(run.tools.cache(SECRET).list(HOME), source.repo, app.project),
+        **repository_secret(run.tools.cache(SECRET).list(HOME), source.repo, run.app.project),
     }
     if pin and not is_commit(pin):
         source, pin = replace(source, revision=pin), ""  # an operation may name a branch, a tag or a range as well
     spec = git_spec(source, secret)
     if environment.names_revision(source) and not pin:
         pin = (await run.tools.fetcher.fetch(spec, "")).revision
-    variables = environment.of(app, source, run.instance, pin)
-    return SourceRequest(
-        spec=spec,
-        path=source.path or ".",
-        tool=tool_of(source),
-        options=options_of(source, release=app.name, namespace=app.destination.namespace, environment=variables),
-        revision=pin,
-        name=source.ref,
-        render=bool(source.path or source.chart or not source.ref),
-    )
+    return spec, pin
 
 
 async def compare(run: Run, cluster: Cluster) -> Comparison:

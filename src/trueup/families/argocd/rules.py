@@ -205,8 +205,6 @@ def _wrong_source(source: Source, several: bool) -> str:
         return "spec.source.repoURL and either spec.source.path or spec.source.chart are required"
     if source.chart and not source.raw.get("targetRevision"):
         return "spec.source.targetRevision is required if the manifest source is a helm chart"
-    if source.chart:
-        return f"chart {source.chart} of {source.repo}: Helm repositories are not supported yet, Git sources are"
     if source.raw.get("plugin") is not None:
         return "spec.source.plugin: config management plugins are not supported yet"
     for block, name in NOT_YET:

@@ -7,7 +7,7 @@ repositories, SSH known hosts, TLS certificates; ``secretsRepositoryBackend``.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from trueup.families.argocd import globs
 from trueup.families.argocd.types import HOME
@@ -19,7 +19,7 @@ SECRET_TYPE = "argocd.argoproj.io/secret-type"  # noqa: S105 - a label's name
 _CONFIG_MAP = Kind("", "v1", "ConfigMap")
 KNOWN_HOSTS = Ref(_CONFIG_MAP, HOME, "argocd-ssh-known-hosts-cm")
 CERTIFICATES = Ref(_CONFIG_MAP, HOME, "argocd-tls-certs-cm")
-_NAMES = {
+NAMES = {
     "username": "username",
     "password": "password",
     "bearerToken": "bearerToken",
@@ -41,9 +41,15 @@ _NOT_YET = (
 
 
 def repository_secret(secrets: Iterable[Object], url: str, project: str) -> dict[str, bytes]:
-    """The credentials for a URL: its own repository Secret, else the longest credential template that is its prefix.
+    """The credentials for a URL: those of `repository_data`. Raises ``SourceProblem`` for ways in that are not supported."""
+    found = repository_data(secrets, url, project)
+    return credentials(found, url) if found is not None else {}
 
-    A Secret that names a project is that project's alone, and goes before one that names none. Raises ``SourceProblem``.
+
+def repository_data(secrets: Iterable[Object], url: str, project: str) -> Object | None:
+    """The fields for a URL: of its own repository Secret, else of the longest credential template that is its prefix.
+
+    A Secret that names a project is that project's alone, and goes before one that names none.
     """
     wanted, own, template, longest = globs.repository(url), None, None, 0
     for secret in secrets:
@@ -51,29 +57,28 @@ def repository_secret(secrets: Iterable[Object], url: str, project: str) -> dict
         if what not in ("repository", "repo-creds"):
             continue
         data = secret.get("data") or {}
-        known, scope = globs.repository(_plain(data, "url")), _plain(data, "project")
+        known, scope = globs.repository(plain(data, "url")), plain(data, "project")
         if scope not in ("", project) or not known:
             continue
         if what == "repository" and known == wanted and _tells(data) and (own is None or scope):
             own = data
         elif what == "repo-creds" and wanted.startswith(known) and len(known) > longest:
             template, longest = data, len(known)
-    found = own if own is not None else template
-    return _credentials(found, url) if found is not None else {}
+    return own if own is not None else template
 
 
 def cluster(secret: Object) -> Iterable[str]:
     """The server and the name of the cluster that a Secret makes known."""
     if (secret["metadata"].get("labels") or {}).get(SECRET_TYPE) == "cluster":
         data = secret.get("data") or {}
-        yield _plain(data, "server").rstrip("/")
-        yield _plain(data, "name")
+        yield plain(data, "server").rstrip("/")
+        yield plain(data, "name")
 
 
 def repository(secret: Object) -> Iterable[str]:
     """The repository that a Secret is for."""
     if (secret["metadata"].get("labels") or {}).get(SECRET_TYPE) == "repository":
-        yield globs.repository(_plain(secret.get("data") or {}, "url"))
+        yield globs.repository(plain(secret.get("data") or {}, "url"))
 
 
 def trusted(url: str, hosts: Object | None, certificates: Object | None) -> dict[str, bytes]:
@@ -91,17 +96,19 @@ def trusted(url: str, hosts: Object | None, certificates: Object | None) -> dict
 
 def _tells(data: Object) -> bool:
     """Whether a Secret says how to get in; one that does not leaves it to a template."""
-    return any(data.get(name) for name in (*_NAMES, *_NOT_YET))
+    return any(data.get(name) for name in (*NAMES, *_NOT_YET))
 
 
-def _credentials(data: Object, url: str) -> dict[str, bytes]:
+def credentials(data: Object, url: str, names: Mapping[str, str] = NAMES) -> dict[str, bytes]:
+    """A Secret's fields under the names that fetchers know them by. Raises ``SourceProblem``."""
     for name in _NOT_YET:
-        if _plain(data, name) not in ("", "false", "0"):
+        if name not in names and plain(data, name) not in ("", "false", "0"):
             raise SourceProblem(
                 "NotSupported", f"the repository Secret for {url} has {name}, which is not supported yet", retry=False
             )
-    return {ours: base64.b64decode(data[theirs]) for theirs, ours in _NAMES.items() if data.get(theirs)}
+    return {ours: base64.b64decode(data[theirs]) for theirs, ours in names.items() if data.get(theirs)}
 
 
-def _plain(data: Object, name: str) -> str:
+def plain(data: Object, name: str) -> str:
+    """A field that is no secret."""
     return base64.b64decode(data.get(name) or "").decode(errors="replace").strip()
