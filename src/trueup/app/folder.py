@@ -49,7 +49,8 @@ def is_kustomization(folder: Path) -> bool:
 def render_kustomization(folder: Path, target: Target, options: Mapping[str, Any] | None = None) -> Rendered:
     """What a kustomization on disk builds to. It may name bases anywhere, as for ``kustomize build``."""
     from trueup.render import kustomize
-    from trueup.render.cache import Look, RecordingTree
+    from trueup.render.cache import RecordingTree
+    from trueup.render.outside import Look
 
     root, _, _ = _placed(folder)
     start, folder = str(root).strip("/"), folder.resolve()
