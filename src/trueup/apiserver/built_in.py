@@ -49,6 +49,7 @@ def built_in(types: Types) -> Iterator[Served]:
             categories=row.categories,
             subresources=row.subresources,
             strategy=table.of(kind),
+            minor=types.minor,
             struct=struct,
             warning=_warning(kind, types.version),
             default=fill,

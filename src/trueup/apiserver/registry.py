@@ -35,6 +35,8 @@ class Served:
     categories: tuple[str, ...] = ()
     subresources: Mapping[str, Subresource] = field(default_factory=dict)
     strategy: Strategy = PLAIN
+    minor: int = 36
+    """The minor version of Kubernetes that is served."""
     struct: Struct | None = None
     """How a built-in kind is read and written."""
     default: Callable[[Object], None] | None = None

@@ -34,6 +34,8 @@ class Strategy:
     """Fields of ``spec`` whose change counts as none."""
     keeps_status: bool = False
     """A creator's status is kept, or filled in by the strategy itself."""
+    read: Callable[[Object], str] | None = None
+    """Why an object of the right types cannot be read all the same; "" where it can."""
     create: Callable[[Object, Moment], None] | None = None
     """Prepare a new object, after mutating admission and before checks; in place."""
     update: Callable[[Object, Object, Moment], None] | None = None

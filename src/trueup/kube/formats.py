@@ -98,7 +98,7 @@ _FORMATS: Mapping[str, Callable[[str], bool]] = {
         r"[+-]?(?:0|(?:\s*\d+(?:\.\d*)?\s*(?:ns|nanos?|us|µs|micros?|ms|millis?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?"
         r"|hours?|d|days?|w|wks?|weeks?)\s*)+)"
     ),
-    "byte": _full(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"),
+    "byte": _full(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})"),
     "ipv4": _address("."),
     "ipv6": _address(":"),
     "cidr": _network,

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from trueup.kube.names import Object
 
 REDACTED = "++++++++"
@@ -66,3 +68,30 @@ def redact_secret(obj: Object) -> Object:
         hidden = {**annotations(obj), "kubectl.kubernetes.io/last-applied-configuration": REDACTED}
         out = with_meta(out, annotations=hidden)
     return out
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two JSON values are equal, of which Python says that true is 1."""
+    if a != b:
+        return False
+    kind = type(a)
+    if kind is dict or kind is list:
+        text = _text(a)
+        return (text is not None and text == _text(b)) or _same_inside(a, b)
+    return (kind is bool) is (type(b) is bool)
+
+
+def _text(value: Any) -> bytes | None:
+    """As JSON, the quick way to see that nothing differs; None of numbers that are too large for it."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return None
+
+
+def _same_inside(a: Any, b: Any) -> bool:
+    if type(a) is dict:
+        return all(_same_inside(a[name], b[name]) for name in a)
+    if type(a) is list:
+        return all(map(_same_inside, a, b))
+    return (type(a) is bool) is (type(b) is bool)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trueup.kube.objects import same
 from trueup.kube.shapes import ANY, Shape
 from trueup.merge.reading import is_leaf, key_of
 
@@ -37,7 +38,7 @@ def combine(live: Any, config: Any, shape: Shape) -> Any:
 
 def _leaf(live: Any, config: Any, shape: Shape) -> Any:
     """Both leaves, or one of two containers is empty: an empty one says nothing about the items of a granular one."""
-    if live == config:
+    if same(live, config):
         return live
     if live and not config and not is_leaf(shape, live):
         return live

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trueup.kube.objects import same
 from trueup.kube.shapes import ANY, Shape
 from trueup.merge.fields import MEMBER, FieldSet
 from trueup.merge.reading import is_leaf, key_of
@@ -94,7 +95,7 @@ def _both(old: Any, new: Any, shape: Shape, key: str, changed: FieldSet, removed
         if old != new or (was is bool) is not (now is bool):
             changed[key] = MEMBER
         return
-    if old == new:
+    if same(old, new):
         return
     deep_old = (was is dict or was is list) and bool(old) and not is_leaf(shape, old)
     deep_new = (now is dict or now is list) and bool(new) and not is_leaf(shape, new)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from trueup.kube.objects import same
+
 MISSING = "missing value"
 
 _ABSENT: Any = object()
@@ -58,7 +60,7 @@ def diff_merge(old: Any, new: Any) -> Any:
                 patch[name] = value
             continue
         before = old[name]
-        if before is value or (before == value and type(before) is type(value)):
+        if before is value or (type(before) is type(value) and same(before, value)):
             continue
         if isinstance(before, dict) and isinstance(value, dict):
             inner = diff_merge(before, value)

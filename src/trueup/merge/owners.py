@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from trueup.kube.empty import empty_object, with_parts
 from trueup.kube.names import Object
+from trueup.kube.objects import same
 from trueup.kube.problems import ApiProblem, BadRequest
 from trueup.kube.shapes import ANY, Shape
 from trueup.merge.combine import combine
@@ -56,10 +57,12 @@ def apply(
     now: str,
     reset: Sequence[FieldSet] = (),
     versions: Versions | None = None,
+    touched: bool = False,
 ) -> Object:
     """Server-side apply: ``live`` with the applied configuration, as its managed fields allow.
 
     ``reset``: fields that this resource or subresource does not let a writer set, with all that is below them.
+    ``touched``: the configuration also had other metadata than is there, of the kind that only the server writes.
     Raises ``Conflict`` with one cause per field when another manager owns what would change and ``force`` is off.
     """
     if (applied.get("metadata") or {}).get("managedFields") is not None:
@@ -75,7 +78,7 @@ def apply(
     if live is None:
         entry.fields = difference(mine, _STRIPPED)
         return with_entries(applied, {entry.key: entry})
-    return _Apply(live, applied, shape, reset, versions).run(entry, force=force)
+    return _Apply(live, applied, shape, reset, versions).run(entry, force=force, touched=touched)
 
 
 class _Apply:
@@ -88,7 +91,7 @@ class _Apply:
     ) -> None:
         self.live, self.applied, self.shape, self.reset, self.versions = live, applied, shape, reset, versions
 
-    def run(self, mine: Entry, *, force: bool) -> Object:
+    def run(self, mine: Entry, *, force: bool, touched: bool) -> Object:
         key = mine.key
         entries = entries_of(self.live, _changing(self.shape, self.applied))
         if not entries:
@@ -109,7 +112,7 @@ class _Apply:
             if contested.sets:
                 raise refusal(contested) from None
             self._settle(entries, mine, new, True)
-        if new is self.live or new == self.live:
+        if not touched and (new is self.live or same(new, self.live)):
             # Nothing changed but who owns what: the time of the last change stays.
             mine.time = last.time if last is not None else ""
             stored = self.live

@@ -26,8 +26,6 @@ OWN = frozenset(
     }
 )  # fmt: skip
 """What no two servers have the same."""
-HIDDEN = frozenset({"deprecated.daemonset.template.generation"})
-"""What genuine servers show in some forms of an object and not in others."""
 HEADERS = ("Content-Type", "Cache-Control", "X-Content-Type-Options", "Retry-After", "Location", "Allow")
 """Of an answer: those that tell a client something and do not follow from the length of a name."""
 _ADDRESS = re.compile(r"\b10\.(?:0|96)\.\d+\.\d+\b")
@@ -164,15 +162,16 @@ class Side:
                 self.made[f"{{made{len(self.made)}}}"] = metadata["name"]
             if "/scale" not in call.path:
                 self.seen[call.about] = found
-        if metadata.get("generateName") and metadata.get("name", "") not in self.made.values():
+        lead = metadata.get("generateName")
+        if lead and metadata.get("name", "").startswith(lead) and metadata["name"] not in self.made.values():
             self.made[f"{{other{len(self.made)}}}"] = metadata["name"]
 
     def _plain(self, value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
             found = {}
             for name, inner in value.items():
-                if name.removeprefix("f:") in HIDDEN:
-                    continue
+                if name.startswith("k:"):
+                    name = _MADE.sub(r"\1MADE", name)
                 if name in OWN:
                     if inner:
                         found[name] = "own"

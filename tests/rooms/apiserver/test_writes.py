@@ -211,14 +211,20 @@ async def test_spec_and_status_are_written_apart(client: InProcessClient) -> Non
 
 
 async def test_what_the_server_wrote_cannot_be_changed(client: InProcessClient) -> None:
-    """Uid, time of birth and deletion stay what they are."""
+    """The time of birth stays what it is; another uid and a deletion that is only said are refused."""
     made = await client.create(config_map("a"))
-    changes = {"creationTimestamp": "1999-01-01T00:00:00Z", "deletionTimestamp": "1999-01-01T00:00:00Z"}
+    changes = {"creationTimestamp": "1999-01-01T00:00:00Z", "generation": 9}
+    refused = []
 
     after = await client.patch(ref("a"), {"metadata": changes, "data": {"x": "1"}}, "merge")
+    for wrong in ({"uid": "x"}, {"deletionTimestamp": "1999-01-01T00:00:00Z"}):
+        with pytest.raises(Invalid, match="field is immutable") as problem:
+            await client.patch(ref("a"), {"metadata": wrong}, "merge")
+        refused += [cause.field for cause in problem.value.causes]
 
     assert after["metadata"]["creationTimestamp"] == made["metadata"]["creationTimestamp"]
-    assert "deletionTimestamp" not in after["metadata"]
+    assert "generation" not in after["metadata"]
+    assert refused == ["metadata.uid", "metadata.deletionTimestamp"]
 
 
 async def test_immutable_fields_are_named(client: InProcessClient) -> None:

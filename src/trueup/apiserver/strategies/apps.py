@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from trueup.apiserver.strategies.core import of_template
 from trueup.apiserver.strategy import Moment, Strategy
 from trueup.kube.names import Object
+from trueup.kube.objects import same
 from trueup.kube.problems import Cause
-from trueup.kube.validation.causes import invalid
+from trueup.kube.validation.causes import invalid, required
 from trueup.kube.validation.pod_warnings import claim_sizes
 
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _TEMPLATES = "deprecated.daemonset.template.generation"
 
 
@@ -22,14 +25,24 @@ def _changed_deployment(obj: Object, old: Object, moment: Moment) -> None:
 
 
 def _new_daemon_set(obj: Object, moment: Moment) -> None:
-    _count_templates(obj, 1)
+    _count_templates(obj, max(_templates(obj), 1))
 
 
 def _changed_daemon_set(obj: Object, old: Object, moment: Moment) -> None:
-    if moment.subresource != "":
-        return
-    count = int((old["metadata"].get("annotations") or {}).get(_TEMPLATES) or 0)
+    count = _templates(old)
     _count_templates(obj, count + (old["spec"].get("template") != obj["spec"].get("template")))
+
+
+def _templates(obj: Object) -> int:
+    return int((obj["metadata"].get("annotations") or {}).get(_TEMPLATES) or 0)
+
+
+def _read_daemon_set(obj: Object) -> str:
+    """Why its count cannot be read, if it cannot."""
+    given = ((obj.get("metadata") or {}).get("annotations") or {}).get(_TEMPLATES)
+    if given is None or _NUMBER.fullmatch(given):
+        return ""
+    return f'strconv.ParseInt: parsing "{given}": invalid syntax'
 
 
 def _count_templates(obj: Object, count: int) -> None:
@@ -50,14 +63,19 @@ def _stateful_warnings(new: Object, old: Object | None) -> Iterator[str]:
 
 
 def _same_data(obj: Object, old: Object | None) -> Iterator[Cause]:
-    """What a revision holds never changes. Source: ``ValidateControllerRevisionUpdate``."""
-    if old is not None and obj.get("data") != old.get("data"):
-        yield invalid("data", obj.get("data"), "field is immutable")
+    """It holds an object, and the same for ever. Source: ``ValidateControllerRevisionCreate`` and ``…Update``."""
+    data = obj.get("data")
+    if old is not None and not same(data, old.get("data")):
+        yield invalid("data", data, "field is immutable")
+    if old is None and not isinstance(data, dict):
+        yield required("data", "data is mandatory" if data is None else "data must be a valid JSON object")
 
 
 ROWS: Mapping[str, Strategy] = {
     "ControllerRevision": Strategy(counts_generations=False, check=_same_data),
-    "DaemonSet": Strategy(create=_new_daemon_set, update=_changed_daemon_set, warnings=of_template),
+    "DaemonSet": Strategy(
+        read=_read_daemon_set, create=_new_daemon_set, update=_changed_daemon_set, warnings=of_template
+    ),
     "Deployment": Strategy(update=_changed_deployment, warnings=of_template),
     "ReplicaSet": Strategy(warnings=of_template),
     "StatefulSet": Strategy(warnings=_stateful_warnings),

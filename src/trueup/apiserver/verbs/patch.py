@@ -11,7 +11,7 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
-from trueup.apiserver.verbs.update import change, conflict, other_uid, unparsable
+from trueup.apiserver.verbs.update import change, conflict, unparsable
 from trueup.kube import struct_order
 from trueup.kube.go_json import word
 from trueup.kube.names import Object
@@ -135,6 +135,10 @@ def _same_identity(stored: Object, new: Object, served: Served, name: str) -> No
     prepare.identify(served, new, stored["metadata"].get("namespace") or "", name, named=True)
 
 
+_OWN = frozenset({"creationTimestamp", "uid", "generation", "selfLink", "namespace"})
+"""Metadata that is the server's to say; who applies something else changes the object for a moment."""
+
+
 async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, write: Write) -> Object:
     """Server-side apply. Source: KEP-555."""
     applied, called = expect_applied(served, body)
@@ -145,14 +149,16 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         raise BadRequest("metadata.managedFields must be nil")
     wrong = decode_applied(served, applied, called, write)
     nameless = not (applied.get("metadata") or {}).get("name")
-    wrong = _misplaced(served, applied, namespace, name, write) if wrong is None else wrong
+    wrong = _repeats(write) if wrong is None else wrong
+    misplaced = _misplaced(served, applied, namespace, name)
     if applied.get("metadata") is None:
         applied["metadata"] = {"name": name, **({"namespace": namespace} if namespace else {})}
     wanted_version = applied["metadata"].pop("resourceVersion", None)
     if wanted_version and not str(wanted_version).isdigit():
         raise unparsable(str(wanted_version))
     wanted_uid = applied["metadata"].get("uid")
-    for server_field in ("creationTimestamp", "uid", "generation", "selfLink"):
+    own = {name: body["metadata"][name] for name in _OWN if name in (body.get("metadata") or {})}
+    for server_field in _OWN - {"namespace", "uid"}:
         applied["metadata"].pop(server_field, None)
     if not write.subresource and served.has_status:
         applied.pop("status", None)
@@ -171,13 +177,13 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             now=hub.now(),
             reset=_reset(served, write),
             versions=versions,
+            touched=any(name not in stored["metadata"] or stored["metadata"][name] != own[name] for name in own),
         )
-        if wrong is not None:  # what others own is looked at first
-            raise wrong
+        for problem in (wrong, misplaced):  # what others own is looked at first
+            if problem is not None:
+                raise problem
         if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
             raise conflict(served, name)
-        if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
-            raise conflict(served, name, other_uid(str(wanted_uid), stored))
         return prepare.copy(merged), True
 
     for _ in range(3):
@@ -185,11 +191,13 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             return await change(hub, served, namespace, name, applied_to, write, memory=memory)
         if wrong is not None:
             raise wrong
-        if nameless:
-            raise BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
         if wanted_uid:
             why = f"uid mismatch: the provided object specified uid {wanted_uid}, and no existing object was found"
             raise conflict(served, name, why)
+        if misplaced is not None:
+            raise misplaced
+        if nameless:
+            raise BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
         new = owners.apply(
             None, applied, served.shape, manager=write.manager, now=hub.now(), reset=_reset(served, write)
         )
@@ -212,12 +220,17 @@ def expect_applied(served: Served, body: Any) -> tuple[Object, str]:
     return applied, title(applied)
 
 
-def _misplaced(served: Served, applied: Object, namespace: str, name: str, write: Write) -> ApiProblem | None:
-    """What is wrong of keys given twice, of the name and of the namespace; these are filled in, in place."""
+def _repeats(write: Write) -> ApiProblem | None:
+    """What is wrong of keys given twice; a warning, unless read strictly."""
     for twice in write.repeated:
         if write.validation == "Strict":
             return BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {twice}")
         write.warnings.extend(prepare.lines(twice))
+    return None
+
+
+def _misplaced(served: Served, applied: Object, namespace: str, name: str) -> ApiProblem | None:
+    """What is wrong of the name and of the namespace; these are filled in, in place."""
     meta = applied.get("metadata") or {}
     try:
         prepare.identify(served, applied, namespace, name, named="name" in meta)

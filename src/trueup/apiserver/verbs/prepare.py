@@ -14,6 +14,7 @@ from trueup.apiserver.request import Write
 from trueup.kube import validation
 from trueup.kube.go_json import word
 from trueup.kube.names import Kind, Object
+from trueup.kube.objects import same
 from trueup.kube.problems import BadRequest, Cause, Invalid
 from trueup.kube.reading import Struct, WrongType, metadata_struct
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
@@ -123,6 +124,8 @@ def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False) ->
     """
     if served.struct is not None:
         gone = _read(served, served.struct, obj)
+        if served.strategy.read is not None and (why := served.strategy.read(obj)):
+            raise Unreadable(served, why)
     else:
         # What is unknown in the metadata is told with the rest of the object.
         meta = obj.get("metadata")
@@ -177,7 +180,9 @@ def default(served: Served, obj: Object) -> None:
 
 def check(served: Served, obj: Object, old: Object | None, write: Write) -> None:
     """Raises ``Invalid`` with everything that is wrong."""
-    causes = list(validation.metadata(served.kind, obj))
+    causes = list(validation.metadata(served.kind, obj, old, write.subresource, served.minor))
+    if old is not None:
+        causes += validation.unchanged(obj, old)
     if served.custom and obj.get("kind") != served.kind.kind:
         causes.append(invalid_value("kind", obj.get("kind"), f"must be {served.kind.kind}"))
     if served.validate is not None and not (old is not None and not served.custom and _only_status_differs(obj, old)):
@@ -236,7 +241,7 @@ def warn(served: Served, obj: Object, old: Object | None, write: Write) -> None:
 def _only_status_differs(new: Object, old: Object) -> bool:
     """Whether a built-in object says what it said: its rules are about all but metadata and status."""
     beside = ("metadata", "status")
-    return all(new.get(part) == old.get(part) for part in new.keys() | old.keys() if part not in beside)
+    return all(same(new.get(part), old.get(part)) for part in new.keys() | old.keys() if part not in beside)
 
 
 def invalid(served: Served, name: str, causes: Iterable[Cause], said: str = "") -> Invalid:
@@ -261,7 +266,7 @@ def _invalid(kind: Kind, name: str, causes: Iterable[Cause]) -> Invalid:
 
 def same_but_bookkeeping(a: Object, b: Object) -> bool:
     """Whether two versions differ in nothing but managed fields' times and the resource version."""
-    if a.keys() != b.keys() or any(a[k] != b[k] for k in a if k != "metadata"):
+    if a.keys() != b.keys() or not all(same(a[k], b[k]) for k in a if k != "metadata"):
         return False
     left, right = dict(a["metadata"]), dict(b["metadata"])
     for meta in (left, right):

@@ -12,13 +12,16 @@ from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
 from trueup.kube.names import Object
+from trueup.kube.objects import same
 from trueup.kube.problems import ApiProblem, Cause, Conflict, Invalid, NotFound, not_found
 from trueup.merge import owners
 from trueup.store.state import Entry, Stale
 
 ATTEMPTS = 8
-_KEPT = ("selfLink", "uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
-"""Metadata that only the server writes."""
+_KEPT = ("selfLink", "creationTimestamp", "generation")
+"""Metadata that only the server writes. Source: ``BeforeUpdate`` of apiserver ``registry/rest/update.go``."""
+_GIVEN = ("uid", "deletionTimestamp", "deletionGracePeriodSeconds")
+"""Metadata that may be left out."""
 
 Change = Callable[[Object], tuple[Object, bool]]
 """From the stored object to the wanted one, and whether its managed fields are settled already (an apply)."""
@@ -185,20 +188,20 @@ def _kept(served: Served, stored: Object, new: Object, write: Write) -> Object:
             meta[name] = old_meta[name]
         else:
             meta.pop(name, None)
+    for name in _GIVEN:  # what else is said of them is refused
+        if name in old_meta and (meta.get(name) in (None, "") or name == "deletionTimestamp"):
+            meta[name] = old_meta[name]
     meta.setdefault("name", old_meta["name"])
     if "namespace" in old_meta:
         meta.setdefault("namespace", old_meta["namespace"])
     meta["resourceVersion"] = old_meta["resourceVersion"]
     if write.subresource in ("status", "approval"):
         return _status_alone(served, stored, new)
-    if write.subresource in ("", "scale", "ephemeralcontainers", "resize"):
-        if served.has_status:
-            if "status" in stored:
-                new["status"] = prepare.copy(stored["status"])
-            else:
-                new.pop("status", None)
-        if old_meta.get("deletionTimestamp"):
-            _no_new_finalizers(served, old_meta, meta)
+    if write.subresource in ("", "scale", "ephemeralcontainers", "resize") and served.has_status:
+        if "status" in stored:
+            new["status"] = prepare.copy(stored["status"])
+        else:
+            new.pop("status", None)
     return new
 
 
@@ -252,14 +255,6 @@ def _status_alone(served: Served, stored: Object, new: Object) -> Object:
     return out
 
 
-def _no_new_finalizers(served: Served, old: Object, new: Object) -> None:
-    added = set(new.get("finalizers") or ()) - set(old.get("finalizers") or ())
-    if added:
-        text = "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers "
-        shown = "[]string{" + ", ".join(f'"{name}"' for name in sorted(added)) + "}"
-        raise prepare.invalid(served, old["name"], [Cause("FieldValueForbidden", text + shown, "metadata.finalizers")])
-
-
 def _spec_changed(old: Object, new: Object, served: Served) -> bool:
     """Built-in kinds count changes of ``spec``; custom ones of all but metadata (and status, where it is apart)."""
     if not served.custom:
@@ -268,7 +263,7 @@ def _spec_changed(old: Object, new: Object, served: Served) -> bool:
             return any(a.get(k) != b.get(k) for k in (a.keys() | b.keys()) - apart) if apart else bool(a != b)
         return any(old.get(k) != new.get(k) for k in old.keys() | new.keys() if k != "metadata")
     skip = {"metadata", "status"} if served.has_status else {"metadata"}
-    return any(old.get(k) != new.get(k) for k in (old.keys() | new.keys()) - skip)
+    return not all(same(old.get(k), new.get(k)) for k in (old.keys() | new.keys()) - skip)
 
 
 def _versionless(served: Served, name: str) -> Invalid:

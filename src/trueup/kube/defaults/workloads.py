@@ -67,10 +67,9 @@ def stateful_set(obj: Object) -> None:
 
 
 def daemon_set(obj: Object) -> None:
-    """apps/v1 DaemonSet. The templates that it has had are counted by the strategy; the mark belongs to its creator."""
-    if "resourceVersion" not in obj["metadata"]:
-        marks = obj["metadata"].get("annotations") or {}
-        obj["metadata"]["annotations"] = {**marks, "deprecated.daemonset.template.generation": "1"}
+    """apps/v1 DaemonSet. The templates that it has had are counted by the strategy; who leaves them out says there are none."""
+    marks = obj["metadata"].get("annotations") or {}
+    obj["metadata"]["annotations"] = {"deprecated.daemonset.template.generation": "0", **marks}
     spec = section(obj, "spec")
     fill(spec, revisionHistoryLimit=10)
     strategy = section(spec, "updateStrategy")

@@ -68,7 +68,6 @@ class Rules:
 
     def check_update(self, new: Object, old: Object) -> Causes:
         """What an update changes that it may not."""
-        yield from unchanged(new, old)
         if self._update is not None:
             yield from self._update(new, old)
 

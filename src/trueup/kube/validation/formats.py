@@ -175,6 +175,11 @@ def env_name(text: str) -> Problems:
     return ("a valid environment variable name must consist only of printable ASCII characters other than '='",)
 
 
+def path_prefix(text: str) -> Problems:
+    """What a name made up from a prefix can begin with in a path."""
+    return tuple(f"may not contain '{sign}'" for sign in ("/", "%") if sign in text)
+
+
 def path_segment(text: str) -> Problems:
     """A name that only must fit into a URL: roles and their bindings."""
     if text in (".", ".."):

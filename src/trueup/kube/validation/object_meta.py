@@ -14,25 +14,37 @@ from trueup.kube.validation import formats
 from trueup.kube.validation.causes import Causes, each_invalid, forbidden, invalid, required, too_long
 
 MOST_ANNOTATIONS = 256 * 1024
-_PATH_SEGMENTS = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
+_PATH_SEGMENTS = frozenset(
+    {
+        *(("rbac.authorization.k8s.io", kind) for kind in ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")),
+        ("", "Event"), ("certificates.k8s.io", "CertificateSigningRequest"), ("policy", "PodDisruptionBudget"),
+    }
+)  # fmt: skip
+"""Kinds whose names may be anything that a path can hold."""
+_NEWEST = 36
+_RELAXED = 36
+"""Since when a Service's name may begin with a digit."""
 _CRON_JOB_NAME = 52
 """A job's name is its cron job's with eleven letters more."""
 
 
-def metadata(kind: Kind, obj: Object) -> Causes:
-    """What is wrong with an object's metadata."""
+def metadata(kind: Kind, obj: Object, old: Object | None = None, part: str = "", minor: int = _NEWEST) -> Causes:
+    """What is wrong with an object's metadata. ``old``: what it was, of an update; ``part``: the subresource written."""
     meta = obj["metadata"]
-    problems = _name_rule(kind)
-    generated = meta.get("generateName")
-    if generated:
+    problems = _name_rule(kind, minor)
+    generated, name = meta.get("generateName"), str(meta.get("name") or "")
+    if generated and old is not None:
+        yield from each_invalid("metadata.generateName", generated, formats.path_prefix(generated))
+    if generated and _checks_prefix(kind, old, part) and problems is formats.path_segment:
+        yield from each_invalid("metadata.generateName", generated, formats.path_prefix(generated))
+    elif generated and _checks_prefix(kind, old, part):
         # A trailing hyphen is fine there: letters follow.
         yield from each_invalid(
             "metadata.generateName", generated, problems(generated[:-1] + "a" if generated.endswith("-") else generated)
         )
-    name = str(meta.get("name") or "")
     if not name:
         yield required("metadata.name", "name or generateName is required")
-    else:
+    elif old is None:
         yield from each_invalid("metadata.name", name, problems(name))
         if kind.kind == "CronJob" and len(name) > _CRON_JOB_NAME and kind.group == "batch":
             yield invalid("metadata.name", name, f"must be no more than {_CRON_JOB_NAME} characters")
@@ -63,20 +75,57 @@ def annotation_keys(found: Any, path: str) -> Causes:
         yield too_long(path, MOST_ANNOTATIONS)
 
 
+def _checks_prefix(kind: Kind, old: Object | None, part: str) -> bool:
+    """Whether ``generateName`` is held to the rule of names: a few kinds look at it in updates too."""
+    known = (kind.group, kind.kind)
+    if old is None:
+        return known not in _NO_PREFIX
+    return known == ("storage.k8s.io", "VolumeAttachment") or (not part and known in _PREFIX_AGAIN)
+
+
+_NO_PREFIX = frozenset({("", "ReplicationController"), ("resource.k8s.io", "DeviceClass")})
+_PREFIX_AGAIN = frozenset(
+    (group, kind)
+    for group, kinds in {
+        "": (
+            "ConfigMap", "Endpoints", "LimitRange", "Namespace", "Node", "PersistentVolume", "PersistentVolumeClaim",
+            "Pod", "Secret", "ServiceAccount",
+        ),
+        "admissionregistration.k8s.io": (
+            "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
+        ),
+        "apps": ("ControllerRevision",),
+        "batch": ("Job",),
+        "discovery.k8s.io": ("EndpointSlice",),
+        "flowcontrol.apiserver.k8s.io": ("FlowSchema", "PriorityLevelConfiguration"),
+        "networking.k8s.io": ("IPAddress", "Ingress", "IngressClass"),
+        "node.k8s.io": ("RuntimeClass",),
+        "resource.k8s.io": ("ResourceClaim", "ResourceClaimTemplate"),
+        "storage.k8s.io": (
+            "CSINode", "CSIStorageCapacity", "StorageClass", "VolumeAttachment", "VolumeAttributesClass",
+        ),
+    }.items()
+    for kind in kinds
+)  # fmt: skip
+"""Kinds whose updates are checked as their creations are."""
+
+
 def name_problems(kind: Kind, name: str) -> formats.Problems:
     """Why a name is not allowed."""
     return _name_rule(kind)(name)
 
 
-def _name_rule(kind: Kind) -> Callable[[str], formats.Problems]:
-    if kind.group == "rbac.authorization.k8s.io" and kind.kind in _PATH_SEGMENTS:
+def _name_rule(kind: Kind, minor: int = _NEWEST) -> Callable[[str], formats.Problems]:
+    if (kind.group, kind.kind) in _PATH_SEGMENTS:
         return formats.path_segment
     if kind.kind == "StatefulSet" and kind.group == "apps":
         return formats.label
     if kind.kind == "IPAddress" and kind.group == "networking.k8s.io":
         return _address
     if not kind.group and kind.kind in ("Namespace", "Service"):
-        return formats.label if kind.kind == "Namespace" else formats.dns1035
+        relaxed = kind.kind == "Namespace" or minor >= _RELAXED
+        return formats.label if relaxed else formats.dns1035
     return formats.subdomain
 
 
@@ -98,7 +147,7 @@ _STANDARD = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _ANY_FINALIZER = frozenset(
     {
         "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io",
-        "events.k8s.io", "node.k8s.io", "policy",
+        "node.k8s.io", "policy",
     }
 )  # fmt: skip
 """Groups whose kinds ask no more of finalizers than that they are qualified names; custom ones are told by their schema."""
@@ -134,10 +183,19 @@ def _finalizers(kind: Kind, finalizers: Any) -> Causes:
         yield invalid("metadata.finalizers", finalizers, text)
 
 
+_FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
 def unchanged(new: Object, old: Object) -> Causes:
-    """What an update may not touch."""
+    """What an update may not touch. Source: ``ValidateObjectMetaAccessorUpdate``."""
     was, now = old["metadata"], new["metadata"]
-    for name in ("name", "namespace", "uid", "creationTimestamp"):
+    if was.get("deletionTimestamp"):
+        added = sorted(set(now.get("finalizers") or ()) - set(was.get("finalizers") or ()))
+        if added:
+            shown = ", ".join(f'"{name}"' for name in added)
+            text = "no new finalizers can be added if the object is being deleted, found new finalizers "
+            yield forbidden("metadata.finalizers", f"{text}[]string{{{shown}}}")
+    for name in _FIXED:
         if was.get(name) != now.get(name):
             yield invalid(f"metadata.{name}", now.get(name), "field is immutable")
 
