@@ -27,6 +27,7 @@ from trueup.apiserver.cells import (
     word,
     yes,
 )
+from trueup.apiserver.meanings import told
 
 NAME = Column("Name", "string", "", at("metadata.name"), "name")
 """The first column of nearly every kind."""
@@ -50,7 +51,16 @@ _REPLICAS = (
     number("Ready", at("status.readyReplicas", 0)),
     AGE,
 )
-SCALE = (number("Desired", at("spec.replicas", 0)), number("Available", at("status.replicas", 0)), AGE)
+SCALE = told(
+    "autoscaling",
+    "Scale",
+    (
+        text("Name", at("metadata.name")),
+        number("Desired", at("spec.replicas", 0)),
+        number("Available", at("status.replicas", 0)),
+        AGE,
+    ),
+)
 """Of the subresource ``scale`` of any kind."""
 _EVENT = (
     text("Last Seen", objects.event_last),
@@ -336,8 +346,11 @@ OWN_NAME: Mapping[tuple[str, str], Sequence[Column]] = {
 """Kinds that begin with something other than the bare name."""
 
 BUILT_IN: Mapping[tuple[str, str], Sequence[Column]] = {
-    key: (*OWN_NAME.get(key, (NAME,)), *columns)
+    key: told(*key, (*OWN_NAME.get(key, (NAME,)), *columns))
     for part in (_WORKLOADS, _NETWORK, _STORAGE, _DEVICES, _FLOWS, _OTHERS)
     for key, columns in part.items()
 }
 """All columns of a kind, its first one included, by group and kind."""
+
+PLAIN = told("", "", (NAME, AGE))
+"""Of kinds that have none of their own."""

@@ -6,18 +6,19 @@ Source: Kubernetes API concepts, "OpenAPI specifications"; KEP-2896 (OpenAPI v3)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
 
-from trueup.apiserver import openapi_protobuf, openapi_protobuf_v3
+from trueup.apiserver import openapi_paths, openapi_protobuf, openapi_protobuf_v3
 from trueup.apiserver.asgi import Application
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.negotiation import JSON, clauses
+from trueup.apiserver.openapi_operations import ABOUT, Operation, about, listing, operations
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Request, Response
-from trueup.kube.names import Kind, Object
+from trueup.kube.names import Object
 from trueup.kube.problems import NotFound
 from trueup.kube.types.published import published
 
@@ -25,8 +26,8 @@ _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _LIKE = "io.k8s.api.core.v1.ConfigMap"
 """A kind whose words about type, version and metadata are those of all."""
 _GVK = "x-kubernetes-group-version-kind"
-_UNSPEAKABLE = frozenset({"allOf", "anyOf", "not", "nullable", "oneOf"})
-"""What OpenAPI v2 has no words for."""
+_UNSPEAKABLE = frozenset({"allOf", "anyOf", "default", "not", "nullable", "oneOf"})
+"""What OpenAPI v2 has no words for, or is published without."""
 _ALTERNATIVES = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": ("integer", "string"),
     "io.k8s.apimachinery.pkg.api.resource.Quantity": ("string", "number"),
@@ -35,10 +36,14 @@ _ALTERNATIVES = {
 
 
 _UNACCEPTABLE = Response(406, b"", "text/plain; charset=utf-8", headers={"vary": "Accept"})
-_FORM = 2
+_FORM = 3
 """Counts changes of what is published of the same kinds: clients keep documents on disk, by their hashes."""
-_OPTIONS = ("DeleteOptions", "Status", "Patch", "WatchEvent")
-_DISCOVERY = ("APIGroup", "APIGroupList", "APIResourceList", "APIVersions")
+_CONVENTIONS = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
+_UNKNOWN_TO_CLIENTS = frozenset(
+    {"admission.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "imagepolicy.k8s.io"}
+)
+_CUSTOM_INFO = {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}
+_BEARER = {"description": "Bearer Token authentication", "type": "apiKey", "name": "authorization", "in": "header"}
 
 
 class OpenApi:
@@ -90,11 +95,17 @@ class OpenApi:
         return Response(200, self._cached("v2", self._generation, lambda: orjson.dumps(self._v2())))
 
     def _groups(self) -> dict[str, list[Served]]:
+        """What is served, by the path of its group and version, and the paths where nothing is but what tells of the others."""
         found: dict[str, list[Served]] = {}
         for served in self._hub.registry.all():
             api = served.resource.api_version
-            found.setdefault(f"apis/{api}" if served.resource.group else f"api/{api}", []).append(served)
-        return found
+            if served.resource.group:
+                if not served.custom:
+                    found.setdefault(f"apis/{served.resource.group}", [])
+                found.setdefault(f"apis/{api}", []).append(served)
+            else:
+                found.setdefault(f"api/{api}", []).append(served)
+        return dict(sorted({**found, **{path: [] for path in ABOUT}}.items()))
 
     def _hash(self, path: str, served: list[Served]) -> str:
         """Changes whenever the document does, so that clients keep what they have."""
@@ -115,38 +126,60 @@ class OpenApi:
 
     def _v3(self, path: str, served: list[Served]) -> Object:
         schemas: dict[str, Any] = {}
-        paths: Object = {}
-        for one in served:
-            name = self._schema(one, schemas, "#/components/schemas/")
-            paths.update(_paths(path, one, name, self._list(one, name, schemas, "#/components/schemas/")))
-        written = any("delete" in one.verbs for one in served)
-        for name in (*(_OPTIONS if written else ()), "APIResourceList"):
-            self._take(_META + name, schemas, "#/components/schemas/")
-        for name in (_META + "DeleteOptions", _META + "WatchEvent"):
-            if name in schemas:
-                schemas[name] = _of_group(schemas[name], served[0].kind)
+        lead = "#/components/schemas/"
+        found = list(self._operations(path, served, schemas, lead))
+        custom = bool(served) and served[0].custom
+        self._take_told(found, schemas, lead, served[0] if served else None)
+        components: Object = {"schemas": schemas} if schemas else {}
+        if not custom:
+            components["securitySchemes"] = {"BearerToken": _BEARER}
         return {
             "openapi": "3.0.0",
-            "info": {"title": "Kubernetes", "version": self._hub.types.git_version},
-            "paths": paths,
-            "components": {"schemas": schemas},
+            "info": _CUSTOM_INFO if custom else self._info(),
+            "paths": openapi_paths.v3(found),
+            "components": components,
         }
 
     def _v2(self) -> Object:
         schemas: dict[str, Any] = {}
-        paths: Object = {}
-        for path, served in self._groups().items():
-            for one in served:
-                name = self._schema(one, schemas, "#/definitions/")
-                paths.update(_paths(path, one, name, self._list(one, name, schemas, "#/definitions/"), v2=True))
-        for name in (*(_META + name for name in (*_OPTIONS, *_DISCOVERY)), "io.k8s.apimachinery.pkg.version.Info"):
-            self._take(name, schemas, "#/definitions/")
+        lead = "#/definitions/"
+        found = [
+            each for path, served in self._groups().items() for each in self._operations(path, served, schemas, lead)
+        ]
+        self._take_told(found, schemas, lead, None)
+        paths, shared = openapi_paths.v2(found)
         return {
             "swagger": "2.0",
-            "info": {"title": "Kubernetes", "version": self._hub.types.git_version},
+            "info": self._info(),
             "paths": paths,
             "definitions": schemas,
+            "parameters": shared,
+            "securityDefinitions": {"BearerToken": _BEARER},
+            "security": [{"BearerToken": []}],
         }
+
+    def _info(self) -> Object:
+        return {"title": "Kubernetes", "version": self._hub.types.version}
+
+    def _operations(self, path: str, served: list[Served], schemas: dict[str, Any], lead: str) -> Iterator[Operation]:
+        """All that can be asked of a path, with the schemas of the kinds that are told of put into ``schemas``."""
+        told = listing(path) if served else about(path)
+        if told is not None and not (served and served[0].custom):
+            yield told
+        minor = int(self._hub.types.version.rpartition(".")[2])
+        for one in served:
+            name = self._schema(one, schemas, lead)
+            below = {key: self._hub.types.definition_name(sub.kind) for key, sub in one.subresources.items()}
+            listed = self._list(one, name, schemas, lead)
+            yield from operations(path, one, name, listed, below, minor)
+
+    def _take_told(self, found: list[Operation], schemas: dict[str, Any], lead: str, of: Served | None) -> None:
+        """Put the schemas that operations send and answer with into ``schemas``; those of options as what they are there."""
+        for name in {each.body for each in found} | {name for each in found for _, name in each.answers.values()}:
+            self._take(name, schemas, lead)
+        for name in (_META + "DeleteOptions", _META + "WatchEvent"):
+            if of is not None and name in schemas:
+                schemas[name] = _of_group(schemas[name], of)
 
     def _schema(self, served: Served, schemas: dict[str, Any], lead: str) -> str:
         """Put a kind's schema and all that it refers to into ``schemas``; its name."""
@@ -208,12 +241,15 @@ class OpenApi:
             "properties": {
                 "apiVersion": self._told("apiVersion"),
                 "items": {
-                    "description": f"List of {served.resource.name}.",
+                    "description": f"List of {served.resource.name}. More info: {_CONVENTIONS}",
                     "type": "array",
-                    "items": _reference(lead, name),
+                    "items": {"$ref": lead + name},
                 },
                 "kind": self._told("kind"),
-                "metadata": {"description": "Standard list metadata.", **_reference(lead, meta)},
+                "metadata": {
+                    "description": f"Standard list metadata. More info: {_CONVENTIONS}#types-kinds",
+                    **_reference(lead, meta),
+                },
             },
             _GVK: [{**_gvk(served), "kind": served.list_kind}],
         }
@@ -223,14 +259,11 @@ class OpenApi:
         if not name or name in schemas or name not in self._hub.types.definitions:
             return
         schemas[name] = {}
-        if name in _ALTERNATIVES and "components" in lead:
-            schemas[name] = {
-                **{key: value for key, value in self._hub.types.definitions[name].items() if key != "type"},
-                "oneOf": [{"type": each} for each in _ALTERNATIVES[name]],
-            }
-            return
         moved = self._moved(self._hub.types.definitions[name], schemas, lead)
-        schemas[name] = published(name, moved) if "components" in lead else moved
+        if name in _ALTERNATIVES and "components" in lead:
+            moved = {key: value for key, value in moved.items() if key != "type"}
+            moved["oneOf"] = [{"type": each} for each in _ALTERNATIVES[name]]
+        schemas[name] = published(name, moved, defaults="components" in lead)
 
     def _moved(self, value: Any, schemas: dict[str, Any], lead: str) -> Any:
         """The definition with its references pointing where this document keeps them."""
@@ -246,10 +279,13 @@ class OpenApi:
         return {key: self._moved(item, schemas, lead) for key, item in value.items()}
 
 
-def _of_group(schema: Object, kind: Kind) -> Object:
-    """The schema of options as the kind they are in its group, and by themselves."""
-    versions = ({"", "v1"}, {kind.group, kind.version})
-    return {**schema, _GVK: [each for each in schema.get(_GVK) or () if {each["group"], each["version"]} in versions]}
+def _of_group(schema: Object, served: Served) -> Object:
+    """The schema of options as the kind they are in its group, and by themselves; for custom kinds in all that clients know."""
+    own = (("", "v1"), (served.kind.group, served.kind.version))
+    kinds = schema.get(_GVK) or ()
+    if served.custom:
+        return {**schema, _GVK: [each for each in kinds if each["group"] not in _UNKNOWN_TO_CLIENTS]}
+    return {**schema, _GVK: [each for each in kinds if (each["group"], each["version"]) in own]}
 
 
 def _first(request: Request, protobuf: str) -> str:
@@ -306,53 +342,3 @@ def _spoken(schema: Any) -> Any:
         if key in out:
             out[key] = _spoken(out[key])
     return out
-
-
-def _paths(path: str, served: Served, schema: str, listed: str, *, v2: bool = False) -> Object:
-    gvk = _gvk(served)
-    base = f"/{path}/namespaces/{{namespace}}" if served.namespaced else f"/{path}"
-    collection, item = f"{base}/{served.resource.name}", f"{base}/{served.resource.name}/{{name}}"
-
-    def operation(action: str) -> Object:
-        found: Object = {
-            "x-kubernetes-action": action,
-            _GVK: gvk,
-            "responses": {"200": _answer(listed if action == "list" else schema, v2)},
-        }
-        if action in ("post", "put", "patch", "delete"):
-            names = ["dryRun"] if action == "delete" else ["dryRun", "fieldManager", "fieldValidation"]
-            found["parameters"] = [
-                {"name": name, "in": "query", "type": "string", "uniqueItems": True}
-                if v2
-                else {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
-                for name in names
-            ]
-        return found
-
-    out: Object = {collection: {"get": operation("list"), "post": operation("post")}}
-    if served.verbs >= {"get", "patch"}:
-        out[item] = {
-            "get": operation("get"),
-            "put": operation("put"),
-            "patch": operation("patch"),
-            "delete": operation("delete"),
-        }
-    if not v2:
-        for found, methods in out.items():
-            methods["parameters"] = [_in_path(name) for name in ("name", "namespace") if f"{{{name}}}" in found]
-            if not methods["parameters"]:
-                del methods["parameters"]
-    return out
-
-
-def _in_path(name: str) -> Object:
-    text = "name of the object" if name == "name" else "object name and auth scope, such as for teams and projects"
-    schema = {"type": "string", "uniqueItems": True}
-    return {"name": name, "in": "path", "description": text, "required": True, "schema": schema}
-
-
-def _answer(schema: str, v2: bool) -> Object:
-    if v2:
-        return {"description": "OK", "schema": {"$ref": f"#/definitions/{schema}"}}
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    return {"description": "OK", "content": content}

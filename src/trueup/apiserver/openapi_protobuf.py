@@ -1,7 +1,7 @@
 """The OpenAPI v2 document as protobuf, for clients that read no JSON: kubectl's fallbacks, Argo CD, older Helm. Pure.
 
 Called by `openapi`: the document as JSON has it in, bytes out. Field numbers are those of ``openapi.v2`` (gnostic's
-``OpenAPIv2.proto``); what a Kubernetes client never reads (responses, tags, security) is left out.
+``OpenAPIv2.proto``); what a Kubernetes client never reads (responses, tags, security, shared parameters) is left out.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def _path_item(item: Object) -> bytes:
 
 def _operation(operation: Object) -> bytes:
     parameters = (
-        _part(8, _part(1, _part(2, _part(3, _query_parameter(each))))) for each in operation.get("parameters") or ()
+        _part(8, _part(1, _part(2, _part(3, _query_parameter(each)))))
+        for each in operation.get("parameters") or ()
+        if each.get("in") == "query"
     )
     extensions = (_part(13, _named(key, _any(each))) for key, each in operation.items() if key.startswith("x-"))
     return b"".join((*parameters, *extensions))

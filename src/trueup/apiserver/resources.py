@@ -10,7 +10,7 @@ import orjson
 
 from trueup.apiserver import answers, bodies, negotiation, options, subresources, virtual, watching, wire
 from trueup.apiserver.attributes import attributes_of
-from trueup.apiserver.columns import NAME, SCALE
+from trueup.apiserver.columns import SCALE
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.negotiation import Form, Offer
 from trueup.apiserver.path import Target
@@ -265,7 +265,7 @@ def _shaped(
         body = table(served, [obj], hub.clock.now(), include, revision=revision)
         obj = {**body, "apiVersion": form.api_version}
     elif form.shape == negotiation.TABLE and obj.get("kind") == "Scale":
-        body = table(served, [obj], hub.clock.now(), columns=(NAME, *SCALE))
+        body = table(served, [obj], hub.clock.now(), columns=SCALE)
         obj = {**body, "apiVersion": form.api_version}
     elif form.shape == negotiation.PARTIAL and "metadata" in obj and obj.get("kind") != "Status":
         obj = answers.partial(obj, form)

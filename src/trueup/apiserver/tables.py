@@ -6,12 +6,13 @@ Source: Kubernetes API concepts, "Receiving resources as Tables"; ``pkg/printers
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from trueup.apiserver.cells import AGE, Column, human_duration
-from trueup.apiserver.columns import BUILT_IN, NAME
+from trueup.apiserver.cells import Column, human_duration
+from trueup.apiserver.columns import BUILT_IN, PLAIN
 from trueup.apiserver.jsonpath import find
 from trueup.apiserver.registry import Served
 from trueup.kube.names import Object
@@ -71,7 +72,8 @@ def table(
     }
 
 
-_CUSTOM_AGE = Column(AGE.name, "date", AGE.description, AGE.cell, AGE.format, AGE.priority)
+_NAME = PLAIN[0]
+_CUSTOM_AGE = replace(PLAIN[1], type="date")
 
 
 def _printed_by_kind(served: Served) -> bool:
@@ -83,8 +85,8 @@ def _printed_by_kind(served: Served) -> bool:
 def columns_of(served: Served) -> Sequence[Column]:
     """The columns of a kind: built in, of its definition, or name and age."""
     if served.custom:
-        return (NAME, *map(_custom, served.columns)) if served.columns else (NAME, _CUSTOM_AGE)
-    return BUILT_IN.get((served.kind.group, served.kind.kind), (NAME, AGE))
+        return (_NAME, *map(_custom, served.columns)) if served.columns else (_NAME, _CUSTOM_AGE)
+    return BUILT_IN.get((served.kind.group, served.kind.kind), PLAIN)
 
 
 def _custom(raw: Mapping[str, Any]) -> Column:

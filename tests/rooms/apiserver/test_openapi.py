@@ -41,7 +41,7 @@ async def test_every_document_is_complete(hub: Hub) -> None:
     assert {"api/v1", "apis/apps/v1", "apis/apiextensions.k8s.io/v1"} <= set(listed)
     for path, entry in listed.items():
         document = (await asking.get(entry["serverRelativeURL"])).json
-        known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+        known = {f"#/components/schemas/{name}" for name in document["components"].get("schemas", {})}
         assert set(references(document)) <= known, path
         assert document["paths"], path
 
@@ -49,7 +49,47 @@ async def test_every_document_is_complete(hub: Hub) -> None:
 async def test_v2_is_complete(hub: Hub) -> None:
     """The one old document holds whatever it refers to."""
     document = (await Asking(hub).get("/openapi/v2")).json
-    assert set(references(document)) <= {f"#/definitions/{name}" for name in document["definitions"]}
+    known = {f"#/{part}/{name}" for part in ("definitions", "parameters") for name in document[part]}
+    assert set(references(document)) <= known
+
+
+async def test_operations_are_named(hub: Hub) -> None:
+    """Generators of clients take an operation's name from the document: of parts, connections, watches and custom kinds too."""
+    await InProcessClient(hub).create(definition())
+    paths = (await Asking(hub).get("/openapi/v2")).json["paths"]
+    named = {each["operationId"] for item in paths.values() for key, each in item.items() if key != "parameters"}
+    assert {
+        "listCoreV1PodForAllNamespaces",
+        "deleteAppsV1CollectionNamespacedDeployment",
+        "patchAppsV1NamespacedDeploymentScale",
+        "connectCoreV1PostNamespacedPodExec",
+        "connectCoreV1HeadNamespacedServiceProxyWithPath",
+        "watchCoreV1NamespaceList",
+        "getRbacAuthorizationAPIGroup",
+        "replaceStableExampleComV1NamespacedCronTab",
+    } <= named
+
+
+async def test_shared_parameters_stand_once(hub: Hub) -> None:
+    """What many operations of the old document may be asked stands once, by a name that tells its content."""
+    document = (await Asking(hub).get("/openapi/v2")).json
+    listing = document["paths"]["/api/v1/nodes"]["get"]["parameters"]
+    assert {"$ref": "#/parameters/watch-XNNPZGbK"} in listing
+    assert document["parameters"]["watch-XNNPZGbK"]["name"] == "watch"
+
+
+async def test_words_are_published(hub: Hub) -> None:
+    """What a property may hold, what that means, and what it is when nothing is said."""
+    asking = Asking(hub)
+    new = (await asking.get("/openapi/v3/api/v1")).json["components"]["schemas"]
+    old = (await asking.get("/openapi/v2")).json["definitions"]
+    policy = new["io.k8s.api.core.v1.Container"]["properties"]["imagePullPolicy"]
+    assert policy["enum"] == ["Always", "IfNotPresent", "Never"]
+    assert "Possible enum values:" in policy["description"]
+    assert old["io.k8s.api.core.v1.Container"]["properties"]["imagePullPolicy"] == policy
+    protocol = "io.k8s.api.core.v1.ServicePort"
+    assert new[protocol]["properties"]["protocol"]["default"] == "TCP"
+    assert "default" not in old[protocol]["properties"]["protocol"]
 
 
 async def test_lists_are_published(hub: Hub) -> None:
@@ -192,7 +232,8 @@ async def test_v3_tells_words_and_what_is_never_absent(hub: Hub) -> None:
     assert (ports["containerPort"]["default"], ports["protocol"]["enum"]) == (0, ["SCTP", "TCP", "UDP"])
     assert schemas["io.k8s.api.core.v1.Container"]["properties"]["args"]["items"] == {"type": "string", "default": ""}
     plain = (await Asking(hub).get("/openapi/v2")).json["definitions"]["io.k8s.api.apps.v1.DeploymentStrategy"]
-    assert "enum" not in plain["properties"]["type"]
+    assert plain["properties"]["type"]["enum"] == ["Recreate", "RollingUpdate"]
+    assert "default" not in plain["properties"]["rollingUpdate"]
 
 
 async def test_options_are_told_of_the_group_alone(hub: Hub) -> None:
