@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trueup.kube.limits import Limits
 from trueup.kube.types import DEFAULT_VERSION
 
 DEFAULT_STATE = Path(".trueup")
@@ -58,6 +59,8 @@ class Settings:
     """More users of the API server, by their tokens, as kube-apiserver's ``--token-auth-file`` has them."""
     client_ca: Path | None = None
     """Whose client certificates the API server believes, in PEM; None: those that the cluster itself signed."""
+    limits: Limits = field(default_factory=Limits)
+    """What one render may take."""
 
 
 def parse_listen(text: str) -> tuple[str, int]:

@@ -88,7 +88,7 @@ def controllers(
         GitFetcher(folder / "mirrors", mapping=settings.mapping, clock=clock),
         ChartFetcher(folder / "charts", mapping=settings.mapping, clock=clock),
     )
-    renderer = Render(folder / "render")
+    renderer = Render(folder / "render", limits=settings.limits)
     ledger = SqliteLedger(folder / "ledger.sqlite") if durable else MemoryLedger()
     local = Cluster("in-cluster", client, manager.live, "https://kubernetes.default.svc")
 

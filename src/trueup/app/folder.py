@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trueup.kube.limits import Limits
 from trueup.ports import Rendered, RenderRequest, Target
 from trueup.render.choose import choose
 from trueup.source.folder import DirTree
@@ -20,19 +21,23 @@ if TYPE_CHECKING:
 
 
 async def render_folder(
-    folder: Path, target: Target, tool: str = "", options: Mapping[str, Any] | None = None
+    folder: Path,
+    target: Target,
+    tool: str = "",
+    options: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
 ) -> Rendered:
     """What a folder on disk renders to. ``options``: the tool's own."""
     root, path, name = _placed(folder)
     tree = DirTree(root)
     if (tool or choose(tree, path)) == "kustomize":
-        return render_kustomization(folder, target, options)
+        return render_kustomization(folder, target, options, limits)
     import tempfile
 
     from trueup.render.render import Render
 
     with tempfile.TemporaryDirectory(prefix="trueup-") as temporary:
-        renderer = Render(Path(temporary))
+        renderer = Render(Path(temporary), limits=limits)
         chosen = {"releaseName": name, "namespace": target.namespace, **(options or {})}
         try:
             return await renderer.render(RenderRequest(tree, path, target, tool=tool, options=chosen))
@@ -46,30 +51,33 @@ def is_kustomization(folder: Path) -> bool:
     return choose(DirTree(root), path) == "kustomize"
 
 
-def render_kustomization(folder: Path, target: Target, options: Mapping[str, Any] | None = None) -> Rendered:
+def render_kustomization(
+    folder: Path, target: Target, options: Mapping[str, Any] | None = None, limits: Limits | None = None
+) -> Rendered:
     """What a kustomization on disk builds to. It may name bases anywhere, as for ``kustomize build``."""
     from trueup.render import kustomize
     from trueup.render.cache import RecordingTree
     from trueup.render.outside import Look
+    from trueup.render.watch import Watch
 
     root, _, _ = _placed(folder)
     start, folder = str(root).strip("/"), folder.resolve()
     top = Path(folder.anchor)
     notes: dict[Look, str] = {}
     tree = RecordingTree(DirTree(top), notes)
-    with ExitStack() as stack:
+    with ExitStack() as stack, Watch().bounded(limits or Limits(), str(folder)):
         found, warnings = kustomize.render(
-            tree, str(folder.relative_to(top)), options or {}, target, lambda: _workers(stack)
+            tree, str(folder.relative_to(top)), options or {}, target, lambda: _workers(stack, limits)
         )
     origins = [replace(origin, path=_below(origin.path, start)) for _, origin in found]
     files = {_below(path, start): digest for (_, question, path), digest in notes.items() if question == "read"}
     return Rendered([obj for obj, _ in found], origins, files, tuple(warnings))
 
 
-def _workers(stack: ExitStack) -> Workers:
+def _workers(stack: ExitStack, limits: Limits | None) -> Workers:
     from trueup.render.workers import Workers
 
-    made = Workers(1)
+    made = Workers(1, limits)
     stack.callback(made.close)
     return made
 

@@ -15,6 +15,7 @@ from trueup.app.controllers import Controllers, controllers
 from trueup.app.families import families
 from trueup.app.folder import render_folder
 from trueup.delivery.request import Request
+from trueup.kube.limits import Limits
 from trueup.kube.names import Kind, Ref
 from trueup.kube.problems import NotFound
 from trueup.plan.plan import Plan
@@ -29,14 +30,14 @@ _READ_BY_PLANS = ("argocd", "flux")
 
 @asynccontextmanager
 async def looking(
-    state: Path, kubeconfig: Path | None, context: str, mapping: Mapping[str, Path]
+    state: Path, kubeconfig: Path | None, context: str, mapping: Mapping[str, Path], limits: Limits | None = None
 ) -> AsyncIterator[tuple[Client, Controllers]]:
     """The cluster's client and everything that a unit's plan needs; mappings of a running `up` count too."""
     client = await connect(state, kubeconfig, context)
     known = {**_mapping_of(state), **mapping}
     chosen = [family for family in families() if family.name in _READ_BY_PLANS]
     with tempfile.TemporaryDirectory(prefix="trueup-") as folder:
-        settings = Settings(state=None, mapping=known)
+        settings = Settings(state=None, mapping=known, limits=limits or Limits())
         parts = controllers(client, SystemClock(), settings, Path(folder), chosen, durable=False)
         try:
             await _listed(parts.manager.live)

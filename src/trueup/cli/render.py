@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trueup.cli.connect import cluster_options
+from trueup.cli.limits import render_limits
 
 if TYPE_CHECKING:
+    from trueup.kube.limits import Limits
     from trueup.kube.names import Object
     from trueup.ports import Origin, Target
 
@@ -27,17 +29,19 @@ if TYPE_CHECKING:
     "--as", "tool", type=click.Choice(["helm", "kustomize", "directory"]), default=None, help="Detected else."
 )
 @click.option("--build-options", default="", metavar="FLAGS", help="Flags of `kustomize build`, for a kustomization.")
+@render_limits
 @click.option("--files", is_flag=True, help="Say where each object comes from.")
 def render(
     what: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: tuple[str, ...],
-    kubernetes_version: str, tool: str | None, build_options: str, files: bool,
+    kubernetes_version: str, tool: str | None, build_options: str, limits: Limits,
+    files: bool,
 ) -> None:  # fmt: skip
     """Print what a folder or a unit's source renders to."""
     if Path(what).is_dir():
         options = {"buildOptions": build_options} if build_options else {}
-        objects, origins, warnings = _folder(Path(what), _target(kubernetes_version, namespace), tool, options)
+        objects, origins, warnings = _folder(Path(what), _target(kubernetes_version, namespace), tool, options, limits)
     else:
-        objects, origins, warnings = _unit(what, state, kubeconfig, context, namespace, mapping)
+        objects, origins, warnings = _unit(what, state, kubeconfig, context, namespace, mapping, limits)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     sys.stdout.write("---\n".join(_texts(objects, origins if files else ())))
@@ -60,22 +64,23 @@ def _target(version: str, namespace: str) -> Target:
     return Target(f"v{(version or DEFAULT_VERSION).removeprefix('v')}.0", namespace=namespace)
 
 
-def _folder(folder: Path, target: Target, tool: str | None, options: dict[str, Any]) -> Shown:
+def _folder(folder: Path, target: Target, tool: str | None, options: dict[str, Any], limits: Limits) -> Shown:
     """A kustomization is built here and now; the other engines are other processes, which something has to wait for."""
     from trueup.app.folder import is_kustomization, render_folder, render_kustomization
 
     if tool == "kustomize" or (tool is None and is_kustomization(folder)):
-        found = render_kustomization(folder, target, options)
+        found = render_kustomization(folder, target, options, limits)
     else:
         import asyncio
 
-        found = asyncio.run(render_folder(folder, target, tool or "", options))
+        found = asyncio.run(render_folder(folder, target, tool or "", options, limits))
     return found.objects, found.origins, tuple(found.warnings)
 
 
 def _unit(
-    name: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: tuple[str, ...]
-) -> Shown:
+    name: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: tuple[str, ...],
+    limits: Limits,
+) -> Shown:  # fmt: skip
     import asyncio
 
     from trueup.app.families import units
@@ -89,7 +94,7 @@ def _unit(
         raise click.UsageError(str(problem)) from None
 
     async def look() -> Shown:
-        async with looking(state, kubeconfig, context, folders) as (client, parts):
+        async with looking(state, kubeconfig, context, folders, limits) as (client, parts):
             found = await find(client, units(), name, namespace)
             if found.unit.plan is None:
                 raise click.ClickException(f"{found.title} renders nothing")

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
+from trueup.cli.limits import render_limits
 from trueup.cli.output import LogFormat, log_format
+from trueup.kube.limits import Limits
 from trueup.settings import Settings, parse_listen, parse_mapping, parse_shards
 
 
@@ -58,12 +60,13 @@ from trueup.settings import Settings, parse_listen, parse_mapping, parse_shards
     metavar="HOST:PORT",
     help="Answer /metrics, /healthz and /readyz here, over plain HTTP; port 0 takes a free one.",
 )
+@render_limits
 @log_format
 @click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
 def run(
     kubeconfig: Path | None, context: str, families: str, namespace: str, shards: str, lease_seconds: float,
     mapping: tuple[str, ...], state: Path | None, install: bool, metrics_listen: str,
-    log_format: LogFormat, verbose: bool,
+    limits: Limits, log_format: LogFormat, verbose: bool,
 ) -> None:  # fmt: skip
     """Run the controllers on a real cluster."""
     from trueup.runtime.logs import set_up
@@ -76,6 +79,7 @@ def run(
             namespace=namespace,
             replicas=parse_shards(shards),
             lease_seconds=lease_seconds,
+            limits=limits,
             metrics=parse_listen(metrics_listen) if metrics_listen else None,
         )
     except ValueError as problem:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import click
 
+from trueup.cli.limits import render_limits
 from trueup.cli.output import LogFormat, log_format, paint
 from trueup.cli.serving import serving_options
 from trueup.cli.wait import wait_for_all
+from trueup.kube.limits import Limits
 from trueup.settings import DEFAULT_STATE, Settings, parse_mapping
 
 
@@ -29,6 +31,7 @@ from trueup.settings import DEFAULT_STATE, Settings, parse_mapping
     help="Answer a repository's URL from a folder. May be repeated.",
 )
 @serving_options
+@render_limits
 @click.option(
     "--wait",
     is_flag=True,
@@ -39,15 +42,15 @@ from trueup.settings import DEFAULT_STATE, Settings, parse_mapping
 @log_format
 @click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
 def up(
-    settings: Settings, source: str, path: str, mapping: tuple[str, ...], wait: bool, timeout: float, detach: bool,
-    log_format: LogFormat, verbose: bool,
+    settings: Settings, source: str, path: str, mapping: tuple[str, ...], limits: Limits, wait: bool, timeout: float,
+    detach: bool, log_format: LogFormat, verbose: bool,
 ) -> None:  # fmt: skip
     """Start a cluster of its own and keep it true to SOURCE.
 
     SOURCE is a working tree, a bare repository, a plain folder or a URL.
     """
     try:
-        settings = replace(settings, source=source, path=path, mapping=parse_mapping(mapping))
+        settings = replace(settings, source=source, path=path, mapping=parse_mapping(mapping), limits=limits)
     except ValueError as problem:
         raise click.UsageError(str(problem)) from None
     if not detach:

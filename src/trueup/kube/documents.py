@@ -32,6 +32,7 @@ from yaml.events import (
 from yaml.scanner import ScannerError
 
 from trueup.kube import yaml_scalars
+from trueup.kube.limits import DEEPEST, spend_copy
 from trueup.kube.yaml_printing import dump, dump_all
 from trueup.kube.yaml_scalars import ScalarProblem
 
@@ -47,9 +48,6 @@ __all__ = [
     "parse_first",
     "parse_one",
 ]
-
-_DEEPEST = 5_000
-"""Nesting levels; what is deeper could not be walked by anything that reads it."""
 
 
 class YamlProblem(ValueError):
@@ -292,8 +290,8 @@ class _Reader:
         frame = stack[-1]
         if frame.is_map and frame.key is _NO_KEY:
             raise self._wrong(event, "invalid map key: a collection cannot be a key")
-        if len(stack) > _DEEPEST:
-            raise self._wrong(event, "nested too deeply")
+        if len(stack) > DEEPEST:
+            raise self._wrong(event, f"nested more than {DEEPEST} levels deep")
         where = self._where(frame) if self.marks else ()
         if self.marks and where not in self.lines[-1]:
             self.lines[-1][where] = event.start_mark.line + 1
@@ -390,6 +388,7 @@ class _Reader:
                 raise self._wrong(event, "invalid map key: a collection cannot be a key")
             self._set_key(frame, value, event)
         else:
+            spend_copy(value)
             self._put(frame, _copy(value), event)
 
     def _wrong(self, event: Any, message: str) -> YamlProblem:

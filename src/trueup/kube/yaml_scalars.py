@@ -36,6 +36,8 @@ _TIMESTAMP = re.compile(
 )
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _LARGEST = 2**64
+_LONGEST = 20
+"""Digits of the largest integer; to make a number of millions of digits takes long, and Python refuses it."""
 _EXPONENT_FROM = 6
 """Go's shortest form turns to an exponent from here on."""
 
@@ -68,7 +70,7 @@ def plain(text: str) -> Scalar:
 def _numeric(text: str) -> Scalar:
     digits = text.replace("_", "") if "_" in text else text
     found = _INTEGER.fullmatch(digits)
-    if found:
+    if found and (found["dec"] is None or len(found["dec"]) <= _LONGEST):
         value = next(int(found[name], base) for name, base in _BASES if found[name] is not None)
         if found["sign"] == "-":
             value = -value

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import overload
 
 from trueup.kube.documents import YamlProblem, dump, parse_one
+from trueup.kube.limits import spend
 from trueup.kube.names import Object
 from trueup.kube.patterns import Pattern, is_pattern, pattern
 from trueup.kustomize.problem import KustomizeProblem
@@ -100,6 +101,7 @@ def expand(text: str, variables: Mapping[str, str], strict: bool = False) -> str
         else:
             parser = _Parser(text, found.end())
             out.append(_value(parser.function(), variables, strict))
+            spend(len(out[-1]))
             at = parser.at
 
 
@@ -243,7 +245,9 @@ def _part_of(value: str, arguments: list[str]) -> str:
 
 
 def _replace(value: str, arguments: list[str], count: int) -> str:
-    return value.replace(arguments[0], arguments[1] if len(arguments) > 1 else "", count)
+    old, new = arguments[0], arguments[1] if len(arguments) > 1 else ""
+    spend(value.count(old) * len(new))
+    return value.replace(old, new, count)
 
 
 def _replace_prefix(value: str, arguments: list[str]) -> str:

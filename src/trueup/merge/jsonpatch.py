@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from trueup.kube.limits import MOST_COPIED, weight
 from trueup.kube.objects import same
 
 MISSING = "missing value"
@@ -83,9 +84,15 @@ def json_patch(doc: Any, operations: Any, *, strict: bool = False) -> Any:
     if not isinstance(operations, list):
         raise PatchProblem("a JSON patch is a list of operations")
     box: dict[str, Any] = {"": doc}
+    copied = 0
     for index, operation in enumerate(operations):
         try:
-            _Operation(operation, strict).carry_out(box)
+            copied += _Operation(operation, strict).carry_out(box)
+            if copied > MOST_COPIED:  # a copy of a copy of a copy ...
+                raise PatchProblem(
+                    "Unable to complete the copy, the accumulated size increase of copy is"
+                    f" {copied}, exceeding the limit {MOST_COPIED}"
+                )
         except PatchProblem as problem:
             problem.operation = index
             raise
@@ -103,8 +110,9 @@ class _Operation:
         self.raw, self.strict = raw, strict
         self.kind = str(raw.get("op", "unknown"))
 
-    def carry_out(self, box: dict[str, Any]) -> None:
-        """In place; containers on the way are copied, for documents are shared."""
+    def carry_out(self, box: dict[str, Any]) -> int:
+        """In place; containers on the way are copied, for documents are shared. The answer is how much larger it made them
+        by copying."""
         match self.kind:
             case "add":
                 self._add(box, self._value())
@@ -117,9 +125,10 @@ class _Operation:
             case "move":
                 self._move(box)
             case "copy":
-                self._copy(box)
+                return self._copy(box)
             case _:
                 raise PatchProblem(f"Unexpected kind: {self.kind}")
+        return 0
 
     def _text(self, name: str) -> str:
         text = self.raw.get(name)
@@ -232,7 +241,8 @@ class _Operation:
         with _saying(f"error in move for path: '{path}'"):
             self._insert(at, step, value)
 
-    def _copy(self, box: dict[str, Any]) -> None:
+    def _copy(self, box: dict[str, Any]) -> int:
+        """The answer is the size of what was copied."""
         source, path = self._text("from"), self._text("path")
         at, step = self._parent(box, source, f"doc is missing from path: {source}", own=False)
         if type(at) is list:
@@ -244,6 +254,7 @@ class _Operation:
         at, step = self._parent(box, path, f"doc is missing destination path: {path}")
         with _saying("error while adding value during copy"):
             self._insert(at, step, value)
+        return weight(value, MOST_COPIED)
 
 
 @contextmanager

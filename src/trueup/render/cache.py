@@ -16,6 +16,7 @@ from typing import Literal
 
 import orjson
 
+from trueup.kube.limits import current
 from trueup.kube.names import Object
 from trueup.ports import Origin, Rendered, Tree
 from trueup.render.outside import OUTSIDE, Look, Outside
@@ -31,16 +32,35 @@ class RecordingTree:
     def __init__(self, tree: Tree, notes: dict[Look, str], name: str = "") -> None:
         self._tree, self._notes, self._name = tree, notes, name
         self._digests: dict[str, str] = {}
+        self._seen: set[str] = set()
 
     def read(self, path: str) -> bytes:
-        """The content of a file."""
+        """The content of a file, if it is not too large."""
+        self._check(path)
         if path not in self._digests:
             self._notes[self._name, "read", path] = answer(self._tree, "read", path)
-        return self._tree.read(path)
+        data = self._tree.read(path)
+        if (allowance := current()) is not None:
+            allowance.spend(len(data))
+            if path not in self._seen:
+                self._seen.add(path)
+                allowance.input += len(data)
+        return data
+
+    def _check(self, path: str) -> None:
+        """Raises `TooMuch` for a file that is too large, before it is read."""
+        allowance, size = current(), getattr(self._tree, "size_of", None)
+        if allowance is None or size is None or self._tree.kind(path) != "file":
+            return
+        allowance.check_file(path, size(path))
 
     def kind(self, path: str) -> Literal["file", "folder", "none"]:
         """What stands at a path."""
-        kind = self._tree.kind(path)
+        try:
+            kind = self._tree.kind(path)
+        except OSError as problem:
+            self._notes[self._name, "kind", path] = type(problem).__name__
+            raise
         self._notes[self._name, "kind", path] = kind
         return kind
 
@@ -53,6 +73,7 @@ class RecordingTree:
         """What a file or folder is known by."""
         known = self._digests.get(path)
         if known is None:
+            self._check(path)
             known = self._digests[path] = self._notes[self._name, "read", path] = self._tree.digest(path)
         return known
 
@@ -142,5 +163,10 @@ def _now(trees: Mapping[str, Tree], outside: Outside, look: Look) -> str:
 
 
 def encode(objects: Sequence[Object], origins: Sequence[Origin]) -> bytes:
-    """Objects with their origins, for keeping."""
-    return orjson.dumps([(obj, (o.path, o.line, o.tool)) for obj, o in zip(objects, origins, strict=True)])
+    """Objects with their origins, for keeping. Raises ``RecursionError``, too, for what is nested too deeply."""
+    try:
+        return orjson.dumps([(obj, (o.path, o.line, o.tool)) for obj, o in zip(objects, origins, strict=True)])
+    except orjson.JSONEncodeError as problem:
+        if "Recursion" not in str(problem):
+            raise
+        raise RecursionError(str(problem)) from None

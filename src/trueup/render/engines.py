@@ -7,7 +7,9 @@ used, for Helm's library alone takes 85 MB.
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -117,6 +119,17 @@ def helm_values(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
 
     with helm_python.Chart.load_archive(_archives.get(job["digest"], ask)) as chart:
         return {"values": chart.merge_values(job["values"])}
+
+
+_MODULES = {"jsonnet": "_gojsonnet", "helm": "helm_python", "helm_values": "helm_python"}
+
+
+def load(job: str) -> bool:
+    """Import the engine of a job; whether it was not there before."""
+    module = _MODULES[job]
+    before = module in sys.modules
+    importlib.import_module(module)
+    return not before
 
 
 JOBS: Mapping[str, Callable[[Mapping[str, Any], Ask], Any]] = {

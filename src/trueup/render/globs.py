@@ -1,7 +1,8 @@
 """Patterns of Argo CD's ``include`` and ``exclude``. Pure.
 
 Called by `plain`. Source: gobwas/glob without separators, as Argo CD compiles it: ``*`` and ``?`` cross slashes, braces
-hold alternatives that may be patterns themselves, ``[a-z]`` and ``[!a]`` are classes, a backslash quotes.
+hold alternatives that may be patterns themselves, ``[a-z]`` and ``[!a]`` are classes, a backslash quotes. They are looked
+for by RE2, for a pattern of many stars would take others for ever.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from trueup.kube.patterns import BadPattern, Pattern
+from trueup.kube.patterns import pattern as regular
+
 
 class GlobProblem(ValueError):
     """A pattern that cannot be read."""
 
 
 @lru_cache(maxsize=512)
-def compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> Pattern:
     """The pattern as a regular expression over the whole path."""
     out: list[str] = []
     depth = at = 0
@@ -43,7 +47,10 @@ def compiled(pattern: str) -> re.Pattern[str]:
             out.append(re.escape(char))
     if depth:
         raise GlobProblem(f"a brace is not closed in {pattern!r}")
-    return re.compile("".join(out), re.DOTALL)
+    try:
+        return regular("(?s)" + "".join(out))
+    except BadPattern as problem:
+        raise GlobProblem(f"{pattern!r} is no pattern: {problem}") from None
 
 
 def _class(pattern: str, at: int, out: list[str]) -> int:
@@ -62,4 +69,4 @@ def _class(pattern: str, at: int, out: list[str]) -> int:
 
 def matches(pattern: str, path: str) -> bool:
     """Whether a path is taken by a pattern."""
-    return compiled(pattern).fullmatch(path) is not None
+    return compiled(pattern).whole(path)

@@ -17,14 +17,15 @@ from typing import Any
 
 import orjson
 
-from trueup.kube.names import Object
-from trueup.ports import Origin, Rendered, RenderProblem, RenderRequest, Tree
+from trueup.kube.limits import Limits, weight
+from trueup.ports import Rendered, RenderProblem, RenderRequest, Tree
 from trueup.render import helm, jsonnet, kustomize, plain
 from trueup.render.cache import Cache, Kept, RecordingTree, encode
 from trueup.render.choose import choose
 from trueup.render.objects import Found
 from trueup.render.outside import Look, Outside
 from trueup.render.parsed import Parsed
+from trueup.render.watch import Watch
 from trueup.render.workers import Workers
 
 
@@ -58,10 +59,11 @@ class Engines:
 class Render:
     """``folder`` is the room's own place on disk; ``workers`` bounds threads and worker processes alike."""
 
-    def __init__(self, folder: Path, *, workers: int = 2) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, workers: int = 2, limits: Limits | None = None) -> None:
+        self._folder, self._limits = folder, limits or Limits()
+        self._watch = Watch()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="render")
-        self._engines = Engines(Workers(workers), Parsed(), Parsed())
+        self._engines = Engines(Workers(workers, self._limits), Parsed(), Parsed())
         self._cache = Cache()
         self._running: dict[tuple[bytes, tuple[tuple[str, str], ...]], asyncio.Task[Kept]] = {}
 
@@ -76,6 +78,11 @@ class Render:
         else:
             self._cache.used(key)
         return kept.rendered()
+
+    @property
+    def workers(self) -> Workers:
+        """The worker processes, for who watches over them."""
+        return self._engines.workers
 
     def close(self) -> None:
         """End the threads and worker processes."""
@@ -108,12 +115,16 @@ class Render:
             self._cache.keep(key, kept, instead=known)
             return kept
         inputs = _Inputs(request, path)
-        found = self._found(inputs)
-        objects: list[Object] = [one[0] for one in found]
-        origins: list[Origin] = [one[1] for one in found]
-        kept = Kept(encode(objects, origins), tuple(inputs.warnings), inputs.notes, roots)
+        kept = Kept(self._bounded(inputs), tuple(inputs.warnings), inputs.notes, roots)
         self._cache.keep(key, kept)
         return kept
+
+    def _bounded(self, inputs: _Inputs) -> bytes:
+        """The objects with their origins, encoded, within the limits of one render."""
+        with self._watch.bounded(self._limits, inputs.path) as allowance:
+            found = self._found(inputs)
+            allowance.spend(weight([one[0] for one in found], allowance.limits.total))
+            return encode([one[0] for one in found], [one[1] for one in found])
 
     def _found(self, inputs: _Inputs) -> list[Found]:
         path = inputs.path

@@ -1,25 +1,35 @@
 """The child process of `workers`: reads jobs from standard input, answers on standard output, until the pipe closes.
 
-Run as ``python -m trueup.render.worker``. It knows no tree, no cluster and no credentials: what an engine needs from
-outside is asked for.
+Run as ``python -m trueup.render.worker MEMORY``. It knows no tree, no cluster and no credentials: what an engine needs from
+outside is asked for. It takes so many bytes of memory at most, engines included, and leaves no core behind.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
 from trueup.render import engines
 
+_LARGEST_FILE = 64 * 1024 * 1024
+"""Bytes of last words: who prints without end ends there."""
+_RESERVE = 64 * 1024 * 1024
+"""For pages of libraries that come in later: the bound is on data alone."""
+_STATUS = Path("/proc/self/status")
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def main() -> None:
     """One job after the other."""
+    memory = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
     inlet = sys.stdin.buffer
     outlet = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # an engine that prints must not break the protocol
@@ -33,9 +43,29 @@ def main() -> None:
 
     while (message := _receive(inlet)) is not None:
         try:
+            if engines.load(message["job"]):
+                _bound(memory)
+            _send(outlet, {"began": True})
             _send(outlet, {"done": engines.JOBS[message["job"]](message["value"], ask)})
+        except MemoryError:
+            raise  # with these last words; what an engine holds then is unknown
         except Exception as problem:  # the parent decides; the next job is none the worse
             _send(outlet, {"error": str(problem) or type(problem).__name__})
+
+
+def _bound(memory: int) -> None:
+    """Let the data of this process grow until as much memory is in use. Go reserves more than it uses, so what is there now
+    is counted by what is in use of it. Systems that tell nothing of that bound no data either."""
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return
+    kilobytes = {name: int(rest.split()[0]) for name, rest in (line.split(":", 1) for line in lines) if name in _USED}
+    most = kilobytes["VmData"] * 1024 + max(memory - kilobytes["VmRSS"] * 1024 - _RESERVE, _RESERVE)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
+
+
+_USED = ("VmData", "VmRSS")
 
 
 def _send(outlet: BinaryIO, value: Any) -> None:

@@ -102,6 +102,10 @@ class DirTree(Walked):
     def read(self, path: str) -> bytes:
         return self._path(self.found(path, "file")).read_bytes()
 
+    def size_of(self, path: str) -> int:
+        """How large a file is, without reading it."""
+        return self._path(self.found(path, "file")).stat().st_size
+
     def list(self, path: str) -> Sequence[str]:
         return sorted(name for name in os.listdir(self._path(self.found(path, "folder"))) if name != ".git")
 
@@ -111,7 +115,7 @@ class DirTree(Walked):
         if kind == "none":
             raise FileNotFoundError(f"{path}: no such file or folder in the source")
         if kind == "file":
-            return hashlib.sha256(self._path(parts).read_bytes()).hexdigest()
+            return _file_digest(self._path(parts)).hex()
         return _folder_digest(self._path(parts))
 
     def _path(self, parts: Parts) -> Path:
@@ -130,6 +134,11 @@ class DirTree(Walked):
         return os.readlink(self._path(parts))
 
 
+def _file_digest(file: Path) -> bytes:
+    with file.open("rb") as opened:  # in pieces: it may be larger than anything that would be read
+        return hashlib.file_digest(opened, "sha256").digest()
+
+
 def _folder_digest(folder: Path) -> str:
     total = hashlib.sha256()
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
@@ -140,6 +149,6 @@ def _folder_digest(folder: Path) -> str:
         elif entry.is_dir():
             content = b"d" + _folder_digest(Path(entry.path)).encode()
         else:
-            content = b"f" + hashlib.sha256(Path(entry.path).read_bytes()).digest()
+            content = b"f" + _file_digest(Path(entry.path))
         total.update(os.fsencode(entry.name) + b"\0" + content + b"\0")
     return total.hexdigest()

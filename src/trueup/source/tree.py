@@ -46,6 +46,13 @@ class GitTree(Walked):
         assert isinstance(blob, pygit2.Blob)
         return blob.data
 
+    def size_of(self, path: str) -> int:
+        """How large a file is, without reading it."""
+        try:
+            return self._size(self._at(self.found(path, "file"))[1])
+        except (KeyError, pygit2.GitError):
+            return 0  # who reads it hears what is the matter
+
     def list(self, path: str) -> Sequence[str]:
         return sorted(self._folder(self.found(path, "folder")))
 

@@ -127,6 +127,11 @@ def test_deep_nesting_is_refused_not_crashed_on() -> None:
         parse(b"[" * 100_000)
 
 
+def test_a_number_that_is_too_long_is_text() -> None:
+    """A number that no double holds stays text, however long it is."""
+    assert [parse_one(f"a: {text}") for text in ("9" * 400, "9" * 100_000)] == [{"a": "9" * 400}, {"a": "9" * 100_000}]
+
+
 PRINTED = """\
 "1": text that is a number
 "": empty

@@ -33,6 +33,10 @@ class Files:
             return "file"
         return "folder" if not path or any(name.startswith(f"{path}/") for name in self.files) else "none"
 
+    def size_of(self, path: str) -> int:
+        """How large a file is."""
+        return len(self.files[path].encode())
+
     def list(self, path: str) -> Sequence[str]:
         """The names in a folder."""
         if self.kind(path) != "folder":

@@ -6,11 +6,11 @@ and its ``image`` package.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
+from trueup.kube.patterns import BadPattern, Pattern, pattern
 from trueup.kustomize.fieldspecs import Specs
 from trueup.kustomize.filters.fields import apply
 from trueup.kustomize.merge import wrong_kind
@@ -67,7 +67,7 @@ class _Image:
         if isinstance(value, (dict, list)):
             raise wrong_kind(value, "ScalarNode")
         text = text_of(value)
-        if self.pattern is None or not self.pattern.match(text):
+        if self.pattern is None or not self.pattern.found(text):
             return
         name, tag, digest = split_image(text)
         name = self.new_name or name
@@ -81,11 +81,11 @@ class _Image:
 
 
 @lru_cache(maxsize=1024)
-def _pattern(name: str) -> re.Pattern[str] | None:
+def _pattern(name: str) -> Pattern | None:
     """The name stands in the pattern as it is: kustomize takes it for a regular expression. None when it is no such."""
     try:
-        return re.compile(f"^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$")
-    except re.error:
+        return pattern(f"^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$")
+    except BadPattern:
         return None
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from trueup.kube.limits import spend, spend_copy
 from trueup.kustomize.filters.paths import Place, lookup, places, read_text, split
 from trueup.kustomize.hashing import go_json
 from trueup.kustomize.ids import Gvk, Id
@@ -193,6 +194,7 @@ def _put(place: Place, value: Any, options: Mapping[str, Any]) -> None:
             raise KustomizeProblem("delimiter option can only be used with scalar nodes", field="replacements")
         text = _insert(text_of(before), text, delimiter, options.get("index") or 0)
     if not scalar:
+        spend_copy(value)
         place.put(copy(value))
     elif place.fresh:
         place.put(plain(text))
@@ -201,6 +203,7 @@ def _put(place: Place, value: Any, options: Mapping[str, Any]) -> None:
 
 
 def _insert(text: str, value: str, delimiter: str, index: int) -> str:
+    spend(len(text) + len(value))  # text that is put into itself doubles each time
     parts = text.split(delimiter)
     if index < 0:
         parts.insert(0, value)
@@ -233,6 +236,7 @@ def _inside_text(resource: Resource, parts: tuple[str, ...], value: Any, create:
         if not found:
             return False
         for place in found:
+            spend_copy(value)
             if isinstance(place.value, (dict, list)):
                 place.put(copy(value))
             else:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trueup.kube.limits import spend
 from trueup.kustomize.fieldspecs import Specs
 from trueup.kustomize.filters.fields import apply
 from trueup.kustomize.filters.paths import lookup, split
@@ -167,6 +168,7 @@ def expand(text: str, mapping: Callable[[str], Any]) -> Any:
             if text == f"$({name})":
                 return value
             out.append(text_of(value))
+            spend(len(out[-1]))
             at = close + 1
         else:
             out.append("$" if following == "$" else f"${following}")
