@@ -11,16 +11,17 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, NamedTuple, Protocol
+
+import orjson
 
 from trueup.store.files import connect
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One change: ``value`` is the object's JSON, None for a deletion."""
 
     revision: int
@@ -28,6 +29,8 @@ class Row:
     namespace: str
     name: str
     value: bytes | None
+    replaces: int = 0
+    """The revision of the row before it of the same object; 0: there is none."""
 
 
 class StoreProblem(Exception):
@@ -43,6 +46,11 @@ class Log(Protocol):
 
     durable: bool
 
+    @property
+    def due(self) -> bool:
+        """Whether there is enough to forget."""
+        ...
+
     def load(self) -> Iterator[Row]:
         """The newest row of everything that exists, in the order of revisions."""
         ...
@@ -55,8 +63,8 @@ class Log(Protocol):
         """All of these rows or none. Raises ``StoreProblem``."""
         ...
 
-    def compact(self, upto: int) -> int:
-        """Forget rows that rows up to a revision have replaced, and deletions up to it; how many rows went."""
+    def compact(self) -> int:
+        """Forget rows that others have replaced, and deletions; how many rows went."""
         ...
 
     def close(self) -> None: ...
@@ -66,6 +74,7 @@ class MemoryLog:
     """Keeps nothing: the present in memory is all there is."""
 
     durable = False
+    due = False
 
     def load(self) -> Iterator[Row]:
         return iter(())
@@ -76,7 +85,7 @@ class MemoryLog:
     def append(self, rows: Sequence[Row]) -> None:
         return None
 
-    def compact(self, upto: int) -> int:
+    def compact(self) -> int:
         return 0
 
     def close(self) -> None:
@@ -92,21 +101,18 @@ CREATE TABLE IF NOT EXISTS log (
   value BLOB,
   checksum INTEGER
 ) STRICT;
-CREATE INDEX IF NOT EXISTS log_by_key ON log (bucket, namespace, name, revision);
-CREATE INDEX IF NOT EXISTS log_gone ON log (revision) WHERE value IS NULL;
-CREATE TABLE IF NOT EXISTS compacted (revision INTEGER NOT NULL) STRICT;
+DROP INDEX IF EXISTS log_by_key;
+DROP INDEX IF EXISTS log_gone;
+DROP TABLE IF EXISTS compacted;
 """
+"""What is dropped is in files of an earlier version."""
 
-_REPLACED = """
-DELETE FROM log WHERE revision IN (
-  SELECT old.revision FROM log AS new
-  JOIN log AS old USING (bucket, namespace, name)
-  WHERE new.revision > ? AND new.revision <= ? AND old.revision < new.revision
-)
-"""
-_DELETIONS = "DELETE FROM log WHERE value IS NULL AND revision <= ? AND revision <> (SELECT max(revision) FROM log)"
-"""The newest row stays whatever it is: revisions count on from it."""
-
+_AT_ONCE = 64
+"""Rows that one statement stores; each statement costs, and has to wait for its turn among Python's threads."""
+COMPACT_FROM = 250
+"""Rows to be forgotten at once: that takes some milliseconds, which commits wait for."""
+_CHECKPOINT = 200
+"""Pages that go from the write-ahead log to their places at once: in two milliseconds; the usual thousand take twenty."""
 
 _SHRINK_FROM, _SHRINK_BY = 8_192, 2_048
 """Pages (of 4 kB) that may lie free before the file is made shorter, and how many go at once: moving others costs time."""
@@ -120,6 +126,9 @@ class SqliteLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = _hold(path.with_suffix(".lock"))
+        self._useless: list[int] = []
+        """Revisions of rows that may go: those that were replaced, and deletions behind what they deleted."""
+        self._enough = COMPACT_FROM
         try:
             self._db = self._open()
         except sqlite3.Error as problem:
@@ -136,6 +145,7 @@ class SqliteLog:
                 db.execute("PRAGMA auto_vacuum=INCREMENTAL")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
+            db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
             db.execute(f"PRAGMA journal_size_limit={64 << 20}")
             found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":
@@ -151,21 +161,30 @@ class SqliteLog:
         return db
 
     def load(self) -> Iterator[Row]:
-        newest = "SELECT max(revision) FROM log GROUP BY bucket, namespace, name"
-        columns = "revision, bucket, namespace, name, value, checksum"
-        query = f"SELECT {columns} FROM log WHERE revision IN ({newest}) AND value IS NOT NULL ORDER BY revision"  # noqa: S608
+        newest: dict[tuple[str, str, str], tuple[Row, int | None]] = {}
+        useless = []
+        query = "SELECT revision, bucket, namespace, name, value, checksum FROM log ORDER BY revision"
         try:
             for *fields, checksum in self._db.execute(query):
                 row = Row(*fields)
-                if checksum is not None and checksum != _checksum(row):
-                    what = " ".join(filter(None, (row.bucket, row.namespace, row.name)))
-                    raise StoreProblem(
-                        f"{self._path} is damaged: {what} is not as it was written at revision {row.revision};"
-                        " restore it, or move it away to start empty"
-                    )
-                yield row
+                key = (row.bucket, row.namespace, row.name)
+                replaced = newest.pop(key, None)
+                if replaced is not None:
+                    useless.append(replaced[0].revision)
+                newest[key] = row, checksum
         except sqlite3.Error as problem:
             raise self._problem("read", problem, "restore it, or move it away to start empty") from problem
+        self._useless = sorted([*useless, *(row.revision for row, _ in newest.values() if row.value is None)])
+        for row, checksum in newest.values():
+            if row.value is None:
+                continue
+            if checksum is not None and checksum != _checksum(row):
+                what = " ".join(filter(None, (row.bucket, row.namespace, row.name)))
+                raise StoreProblem(
+                    f"{self._path} is damaged: {what} is not as it was written at revision {row.revision};"
+                    " restore it, or move it away to start empty"
+                )
+            yield row
 
     def last_revision(self) -> int:
         try:
@@ -175,43 +194,58 @@ class SqliteLog:
         return int(row[0] or 0)
 
     def append(self, rows: Sequence[Row]) -> None:
-        with self._transaction():
-            self._db.executemany(
-                "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)",
-                [(row.revision, row.bucket, row.namespace, row.name, row.value, _checksum(row)) for row in rows],
-            )
+        with self._said(), nullcontext() if len(rows) <= _AT_ONCE else self._transaction():
+            for start in range(0, len(rows), _AT_ONCE):
+                piece = rows[start : start + _AT_ONCE]
+                self._db.execute(_insert(len(piece)), [each for row in piece for each in (*row[:5], _checksum(row))])
+        for row in rows:
+            if row.replaces:
+                self._useless.append(row.replaces)
+            if row.value is None:
+                self._useless.append(row.revision)
 
-    def compact(self, upto: int) -> int:
-        with self._transaction():
-            done = self._db.execute("SELECT max(revision) FROM compacted").fetchone()[0] or 0
-            gone = self._db.execute(_REPLACED, (done, upto)).rowcount
-            gone += self._db.execute(_DELETIONS, (upto,)).rowcount
-            self._db.execute("DELETE FROM compacted")
-            self._db.execute("INSERT INTO compacted VALUES (?)", (upto,))
+    @property
+    def due(self) -> bool:
+        return len(self._useless) >= self._enough
+
+    def compact(self) -> int:
+        self._enough = len(self._useless) + COMPACT_FROM  # should it fail, it is not tried again at once
+        newest = self.last_revision()  # stays whatever it is: revisions count on from it
+        going = orjson.dumps([revision for revision in self._useless if revision != newest]).decode()
+        with self._said():
+            query = "DELETE FROM log WHERE revision IN (SELECT value FROM json_each(?))"
+            gone = self._db.execute(query, (going,)).rowcount
+        self._useless = [newest] if newest in self._useless[-1:] else []
+        self._enough = COMPACT_FROM
         self._shrink()
         return gone
 
     def _shrink(self) -> None:
         """Give back to the disk what lies free, a piece at a time, where it is more than what is used."""
-        try:
+        with self._said():
             free, pages = (self._db.execute(f"PRAGMA {n}").fetchone()[0] for n in ("freelist_count", "page_count"))
-            if free > max(_SHRINK_FROM, pages // 2):
-                self._db.executescript(
-                    f"PRAGMA incremental_vacuum({_SHRINK_BY})"
-                )  # ``execute`` does its first step alone
+            if free > max(_SHRINK_FROM, pages // 2):  # ``execute`` does the first step alone
+                self._db.executescript(f"PRAGMA incremental_vacuum({_SHRINK_BY})")
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """Failures say which file."""
+        try:
+            yield
         except sqlite3.Error as problem:
             raise self._problem("written", problem) from problem
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        """Several statements, of which all count or none."""
+        self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
-        except sqlite3.Error as problem:
-            with suppress(sqlite3.Error):  # a disk that cannot write may not be able to roll back either
+        except BaseException:  # no half of a batch stays, whatever ends it
+            with suppress(sqlite3.Error):  # a full disk has rolled it back already, or cannot
                 self._db.execute("ROLLBACK")
-            raise self._problem("written", problem) from problem
+            raise
 
     def _problem(self, what: str, problem: sqlite3.Error, advice: str = "") -> StoreProblem:
         code = getattr(problem, "sqlite_errorcode", 0) & 0xFF  # the primary code, without its details
@@ -223,6 +257,12 @@ class SqliteLog:
     def close(self) -> None:
         self._db.close()
         self._lock.close()
+
+
+@cache
+def _insert(count: int) -> str:
+    rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * count)
+    return f"INSERT INTO log VALUES {rows}"  # noqa: S608
 
 
 def _checksum(row: Row) -> int:

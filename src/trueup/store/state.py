@@ -11,17 +11,14 @@ import asyncio
 import logging
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 
 from trueup.kube.names import Object
+from trueup.store.commits import Commits
 from trueup.store.history import Entry, Event, EventType, Gone, History
 from trueup.store.listeners import Listeners, Turns
 from trueup.store.log import Log, Row, StoreProblem
-
-COMPACT_EVERY = 250
-"""Revisions between two compactions of the log: each takes about five milliseconds, which commits wait for."""
 
 _log = logging.getLogger("trueup.store")
 
@@ -35,6 +32,8 @@ class Stale(Exception):
 
 
 Listener = Callable[[Event], None]
+_Write = tuple[Event, "Bucket", asyncio.Future[None]]
+"""On its way to the log: what changes, where, and who waits for it."""
 
 
 class Bucket:
@@ -144,13 +143,10 @@ class Store:
         self.revision = log.last_revision()
         """The newest revision that can be read."""
         self._given = self.revision
-        self._waiting: list[tuple[Event, Bucket, asyncio.Future[None]]] = []
-        self._writer: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, "trueup-store")
-        """The log's own thread: a commit never waits behind somebody else's work."""
+        self._commits = Commits(log, _row, self._settle)
         self._trouble = ""
         """Why writes fail, while they do."""
-        self._start = self._compacted = self.revision
+        self._start = self.revision
         for row in log.load():
             assert row.value is not None
             bucket = self.bucket(row.bucket)
@@ -218,36 +214,23 @@ class Store:
         if not events:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting += [(event, bucket, done) for event, bucket in events]
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
-        await asyncio.shield(done)
+        self._commits.add([(event, bucket, done) for event, bucket in events])
+        await done
 
-    async def _write(self) -> None:
-        """Commit what waits, as long as something waits; everything that came meanwhile is the next batch."""
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            rows = [
-                Row(event.revision, bucket.name, event.namespace, event.name, _value(event))
-                for event, bucket, _ in batch
-            ]
-            try:
-                await loop.run_in_executor(self._thread, self._log.append, rows)
-            except StoreProblem as problem:
-                self._tell(str(problem))
-                self._take_back([*batch, *self._waiting], problem)
-                continue
-            except BaseException:  # nobody may wait for ever for a commit that will not come
-                self._take_back([*batch, *self._waiting], StoreProblem("the store is being closed"))
-                raise
-            self._tell("")
-            for event, bucket, done in batch:
+    def _settle(self, writes: Sequence[_Write], problem: StoreProblem | None) -> None:
+        """These are stored, in this order, or none of them is."""
+        self._tell(str(problem) if problem is not None else "")
+        for event, bucket, done in writes:
+            if problem is not None:
+                bucket.head.pop((event.namespace, event.name), None)  # what can be read was never touched
+            else:
                 self._publish(event, bucket)
-                if not done.done():
-                    done.set_result(None)
-            if self.revision - self._compacted >= COMPACT_EVERY:
-                await self._compact()
+            if done.done():
+                continue
+            if problem is not None:
+                done.set_exception(problem)
+            else:
+                done.set_result(None)
 
     def _tell(self, trouble: str) -> None:
         """Log that writes fail, or work again: once, not for every write."""
@@ -261,27 +244,9 @@ class Store:
         self.revision = event.revision
         bucket.publish(event)
 
-    def _take_back(self, lost: list[tuple[Event, Bucket, asyncio.Future[None]]], problem: StoreProblem) -> None:
-        """Writes that built on a failed one fail with it; what can be read was never touched."""
-        self._waiting = []
-        for event, bucket, done in lost:
-            bucket.head.pop((event.namespace, event.name), None)
-            if not done.done():
-                done.set_exception(problem)
-
-    async def _compact(self) -> None:
-        """Let replaced rows go from the log; the recent past is in memory, and a restart needs the present alone."""
-        self._compacted = self.revision
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._log.compact, self.revision)
-        except StoreProblem as problem:
-            _log.warning("old rows stay for now: %s", problem)
-
     async def close(self) -> None:
         """Finish what is on its way, then let the file go."""
-        if self._writer is not None:
-            await asyncio.gather(self._writer, return_exceptions=True)
-        self._thread.shutdown()
+        await self._commits.close()
         self._log.close()
 
     def sizes(self) -> Mapping[str, int]:
@@ -289,8 +254,11 @@ class Store:
         return {name: bucket.count() for name, bucket in self.buckets.items()}
 
 
-def _value(event: Event) -> bytes | None:
-    return None if event.type == "DELETED" else event.entry.raw
+def _row(write: _Write) -> Row:
+    event, bucket, _ = write
+    value = None if event.type == "DELETED" else event.entry.raw
+    replaces = event.before.revision if event.before is not None else 0
+    return Row(event.revision, bucket.name, event.namespace, event.name, value, replaces)
 
 
 __all__ = ["Bucket", "Entry", "Event", "EventType", "Gone", "Stale", "Store", "StoreProblem"]

@@ -4,7 +4,8 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from trueup.store.log import MemoryLog, Row, SqliteLog, StoreFull, StoreProblem
 from trueup.store.state import Event, Gone, Stale, Store
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """A store of each kind."""
+@pytest.fixture(params=["memory", "sqlite", "slow sqlite"])
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Store]:
+    """A store of each kind; one whose disk is taken for slow."""
+    if request.param == "slow sqlite":
+        monkeypatch.setattr("trueup.store.commits.QUICK", -1)
     made = Store(MemoryLog() if request.param == "memory" else SqliteLog(tmp_path / "db.sqlite"))
     yield made
     await made.close()
@@ -174,13 +179,74 @@ async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_a_slow_disk_does_not_keep_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a commit is held up, what was stored before is read, and the writes that come share the next one."""
+    monkeypatch.setattr("trueup.store.commits.QUICK", -1)
+    log, held, begun = SqliteLog(tmp_path / "db.sqlite"), threading.Event(), asyncio.Event()
+    batches: list[list[str]] = []
+    append, loop = log.append, asyncio.get_running_loop()
+
+    def hold(rows: Sequence[Row]) -> None:
+        batches.append([row.name for row in rows])
+        loop.call_soon_threadsafe(begun.set)
+        held.wait()
+        append(rows)
+
+    monkeypatch.setattr(log, "append", hold)
+    store = Store(log)
+    bucket = store.bucket("configmaps")
+    writes = [asyncio.create_task(store.put(bucket, "a", "first", obj("first"), 0))]
+    await begun.wait()
+    writes += [asyncio.create_task(store.put(bucket, "a", name, obj(name), 0)) for name in ("second", "third")]
+    await asyncio.sleep(0)  # they have begun
+    there = bucket.get("a", "first")
+    held.set()
+    await asyncio.gather(*writes)
+    await store.close()
+
+    assert there is None
+    assert batches == [["first"], ["second", "third"]]
+
+
+async def test_a_bug_below_fails_the_write_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody waits for ever for a commit that fails in an unexpected way; it is logged, and the next one goes on."""
+    log = BrokenLog()
+    store = Store(log)
+    bucket = store.bucket("configmaps")
+    with monkeypatch.context() as broken:
+        broken.setattr(log, "append", None)
+        with pytest.raises(StoreProblem, match="the store failed: TypeError"):
+            await store.put(bucket, "a", "one", obj("one"), 0)
+
+    after = await store.put(bucket, "a", "one", obj("one"), 0)
+
+    assert bucket.get("a", "one") is after
+    assert [record.message for record in caplog.records if record.exc_info] == ["a commit failed"]
+
+
+def test_many_rows_count_all_or_not_at_all(tmp_path: Path) -> None:
+    """One that is there already takes back those before it, however many statements they took."""
+    log = SqliteLog(tmp_path / "db.sqlite")
+    rows = [Row(n, "configmaps", "a", f"n{n}", b"{}") for n in range(1, 201)]
+    log.append(rows[150:151])
+
+    with pytest.raises(StoreProblem, match="UNIQUE constraint failed"):
+        log.append(rows)
+    log.append(rows[:150])
+
+    assert [row.revision for row in log.load()] == list(range(1, 152))
+    log.close()
+
+
 class BrokenLog(MemoryLog):
     """A log on a disk that is full."""
 
     durable = True
     full = False
 
-    def append(self, rows: list[Row]) -> None:  # type: ignore[override]
+    def append(self, rows: Sequence[Row]) -> None:
         if self.full:
             raise StoreProblem("disk full")
 
@@ -210,7 +276,7 @@ async def test_compaction_keeps_the_present(tmp_path: Path) -> None:
     for n in range(5):
         entry = await store.put(bucket, "a", "one", obj("one", n=n), entry.revision)
 
-    gone = log.compact(store.revision)
+    gone = log.compact()
 
     assert gone == 5
     assert [row.revision for row in log.load()] == [6]
@@ -225,11 +291,11 @@ async def test_what_was_deleted_does_not_come_back_by_compaction(tmp_path: Path)
     bucket = store.bucket("configmaps")
     one = await store.put(bucket, "a", "one", obj("one"), 0)
     await store.put(bucket, "a", "two", obj("two"), 0)
-    log.compact(store.revision)
+    log.compact()
     await store.remove(bucket, "a", "one", one.revision, one.obj)
     await store.put(bucket, "a", "three", obj("three"), 0)
 
-    log.compact(store.revision)
+    log.compact()
     await store.close()
     again = SqliteLog(path)
 
@@ -240,7 +306,7 @@ async def test_what_was_deleted_does_not_come_back_by_compaction(tmp_path: Path)
 
 async def test_the_log_is_compacted_as_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One object written over and over leaves a few rows, not one per write."""
-    monkeypatch.setattr("trueup.store.state.COMPACT_EVERY", 10)
+    monkeypatch.setattr("trueup.store.log.COMPACT_FROM", 10)
     path = tmp_path / "db.sqlite"
     store = Store(SqliteLog(path))
     bucket = store.bucket("configmaps")
@@ -299,6 +365,7 @@ async def test_a_file_without_checksums_is_read(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE log (revision INTEGER PRIMARY KEY, bucket TEXT NOT NULL, namespace TEXT NOT NULL,"
                    " name TEXT NOT NULL, value BLOB) STRICT")  # fmt: skip
+        db.execute("CREATE INDEX log_by_key ON log (bucket, namespace, name, revision)")
         db.execute("INSERT INTO log VALUES (7, 'configmaps', 'a', 'old', ?)", (b'{"metadata":{"name":"old"}}',))
     store = Store(SqliteLog(path))
     await store.put(store.bucket("configmaps"), "a", "new", obj("new"), 0)
@@ -320,7 +387,7 @@ async def test_a_disk_without_room_refuses_writes_until_there_is_some(
     store = Store(log)
     bucket = store.bucket("configmaps")
     log._db.execute("PRAGMA max_page_count=20")
-    there = []
+    there: list[str] = []
 
     async def fill() -> None:
         for n in range(len(there), 100):
@@ -350,9 +417,9 @@ async def test_the_file_shrinks_after_much_was_deleted(tmp_path: Path, monkeypat
     log = SqliteLog(path)
     rows = [Row(n, "configmaps", "a", f"n{n}", b"x" * 4000) for n in range(1, 301)]
     log.append(rows)
-    log.append([Row(300 + row.revision, row.bucket, row.namespace, row.name, None) for row in rows])
-    log.compact(300)
-    log.compact(600)
+    log.append([row._replace(revision=300 + row.revision, value=None, replaces=row.revision) for row in rows])
+    log.compact()
+    log.compact()
     log.close()
 
     assert path.stat().st_size < 300 * 4000 / 10
