@@ -139,16 +139,35 @@ def test_kubernetes_watch_goes_on(official: kubernetes.client.ApiClient, namespa
 
 def test_kubernetes_leader_election(official: kubernetes.client.ApiClient, namespace: str) -> None:
     """One candidate leads, and its record says who."""
-    led = threading.Event()
+    led, stopped = threading.Event(), threading.Event()
     kubernetes.client.Configuration.set_default(official.configuration)  # the lock makes a client of its own
-    lock = ConfigMapLock("leader", namespace, "me")
+    lock = Given("leader", namespace, "me")
     config = electionconfig.Config(
-        lock, lease_duration=17, renew_deadline=15, retry_period=5, onstarted_leading=led.set, onstopped_leading=None
+        lock,
+        lease_duration=3,
+        renew_deadline=2,
+        retry_period=1,
+        onstarted_leading=led.set,
+        onstopped_leading=stopped.set,
     )
-    threading.Thread(target=leaderelection.LeaderElection(config).run, daemon=True).start()
+    candidate = threading.Thread(target=leaderelection.LeaderElection(config).run, daemon=True)
+    candidate.start()
     assert led.wait(30)
     record = kubernetes.client.CoreV1Api(official).read_namespaced_config_map("leader", namespace)
     assert '"holderIdentity": "me"' in record.metadata.annotations["control-plane.alpha.kubernetes.io/leader"]
+    lock.given_up = True
+    candidate.join(30)
+    assert (stopped.is_set(), candidate.is_alive()) == (True, False)
+
+
+class Given(ConfigMapLock):  # type: ignore[misc]
+    """A lock that can be given up: the client has no word for it, and its thread would outlive the test."""
+
+    given_up = False
+
+    def update(self, name: str, namespace: str, updated_record: Any) -> Any:
+        """Refused from then on, so that the candidate sees that it leads no more."""
+        return False if self.given_up else super().update(name, namespace, updated_record)
 
 
 def test_kubernetes_asks_who_may(official: kubernetes.client.ApiClient, namespace: str) -> None:
