@@ -17,6 +17,7 @@ from trueup.apiserver.attributes import attributes_of
 from trueup.apiserver.audit.recorder import Audit, Record
 from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.client_certificates import Bearer
+from trueup.apiserver.flows import Flows
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.path import Target, parse, unwatched
 from trueup.apiserver.rbac import Attributes, Authorizer
@@ -35,6 +36,8 @@ BODY_SECONDS = 60.0
 LINGER = 1.0
 """Seconds that a client may go on sending what was refused: if it were cut off at once, it would not hear why."""
 _GZIP_FROM = 128 * 1024
+_NO_FLOW: Mapping[str, str] = {}
+"""Of who is nobody: nothing is told of the priority of the request."""
 _PATIENCE = 2.0
 """Seconds that the ends of watches may take when the server stops."""
 
@@ -53,6 +56,7 @@ class Application:
 
     def __init__(self, hub: Hub, authenticator: Authenticator, authorizer: Authorizer) -> None:
         self.hub, self.authenticator, self.authorizer = hub, authenticator, authorizer
+        self._flows = Flows(hub.store)
         self.routes: dict[str, Route] = {}
         self.open_paths = frozenset({"/healthz", "/livez", "/readyz", "/version"})
         self.pages: Callable[[Any, Receive, Send], Awaitable[None]] | None = None
@@ -129,10 +133,12 @@ class Application:
         if self._hung_up and not isinstance(response.body, bytes):
             await _close(response.body)
             response = _failure(Unavailable("the server is stopping"), scope, headers)
+        flow = scope.pop("flow", _NO_FLOW)
         if record is not None:
             response = record.answered(response)
+            response = replace(response, headers={**response.headers, **flow})
         else:
-            response = replace(response, headers={**response.headers, "audit-id": _identity(headers)})
+            response = replace(response, headers={**response.headers, "audit-id": _identity(headers), **flow})
         if isinstance(response.body, bytes):
             unread = receive if isinstance(body, ApiProblem) else None
             await _send(response, response.body, headers, send, bare=scope["method"] == "HEAD", unread=unread)
@@ -200,6 +206,7 @@ class Application:
             wanted = attributes_of(scope["method"], path, query, target)
             real = self._told(record, headers, bearer, wanted, target)
         user = self.authorizer.impersonated(real, headers)
+        scope["flow"] = self._flows.headers(user, scope["method"], path, query, target)
         if isinstance(body, ApiProblem):
             raise body
         request = Request(scope["method"], path, query, headers, body, user)
