@@ -55,4 +55,5 @@ def built_in(types: Types) -> Iterator[Served]:
             default=fill,
             validate=rules.check,
             validate_update=rules.check_update,
+            validates_again=rules.again,
         )

@@ -6,7 +6,7 @@ Called by `app` and by tests. Above the hub and the verbs, which do not know it.
 from __future__ import annotations
 
 from trueup.apiserver import ip_addresses
-from trueup.apiserver.admission import definitions, tolerations
+from trueup.apiserver.admission import definitions, nodes, tolerations
 from trueup.apiserver.admission.addresses import Addresses
 from trueup.apiserver.admission.certificates import Certificates
 from trueup.apiserver.admission.escalation import Escalation
@@ -71,6 +71,7 @@ def _admission(hub: Hub) -> None:
     hub.mutating += [
         namespaces.admit,
         definitions.admit,
+        nodes.admit,
         limits.admit,
         ServiceAccounts(store).admit,
         priority.admit,

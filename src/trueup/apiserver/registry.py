@@ -44,6 +44,8 @@ class Served:
     validate_update: Callable[[Object, Object], Iterator[Cause]] | None = None
     validate_scale: Callable[[Object, bool], Iterator[Cause]] | None = None
     """What a custom resource's Scale would show has to be of the right type; the flag: of its status alone."""
+    validates_again: bool = True
+    """Whether an update is checked as a new object is, besides."""
     rules: Rules | None = None
     """A custom resource's own rules, once all else is right: what they refuse, and what they only warn of."""
     warning: str = ""

@@ -43,6 +43,8 @@ def settle(obj: Object, struct: Struct) -> None:
                     _settle_many(value, member.struct)
             elif leaf in _SPELLING:
                 _spell(obj, name, value, member)
+            elif member.many:
+                _fill(value, False if leaf == "bool" else 0)
             elif type(value) is float and leaf.startswith("int"):
                 obj[name] = int(value)
     if gone:
@@ -66,13 +68,13 @@ def _settle_many(items: Any, struct: Struct) -> None:
         settle(item, struct)
 
 
-def _fill(texts: Any) -> None:
-    """Go reads a null among texts as the empty one."""
-    if isinstance(texts, dict):
-        if None in texts.values():
-            texts.update({name: "" for name, text in texts.items() if text is None})
-    elif None in texts:
-        texts[:] = ["" if text is None else text for text in texts]
+def _fill(found: Any, zero: Any = "") -> None:
+    """Go reads a null among texts, numbers or truths as their zero."""
+    if isinstance(found, dict):
+        if None in found.values():
+            found.update({name: zero for name, each in found.items() if each is None})
+    elif None in found:
+        found[:] = [zero if each is None else each for each in found]
 
 
 def _is_left_out(value: Any, member: Member) -> bool:

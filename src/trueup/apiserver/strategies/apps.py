@@ -10,7 +10,7 @@ from trueup.apiserver.strategy import Moment, Strategy
 from trueup.kube.names import Object
 from trueup.kube.objects import same
 from trueup.kube.problems import Cause
-from trueup.kube.validation.causes import invalid, required
+from trueup.kube.validation.causes import invalid, not_negative, required
 from trueup.kube.validation.pod_warnings import claim_sizes
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
@@ -64,6 +64,7 @@ def _stateful_warnings(new: Object, old: Object | None) -> Iterator[str]:
 
 def _same_data(obj: Object, old: Object | None) -> Iterator[Cause]:
     """It holds an object, and the same for ever. Source: ``ValidateControllerRevisionCreate`` and ``…Update``."""
+    yield from not_negative("revision", obj.get("revision"))
     data = obj.get("data")
     if old is not None and not same(data, old.get("data")):
         yield invalid("data", data, "field is immutable")

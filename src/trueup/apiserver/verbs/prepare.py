@@ -185,7 +185,7 @@ def check(served: Served, obj: Object, old: Object | None, write: Write) -> None
         causes += validation.unchanged(obj, old)
     if served.custom and obj.get("kind") != served.kind.kind:
         causes.append(invalid_value("kind", obj.get("kind"), f"must be {served.kind.kind}"))
-    if served.validate is not None and not (old is not None and not served.custom and _only_status_differs(obj, old)):
+    if served.validate is not None and (old is None or served.custom or _looked_at_again(served, obj, old)):
         found = list(served.validate(obj))
         if found and old is not None and served.version_spec is not None:
             schema = (served.version_spec.get("schema") or {}).get("openAPIV3Schema") or {}
@@ -236,6 +236,10 @@ def warn(served: Served, obj: Object, old: Object | None, write: Write) -> None:
     """Add what the kind's strategy warns of."""
     if served.strategy.warnings is not None:
         write.warnings.extend(served.strategy.warnings(obj, old))
+
+
+def _looked_at_again(served: Served, new: Object, old: Object) -> bool:
+    return served.validates_again and not _only_status_differs(new, old)
 
 
 def _only_status_differs(new: Object, old: Object) -> bool:

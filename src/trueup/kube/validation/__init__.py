@@ -39,7 +39,7 @@ from trueup.kube.validation import (
 from trueup.kube.validation.causes import Causes
 from trueup.kube.validation.needs import Needs, missing, needs_of
 from trueup.kube.validation.object_meta import metadata, name_problems, unchanged
-from trueup.kube.validation.updates import update_rules
+from trueup.kube.validation.updates import ALONE, update_rules
 
 __all__ = ["Rules", "metadata", "name_problems", "unchanged"]
 
@@ -47,11 +47,13 @@ __all__ = ["Rules", "metadata", "name_problems", "unchanged"]
 class Rules:
     """The rules of one built-in kind."""
 
-    __slots__ = ("_definition", "_definitions", "_needs", "_rule", "_update")
+    __slots__ = ("_definition", "_definitions", "_needs", "_rule", "_update", "again")
 
     def __init__(self, kind: Kind, definition: str, definitions: Mapping[str, Any]) -> None:
         self._rule = _RULES.get((kind.group, kind.kind))
         self._update = update_rules(kind)
+        self.again = (kind.group, kind.kind) not in ALONE
+        """Whether an update is checked as a new object is, besides."""
         self._definition = definition
         self._definitions = definitions
         self._needs: Needs | None = None

@@ -13,11 +13,13 @@ _MOST_OF_GROUPS, _MOST_OF_VERSIONS = 20_000, 1_000
 
 def api_service(obj: Object) -> Causes:
     """APIService."""
-    spec, name = obj.get("spec") or {}, str(obj["metadata"].get("name") or "")
+    spec = obj.get("spec") or {}
     group, version = spec.get("group") or "", spec.get("version") or ""
     wanted = f"{version}.{group}"
-    if name and name != wanted and not formats.path_segment(name):
-        yield invalid("metadata.name", name, f'must be `spec.version+"."+spec.group`: {show(wanted)}')
+    for field in ("generateName", "name"):
+        name = str(obj["metadata"].get(field) or "")
+        if name and name != wanted and not formats.path_segment(name):
+            yield invalid(f"metadata.{field}", name, f'must be `spec.version+"."+spec.group`: {show(wanted)}')
     if not group and version != "v1":
         yield required("spec.group", "only v1 may have an empty group and it better be legacy kube")
     if group:

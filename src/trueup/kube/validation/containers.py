@@ -132,7 +132,7 @@ def _common(found: Object, path: str, around: Around) -> Causes:
     if not name:
         yield required(f"{path}.name")
     else:
-        yield from each_invalid(f"{path}.name", name, formats.plain_label(name))
+        yield from each_invalid(f"{path}.name", name, formats.label(name))
     if not found.get("image"):
         yield required(f"{path}.image")
     policy = found.get("terminationMessagePolicy") or ""

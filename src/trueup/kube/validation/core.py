@@ -159,7 +159,7 @@ def _address(found: Object, path: str) -> Causes:
     ip, name, node = found.get("ip") or "", found.get("hostname"), found.get("nodeName")
     yield from addresses.address(f"{path}.ip", ip, canonical=False)
     if name:
-        yield from each_invalid(f"{path}.hostname", name, formats.plain_label(name))
+        yield from each_invalid(f"{path}.hostname", name, formats.label(name))
     if node is not None:
         yield from each_invalid(f"{path}.nodeName", node, formats.subdomain(node))
     yield from addresses.endpoint(f"{path}.ip", ip)
@@ -168,7 +168,7 @@ def _address(found: Object, path: str) -> Causes:
 def _endpoint_port(found: Object, path: str, *, needs_name: bool) -> Causes:
     name, protocol = found.get("name") or "", found.get("appProtocol")
     if name:
-        yield from each_invalid(f"{path}.name", name, formats.plain_label(name))
+        yield from each_invalid(f"{path}.name", name, formats.label(name))
     elif needs_name:
         yield required(f"{path}.name")
     yield from each_invalid(f"{path}.port", found.get("port") or 0, formats.port_number(found.get("port")))

@@ -147,7 +147,7 @@ def _file(found: Object, path: str) -> Causes:
     if not volume:
         yield required(f"{path}.volumeName")
     else:
-        yield from each_invalid(f"{path}.volumeName", volume, formats.plain_label(volume))
+        yield from each_invalid(f"{path}.volumeName", volume, formats.label(volume))
     if not place:
         yield required(f"{path}.path")
     else:

@@ -94,12 +94,6 @@ def label(text: str) -> Problems:
 
 
 @lru_cache(maxsize=8192)
-def plain_label(text: str) -> Problems:
-    """A label where dots are told apart: of containers, volumes and hosts."""
-    return ("must not contain dots",) if "." in text else label(text)
-
-
-@lru_cache(maxsize=8192)
 def subdomain(text: str) -> Problems:
     """A DNS subdomain: most names."""
     return _checked(text, 253, _is_subdomain(text) is not None, _SUBDOMAIN_TEXT)

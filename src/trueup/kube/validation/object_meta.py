@@ -96,6 +96,7 @@ _PREFIX_AGAIN = frozenset(
             "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
         ),
         "apps": ("ControllerRevision",),
+        "certificates.k8s.io": ("ClusterTrustBundle",),
         "batch": ("Job",),
         "discovery.k8s.io": ("EndpointSlice",),
         "flowcontrol.apiserver.k8s.io": ("FlowSchema", "PriorityLevelConfiguration"),
@@ -105,6 +106,7 @@ _PREFIX_AGAIN = frozenset(
         "storage.k8s.io": (
             "CSINode", "CSIStorageCapacity", "StorageClass", "VolumeAttachment", "VolumeAttributesClass",
         ),
+        "storagemigration.k8s.io": ("StorageVersionMigration",),
     }.items()
     for kind in kinds
 )  # fmt: skip

@@ -173,7 +173,7 @@ def _csi(found: Object, path: str) -> Causes:
         secret = found.get(field)
         if secret is None:
             continue
-        for part, rule in (("name", formats.subdomain), ("namespace", formats.plain_label)):
+        for part, rule in (("name", formats.subdomain), ("namespace", formats.label)):
             value = secret.get(part) or ""
             if not value:
                 yield required(f"{path}.{field}.{part}")

@@ -191,7 +191,7 @@ def _claims(found: Iterable[Object], path: str, *, mirror: bool) -> Causes:
         elif name in names:
             yield duplicate(f"{at}.name", name)
         else:
-            yield from each_invalid(f"{at}.name", name, formats.plain_label(name))
+            yield from each_invalid(f"{at}.name", name, formats.label(name))
             names.add(name)
         one, many = claim.get("resourceClaimName"), claim.get("resourceClaimTemplateName")
         shown = {"Name": name, "ResourceClaimName": one, "ResourceClaimTemplateName": many}
@@ -287,7 +287,7 @@ def _named(spec: Object, path: str) -> Causes:
     for name in ("hostname", "subdomain"):
         value = spec.get(name)
         if value:
-            yield from each_invalid(f"{path}.{name}", value, formats.plain_label(value))
+            yield from each_invalid(f"{path}.{name}", value, formats.label(value))
 
 
 def _override(spec: Object, name: str, path: str) -> Causes:

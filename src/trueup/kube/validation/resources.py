@@ -159,7 +159,7 @@ def _claims(found: Iterable[Object], path: str, known: Set[str]) -> Causes:
         else:
             key = f"{name}/{request}" if request else name
             if request:
-                yield from each_invalid(f"{at}.request", request, formats.plain_label(request))
+                yield from each_invalid(f"{at}.request", request, formats.label(request))
             if key in names:
                 yield duplicate(at, key)
             elif not request:

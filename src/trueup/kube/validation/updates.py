@@ -7,12 +7,17 @@ from typing import Any
 
 from trueup.kube.names import Kind, Object
 from trueup.kube.problems import Cause
-from trueup.kube.quantity import parse
-from trueup.kube.validation import service_addresses
+from trueup.kube.validation import job_updates, service_addresses, volume_updates, workloads
 from trueup.kube.validation.causes import Causes, forbidden, in_order, invalid, unchanged
 from trueup.kube.validation.pod_updates import pod_update
 
 Rule = Callable[[Object, Object], Causes]
+
+
+ALONE = frozenset(
+    {("apps", "StatefulSet"), ("resource.k8s.io", "ResourceClaim"), ("scheduling.k8s.io", "PriorityClass")}
+)
+"""Kinds whose updates are looked at by the rules here alone: what does not change may be wrong."""
 
 
 def update_rules(kind: Kind) -> Rule | None:
@@ -42,34 +47,13 @@ def _stateful_set(new: Object, old: Object) -> Causes:
         "persistentVolumeClaimRetentionPolicy",
     }  # fmt: skip
     was, now = ({k: v for k, v in (o.get("spec") or {}).items() if k not in free} for o in (old, new))
+    yield from workloads.stateful_set(new, again=True)
     if was != now:
         yield forbidden(
             "spec",
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
             "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
         )
-
-
-def _job(new: Object, old: Object) -> Causes:
-    now, was = new.get("spec") or {}, old.get("spec") or {}
-    elastic = was.get("completionMode") == "Indexed" and now.get("completions") == now.get("parallelism")
-    if not elastic:
-        yield from unchanged("spec.completions", now.get("completions"), was.get("completions"))
-    yield from unchanged("spec.selector", now.get("selector"), was.get("selector"))
-    after, before = now.get("template"), was.get("template")
-    if after != before:
-        waiting = was.get("suspend") and not (old.get("status") or {}).get("startTime")
-        if not waiting or _bound(after) != _bound(before):
-            yield invalid("spec.template", after, "field is immutable")
-    for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "successPolicy", "managedBy"):
-        yield from unchanged(f"spec.{name}", now.get(name), was.get(name))
-
-
-def _bound(template: Any) -> Any:
-    """What stays of a suspended job's template: all but where its pods may run."""
-    placed = {"affinity", "nodeSelector", "schedulingGates", "tolerations"}
-    spec = {k: v for k, v in ((template or {}).get("spec") or {}).items() if k not in placed}
-    return {**(template or {}), "spec": spec, "metadata": None}
 
 
 def _sealed(new: Object, old: Object) -> Causes:
@@ -89,44 +73,21 @@ def _secret(new: Object, old: Object) -> Causes:
     yield from _sealed(new, old)
 
 
-def _claim(new: Object, old: Object) -> Causes:
-    now, was = dict(new.get("spec") or {}), dict(old.get("spec") or {})
-    size, before = (((s.get("resources") or {}).get("requests") or {}).get("storage") for s in (now, was))
-    for spec in (now, was):
-        spec.pop("volumeAttributesClassName", None)
-        requests = {k: v for k, v in ((spec.get("resources") or {}).get("requests") or {}).items() if k != "storage"}
-        spec["resources"] = {**(spec.get("resources") or {}), "requests": requests}
-    if not was.get("volumeName"):
-        # Binding fills in the volume's name, and the default class where there was none.
-        was.pop("volumeName", None), now.pop("volumeName", None)
-    if was.get("storageClassName") is None:
-        now.pop("storageClassName", None)
-    if now != was:
-        text = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n"
-        yield forbidden("spec", text)
-    if size and before and size != before:
-        if (old.get("status") or {}).get("phase") != "Bound":
-            yield forbidden("spec", "spec is immutable after creation except resources.requests for bound claims")
-        elif parse(size) < parse(before):
-            yield forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
-
-
-_NOT_A_SOURCE = frozenset(
-    {
-        "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy",
-        "storageClassName", "volumeAttributesClassName", "volumeMode",
-    }
-)  # fmt: skip
-
-
-def _volume(new: Object, old: Object) -> Causes:
+def _node(new: Object, old: Object) -> Causes:
     now, was = new.get("spec") or {}, old.get("spec") or {}
-    sources = ({k: v for k, v in spec.items() if k not in _NOT_A_SOURCE} for spec in (now, was))
-    if next(sources) != next(sources):
-        yield forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation")
-    yield from unchanged("spec.volumeMode", now.get("volumeMode"), was.get("volumeMode"))
-    if was.get("nodeAffinity") is not None:
-        yield from unchanged("spec.nodeAffinity", now.get("nodeAffinity"), was.get("nodeAffinity"))
+    blocks, before = now.get("podCIDRs") or [], was.get("podCIDRs") or []
+    if before and blocks != before:
+        yield forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
+    if was.get("providerID") and now.get("providerID") != was["providerID"]:
+        yield forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
+    if now.get("externalID") != was.get("externalID"):
+        yield forbidden("spec.externalID", "may not be updated")
+
+
+def _quota(new: Object, old: Object) -> Causes:
+    now, was = (_at(obj, "spec.scopes") for obj in (new, old))
+    if set(now or ()) != set(was or ()):
+        yield invalid("spec.scopes", now, "field is immutable")
 
 
 def _binding(new: Object, old: Object) -> Causes:
@@ -161,6 +122,24 @@ def _resource_slice(new: Object, old: Object) -> Causes:
     yield from unchanged("spec.nodeName", _at(new, "spec.nodeName"), _at(old, "spec.nodeName"))
 
 
+def _node_drivers(new: Object, old: Object) -> Causes:
+    """What a driver said stays, but for how many volumes there may be."""
+    now, was = (_at(obj, "spec.drivers") or () for obj in (new, old))
+    for before in was:
+        for after in now:
+            if after.get("name") == before.get("name") and _limitless(after) != _limitless(before):
+                yield invalid("spec.drivers", after, "field is immutable")
+
+
+def _limitless(driver: Object) -> Object:
+    return {"nodeID": driver.get("nodeID") or "", "topologyKeys": driver.get("topologyKeys") or []}
+
+
+def _capacity(new: Object, old: Object) -> Causes:
+    yield from unchanged("nodeTopology", new.get("nodeTopology"), old.get("nodeTopology"))
+    yield from unchanged("storageClassName", new.get("storageClassName") or "", old.get("storageClassName") or "")
+
+
 def _ingress_class(new: Object, old: Object) -> Causes:
     yield from unchanged("spec.controller", _at(new, "spec.controller") or "", _at(old, "spec.controller") or "")
 
@@ -185,9 +164,11 @@ def _priority_class(new: Object, old: Object) -> Causes:
 
 _RULES: Mapping[tuple[str, str], Rule] = {
     ("", "ConfigMap"): _sealed,
-    ("", "PersistentVolume"): _volume,
-    ("", "PersistentVolumeClaim"): _claim,
+    ("", "Node"): _node,
+    ("", "PersistentVolume"): volume_updates.volume,
+    ("", "PersistentVolumeClaim"): volume_updates.claim,
     ("", "Pod"): pod_update,
+    ("", "ResourceQuota"): _quota,
     ("", "Secret"): _secret,
     ("", "Service"): service_addresses.kept,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _fixed(
@@ -198,7 +179,7 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("apps", "Deployment"): _fixed("spec.selector"),
     ("apps", "ReplicaSet"): _fixed("spec.selector"),
     ("apps", "StatefulSet"): _stateful_set,
-    ("batch", "Job"): _job,
+    ("batch", "Job"): job_updates.job,
     ("certificates.k8s.io", "CertificateSigningRequest"): _fixed("spec"),
     ("discovery.k8s.io", "EndpointSlice"): _fixed("addressType"),
     ("networking.k8s.io", "IngressClass"): _ingress_class,
@@ -210,6 +191,8 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("resource.k8s.io", "ResourceSlice"): _resource_slice,
     ("scheduling.k8s.io", "PriorityClass"): _priority_class,
     ("storage.k8s.io", "CSIDriver"): _csi_driver,
+    ("storage.k8s.io", "CSINode"): _node_drivers,
+    ("storage.k8s.io", "CSIStorageCapacity"): _capacity,
     ("storage.k8s.io", "StorageClass"): _storage_class,
     ("storage.k8s.io", "VolumeAttachment"): _attachment,
     ("storage.k8s.io", "VolumeAttributesClass"): _attributes_class,

@@ -199,9 +199,9 @@ def storage_os(found: Object, path: str) -> Causes:
     if not name:
         yield required(f"{path}.volumeName")
     else:
-        yield from each_invalid(f"{path}.volumeName", name, formats.plain_label(name))
+        yield from each_invalid(f"{path}.volumeName", name, formats.label(name))
     if space:
-        yield from each_invalid(f"{path}.volumeNamespace", space, formats.plain_label(space))
+        yield from each_invalid(f"{path}.volumeNamespace", space, formats.label(space))
     if secret is not None and not secret.get("name"):
         yield required(f"{path}.secretRef.name")
 

@@ -38,7 +38,7 @@ def volumes(found: Sequence[Object], path: str, pod: str, *, is_pod: bool) -> tu
         if not name:
             problems.append(required(f"{at}.name"))
         else:
-            problems += each_invalid(f"{at}.name", name, formats.plain_label(name))
+            problems += each_invalid(f"{at}.name", name, formats.label(name))
         if name in right:
             problems.append(duplicate(f"{at}.name", name))
         if problems:

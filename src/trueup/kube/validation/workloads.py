@@ -72,8 +72,8 @@ def replica_set(obj: Object) -> Causes:
     yield from _selects(spec, "deployment", "invalid label selector")
 
 
-def stateful_set(obj: Object) -> Causes:
-    """apps/v1 StatefulSet."""
+def stateful_set(obj: Object, *, again: bool = False) -> Causes:
+    """apps/v1 StatefulSet. ``again``: in an update, where what cannot change may be wrong."""
     spec = obj.get("spec") or {}
     policy = spec.get("podManagementPolicy") or ""
     if not policy:
@@ -87,14 +87,14 @@ def stateful_set(obj: Object) -> Causes:
             path = f"spec.persistentVolumeClaimRetentionPolicy.{name}"
             yield not_supported(path, kept.get(name) or "", _KEPT)
     wanted = spec.get("volumeClaimTemplates") or ()
-    for index, claim in enumerate(wanted):
+    for index, claim in enumerate(() if again else wanted):
         yield from volume_claims.claim_spec(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}].spec")
     yield from not_negative("spec.replicas", spec.get("replicas"))
     yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
     yield from not_negative("spec.ordinals.start", (spec.get("ordinals") or {}).get("start"))
     service = spec.get("serviceName")
-    if service:
-        yield from each_invalid("spec.serviceName", service, formats.plain_label(service))
+    if service and not again:
+        yield from each_invalid("spec.serviceName", service, formats.label(service))
     names = [str((one.get("metadata") or {}).get("name") or "") for one in wanted]
     added = {name: {"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names}
     yield from _selects(spec, "statefulset", "", added)
