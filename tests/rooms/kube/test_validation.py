@@ -305,7 +305,7 @@ def test_other_kinds(text: str, problem: str) -> None:
 DEPLOYMENT = f"{{apiVersion: apps/v1, kind: Deployment, spec: {{{SELECTOR}, {TEMPLATE}}}}}"
 STATEFUL = f"{{apiVersion: apps/v1, kind: StatefulSet, spec: {{{SELECTOR}, {TEMPLATE}}}}}"
 BOUND = (
-    "{apiVersion: v1, kind: PersistentVolumeClaim, status: {phase: Bound}, "
+    "{apiVersion: v1, kind: PersistentVolumeClaim, status: {phase: Bound, capacity: {storage: 1Gi}}, "
     "spec: {accessModes: [ReadWriteOnce], volumeName: a, resources: {requests: {storage: 2Gi}}}}"
 )
 
@@ -340,7 +340,8 @@ BOUND = (
             BOUND,
             {"spec__accessModes": ["ReadWriteMany"]},
             "spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound "
-            "claims\n",
+            'claims\n@@ -1,6 +1,6 @@\n {\n  "AccessModes": [\n-  "ReadWriteOnce"\n+  "ReadWriteMany"\n  ],\n  "Selector": null,\n'
+            '  "Resources": {\n',
         ),
         (
             "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, roleRef: {kind: Role, name: a}}",
@@ -353,7 +354,7 @@ BOUND = (
             'provisioner: Invalid value: "b": field is immutable',
         ),
         (
-            f"{{apiVersion: batch/v1, kind: Job, spec: {{template: {{spec: {{restartPolicy: Never, {POD}}}}}}}}}",
+            f"{{apiVersion: batch/v1, kind: Job, spec: {manualSelector: true, {template: {{spec: {{restartPolicy: Never, {POD}}}}}}}}}",
             {"spec__completions": 5},
             "spec.completions: Invalid value: 5: field is immutable",
         ),

@@ -13,7 +13,7 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause, Invalid
-from trueup.kube.validation import service_addresses
+from trueup.kube.validation import service_addresses, services
 from trueup.store.state import Bucket
 
 NETWORK = ipaddress.ip_network("10.96.0.0/12")
@@ -64,10 +64,7 @@ class Addresses:
         before = (old or {}).get("spec") or {}
         self._give_ip(service, spec, before, dry)
         self._give_ports(service, spec, before, dry)
-        local = spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
-        if not local:
-            spec.pop("healthCheckNodePort", None)
-        elif not spec.get("healthCheckNodePort"):
+        if services.watched(spec) and not spec.get("healthCheckNodePort"):
             spec["healthCheckNodePort"] = before.get("healthCheckNodePort") or self._free_port(service)
 
     def _take(self, service: Object, thing: Thing) -> bool:
@@ -80,15 +77,20 @@ class Addresses:
 
     def _give_ip(self, service: Object, spec: Object, before: Object, dry: bool) -> None:
         if spec.get("type") == "ExternalName":
-            for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-                spec.pop(name, None)
-            return
+            service_addresses.in_step(spec, before)
+            for name in ("clusterIP", "clusterIPs"):
+                if not spec[name]:
+                    del spec[name]
+            return  # what is left there the check refuses
         service_addresses.in_step(spec, before)
         causes = list(service_addresses.related(spec))
         if causes:
             raise _refused(service, causes)
         had = before.get("clusterIP")
         asked = spec["clusterIP"] or had or self._free_ip(service)
+        if not dry and not had and asked != "None" and not service["metadata"].get("name"):
+            why = f'IPAddress.networking.k8s.io "{asked}" is invalid: spec.parentRef.name: Required value'
+            raise _invalid(service, "spec.clusterIPs", f'Invalid value: [""]: failed to allocate IP: {why}')
         if not had and spec["clusterIP"]:
             self._ask(service, asked, dry)
         spec["clusterIP"], spec["clusterIPs"] = asked, spec["clusterIPs"] or [asked]
@@ -118,9 +120,6 @@ class Addresses:
     def _give_ports(self, service: Object, spec: Object, before: Object, dry: bool) -> None:
         kind = spec.get("type")
         if kind not in ("NodePort", "LoadBalancer"):
-            if before.get("type") in ("NodePort", "LoadBalancer"):
-                for port in spec.get("ports") or ():
-                    port.pop("nodePort", None)
             return
         known = {_name(port): port.get("nodePort") for port in before.get("ports") or ()}
         wanted = kind == "NodePort" or spec.get("allocateLoadBalancerNodePorts") is not False

@@ -13,7 +13,7 @@ from typing import Any
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause
-from trueup.kube.validation import pod_warnings
+from trueup.kube.validation import pod_warnings, services
 from trueup.kube.validation.causes import forbidden, invalid
 
 
@@ -112,7 +112,19 @@ def _changed_service(obj: Object, old: Object, moment: Moment) -> None:
     """What belongs to the old type and was not changed goes with it. Source: ``service/strategy.go``, dropTypeDependentFields."""
     spec, before = obj["spec"], old["spec"]
     kind = spec.get("type")
-    if _from_outside(before) and not _from_outside(spec):
+    if before.get("type") != "ExternalName" and kind == "ExternalName":
+        if all(spec.get(name) == before.get(name) for name in ("clusterIP", "clusterIPs")):
+            spec.pop("clusterIP", None), spec.pop("clusterIPs", None)
+        _drop_same(spec, before, "ipFamilies")
+        _drop_same(spec, before, "ipFamilyPolicy")
+    if before.get("type") in _ON_NODES and kind not in _ON_NODES:
+        known = {port.get("nodePort") for port in before.get("ports") or ()} | {0, None}
+        if all(port.get("nodePort") in known for port in spec.get("ports") or ()):
+            for port in spec.get("ports") or ():
+                port.pop("nodePort", None)
+    if services.watched(before) and not services.watched(spec):
+        _drop_same(spec, before, "healthCheckNodePort")
+    if services.reached(before) and not services.reached(spec):
         _drop_same(spec, before, "externalTrafficPolicy")
     if before.get("type") == "LoadBalancer" and kind != "LoadBalancer":
         _drop_same(spec, before, "allocateLoadBalancerNodePorts")
@@ -121,9 +133,7 @@ def _changed_service(obj: Object, old: Object, moment: Moment) -> None:
         obj["status"] = {**obj["status"], "loadBalancer": {}}
 
 
-def _from_outside(spec: Mapping[str, Any]) -> bool:
-    reached = spec.get("type") == "ClusterIP" and bool(spec.get("externalIPs"))
-    return spec.get("type") in ("NodePort", "LoadBalancer") or reached
+_ON_NODES = ("NodePort", "LoadBalancer")
 
 
 def _drop_same(spec: Object, before: Mapping[str, Any], name: str) -> None:
@@ -326,6 +336,7 @@ ROWS: Mapping[str, Strategy] = {
         counts_generations=False,
         keeps_status=True,
         update=_changed_service,
+        warnings=services.warnings,
         returns_deleted=True,
         selectable=frozenset({"spec.clusterIP", "spec.type"}),
     ),

@@ -33,6 +33,7 @@ from trueup.kube.validation import (
     resource,
     resource_slices,
     scheduling,
+    services,
     storage,
     workloads,
 )
@@ -88,7 +89,7 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {
     ("", "ReplicationController"): workloads.replication_controller,
     ("", "ResourceQuota"): limits.quota,
     ("", "Secret"): core.secret,
-    ("", "Service"): core.service,
+    ("", "Service"): services.service,
     ("apiregistration.k8s.io", "APIService"): apiregistration.api_service,
     ("apps", "DaemonSet"): workloads.daemon_set,
     ("apps", "Deployment"): workloads.deployment,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 
 from trueup.kube.validation.causes import Causes, invalid, required
 from trueup.kube.validation.formats import label, subdomain
@@ -60,6 +61,37 @@ def block(path: str, text: str, *, canonical: bool = True) -> Causes:
         yield invalid(path, text, "must not have bits set beyond the prefix length")
     elif canonical and text != str(network):
         yield invalid(path, text, f'must be in canonical form ("{network}")')
+
+
+def odd(path: str, text: str) -> Iterator[str]:
+    """Warnings of an address that is taken but not as it should be. Source: apimachinery ``GetWarningsForIP``."""
+    found, zeros = _read(text) if "%" not in text else (None, False)
+    if found is None:
+        return
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    if zeros or mapped:
+        yield f'{path}: non-standard IP address "{text}" is invalid: use "{mapped or found}"'
+    elif found.version == 6 and text != str(found):
+        yield f'{path}: IPv6 address "{text}" should be in RFC 5952 canonical format ("{found}")'
+
+
+def odd_block(path: str, text: str) -> Iterator[str]:
+    """The same of a range: ``GetWarningsForCIDR``."""
+    network = network_of(text)
+    if network is None:
+        return
+    head, _, length = text.partition("/")
+    found, zeros = _read(head)
+    assert found is not None
+    told = False
+    if found != network.network_address:
+        told = True
+        alone = f"{found}/{found.max_prefixlen}"
+        yield f'{path}: CIDR value "{text}" is ambiguous in this context (should be "{network}" or "{alone}"?)'
+    if zeros or (length != "0" and length.startswith("0")) or _is_mapped(found):
+        yield f'{path}: non-standard CIDR value "{text}" is invalid: use "{network}"'
+    elif not told and found.version == 6 and text != str(network):
+        yield f'{path}: IPv6 CIDR value "{text}" should be in RFC 5952 canonical format ("{network}")'
 
 
 def _is_mapped(found: Address) -> bool:

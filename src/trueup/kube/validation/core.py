@@ -7,75 +7,17 @@ from typing import Any
 import orjson
 
 from trueup.kube.names import Object
-from trueup.kube.validation import addresses, formats, object_meta
+from trueup.kube.validation import addresses, formats
 from trueup.kube.validation.causes import (
     Causes,
-    duplicate,
     each_invalid,
     invalid,
-    not_supported,
     one_of,
     required,
     too_long,
 )  # fmt: skip
 
 MOST_DATA = 1024 * 1024
-_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-
-
-def service(obj: Object) -> Causes:
-    """v1 Service."""
-    spec = obj.get("spec") or {}
-    kind, ports = spec.get("type"), spec.get("ports") or []
-    if not ports and kind != "ExternalName" and spec.get("clusterIP") != "None":
-        yield required("spec.ports")
-    if kind in ("LoadBalancer", "NodePort") and spec.get("clusterIP") == "None":
-        yield invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services")
-    if kind == "ExternalName":
-        name = spec.get("externalName") or ""
-        if name:
-            yield from each_invalid("spec.externalName", name, formats.subdomain(name.removesuffix(".")))
-        else:
-            yield required("spec.externalName")
-    names: set[str] = set()
-    for index, port in enumerate(ports):
-        yield from _service_port(port, f"spec.ports[{index}]", len(ports) > 1, names)
-    yield from _same_ports(ports)
-    yield from object_meta.labels(spec.get("selector"), "spec.selector")
-    yield from one_of("spec.sessionAffinity", spec.get("sessionAffinity"), ("ClientIP", "None"))
-    yield from one_of("spec.type", kind, _TYPES)
-    policy = spec.get("externalTrafficPolicy")
-    if policy not in (None, "Cluster", "Local"):
-        yield not_supported("spec.externalTrafficPolicy", policy, ("Cluster", "Local"))
-    elif policy and kind not in ("LoadBalancer", "NodePort") and not spec.get("externalIPs"):
-        yield invalid("spec.externalTrafficPolicy", policy, "may only be set for externally-accessible services")
-
-
-def _service_port(port: Object, path: str, needs_name: bool, names: set[str]) -> Causes:
-    name = port.get("name") or ""
-    if needs_name and not name:
-        yield required(f"{path}.name")
-    elif name:
-        yield from each_invalid(f"{path}.name", name, formats.label(name))
-        if name in names:
-            yield duplicate(f"{path}.name", name)
-        names.add(name)
-    yield from each_invalid(f"{path}.port", port.get("port") or 0, formats.port_number(port.get("port")))
-    yield from one_of(f"{path}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP"))
-    target = port.get("targetPort")
-    if isinstance(target, str):
-        yield from each_invalid(f"{path}.targetPort", target, formats.port_name(target))
-    elif target is not None:
-        yield from each_invalid(f"{path}.targetPort", target, formats.port_number(target))
-
-
-def _same_ports(ports: list[Any]) -> Causes:
-    seen: set[tuple[Any, Any]] = set()
-    for index, port in enumerate(ports):
-        key = (port.get("protocol"), port.get("port"))
-        if key in seen:
-            yield duplicate(f"spec.ports[{index}]", {"protocol": key[0], "port": key[1]})
-        seen.add(key)
 
 
 def config_map(obj: Object) -> Causes:

@@ -13,6 +13,8 @@ _FIXED = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managed
 def job(new: Object, old: Object) -> Causes:
     """batch/v1 Job."""
     now, was = new.get("spec") or {}, old.get("spec") or {}
+    if now == was:
+        return
     yield from _own_labels(new, old)
     yield from _completions(now, was)
     yield from unchanged("spec.selector", now.get("selector"), was.get("selector"))
@@ -24,25 +26,31 @@ def job(new: Object, old: Object) -> Causes:
 def _own_labels(new: Object, old: Object) -> Causes:
     """A selector that was made up, and the labels that it selects by, stay what they were made."""
     spec, meta = new.get("spec") or {}, new["metadata"]
-    if spec.get("manualSelector") or spec.get("selector") is None:
+    if spec.get("manualSelector"):
+        return
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+    try:
+        selector = selectors.label_selector(spec.get("selector"))
+    except BadRequest:
+        selector = None  # the check of the job tells
+    if selector is not None and not selector.matches(labels or {}):
+        yield invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+    if spec.get("selector") is None:
+        yield required("spec.selector")
         return
     before = (((old.get("spec") or {}).get("template") or {}).get("metadata") or {}).get("labels") or {}
     wanted = {"controller-uid": meta.get("uid"), "job-name": meta["name"]}
     prefixed = {f"batch.kubernetes.io/{name}": value for name, value in wanted.items()}
     if all(name in before for name in prefixed):
         wanted |= prefixed
-    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    labels = labels or {}
     for name, value in wanted.items():
         path = f"spec.template.metadata.labels[{name}]"
         if name not in labels:
             yield required(path, f"must be '{value}'")
         elif labels[name] != value:
             yield invalid(path, labels, f"must be '{value}'")
-    try:
-        selected = selectors.label_selector(spec["selector"]).matches(wanted)
-    except BadRequest:
-        return  # the check of the job tells
-    if not selected:
+    if selector is not None and not selector.matches(wanted):
         yield invalid("spec.selector", spec["selector"], "`selector` not auto-generated")
 
 

@@ -54,12 +54,15 @@ def job(obj: Object) -> Causes:
     yield from _spec(spec, "spec")
     wanted = spec.get("selector")
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
-    problems = [*object_meta.selector(wanted, "spec.selector")]
     if wanted is None:
-        yield required("spec.selector")
-    yield from problems
-    if not problems and not selectors.label_selector(wanted).matches(labels or {}):
-        yield invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+        if spec.get("manualSelector"):
+            yield required("spec.selector")
+            yield invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+    else:
+        problems = [*object_meta.selector(wanted, "spec.selector")]
+        yield from problems
+        if spec.get("manualSelector") and not problems and not selectors.label_selector(wanted).matches(labels or {}):
+            yield invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
     many = spec.get("completions") or 0
     if spec.get("completionMode") == "Indexed" and many > 0 and formats.label(f"{name}-{many - 1}"):
         text = f"will not able to create pod with invalid DNS label: {name}-{many - 1}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from trueup.kube.names import Kind, Object
 from trueup.kube.problems import Cause
-from trueup.kube.validation import job_updates, service_addresses, volume_updates, workloads
+from trueup.kube.validation import job_updates, services, volume_updates, workloads
 from trueup.kube.validation.causes import Causes, forbidden, in_order, invalid, unchanged
 from trueup.kube.validation.pod_updates import pod_update
 
@@ -42,6 +42,8 @@ def _fixed(*paths: str) -> Rule:
 
 
 def _stateful_set(new: Object, old: Object) -> Causes:
+    if new.get("spec") == old.get("spec"):
+        return
     free = {
         "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "minReadySeconds",
         "persistentVolumeClaimRetentionPolicy",
@@ -170,7 +172,7 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("", "Pod"): pod_update,
     ("", "ResourceQuota"): _quota,
     ("", "Secret"): _secret,
-    ("", "Service"): service_addresses.kept,
+    ("", "Service"): services.service_update,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _fixed(
         "spec.group", "spec.scope", "spec.names.kind", "spec.names.plural"
     ),
