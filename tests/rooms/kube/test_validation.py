@@ -354,7 +354,8 @@ BOUND = (
             'provisioner: Invalid value: "b": field is immutable',
         ),
         (
-            f"{{apiVersion: batch/v1, kind: Job, spec: {manualSelector: true, {template: {{spec: {{restartPolicy: Never, {POD}}}}}}}}}",
+            f"{{apiVersion: batch/v1, kind: Job, "
+            f"spec: {{manualSelector: true, template: {{spec: {{restartPolicy: Never, {POD}}}}}}}}}",
             {"spec__completions": 5},
             "spec.completions: Invalid value: 5: field is immutable",
         ),
