@@ -51,6 +51,12 @@ def is_kustomization(folder: Path) -> bool:
     return choose(DirTree(root), path) == "kustomize"
 
 
+def is_chart(folder: Path) -> bool:
+    """Whether a folder is rendered by Helm where nobody says by what."""
+    root, path, _ = _placed(folder)
+    return choose(DirTree(root), path) == "helm"
+
+
 def render_kustomization(
     folder: Path, target: Target, options: Mapping[str, Any] | None = None, limits: Limits | None = None
 ) -> Rendered:

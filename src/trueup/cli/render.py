@@ -1,4 +1,4 @@
-"""`trueup render`: what a folder or a unit's source renders to, as YAML."""
+"""`trueup render`: what a folder, a chart or a unit's source renders to, as YAML."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trueup.cli.chart import chart_options, flags_of
 from trueup.cli.connect import cluster_options
 from trueup.cli.limits import render_limits
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("what", metavar="PATH|APP")
+@click.argument("what", metavar="PATH|CHART|APP")
 @cluster_options
 @click.option("--map", "mapping", multiple=True, metavar="URL=DIR", help="Answer a repository's URL from a folder.")
 @click.option("--kubernetes-version", default="", help="What a folder is rendered for.  [default: the newest known]")
@@ -31,13 +32,23 @@ if TYPE_CHECKING:
 @click.option("--build-options", default="", metavar="FLAGS", help="Flags of `kustomize build`, for a kustomization.")
 @render_limits
 @click.option("--files", is_flag=True, help="Say where each object comes from.")
+@chart_options
 def render(
     what: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: tuple[str, ...],
-    kubernetes_version: str, tool: str | None, build_options: str, limits: Limits,
-    files: bool,
+    kubernetes_version: str, tool: str | None, build_options: str, limits: Limits, files: bool,
+    chart: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Print what a folder or a unit's source renders to."""
-    if Path(what).is_dir():
+    """Print what a folder, a chart or a unit's source renders to.
+
+    A chart is a folder, an archive, oci://HOST/PATH, or a name with --repo. It takes the flags of `helm template`; --as helm
+    prints the objects that `helm template` would.
+    """
+    if _is_chart(what, tool, chart):
+        objects, origins, warnings = _chart(what, _target(kubernetes_version, namespace), tool, mapping, chart, limits)
+    elif chart:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(chart))
+        raise click.UsageError(f"{what} is no chart, and only a chart has {named}")
+    elif Path(what).is_dir():
         options = {"buildOptions": build_options} if build_options else {}
         objects, origins, warnings = _folder(Path(what), _target(kubernetes_version, namespace), tool, options, limits)
     else:
@@ -64,6 +75,38 @@ def _target(version: str, namespace: str) -> Target:
     return Target(f"v{(version or DEFAULT_VERSION).removeprefix('v')}.0", namespace=namespace)
 
 
+def _is_chart(what: str, tool: str | None, said: dict[str, Any]) -> bool:
+    if "repo" in said or what.startswith("oci://"):
+        return True
+    if Path(what).is_dir():
+        from trueup.app.folder import is_chart
+
+        return tool == "helm" or (tool is None and is_chart(Path(what)))
+    return what.endswith(".tgz") and Path(what).is_file()
+
+
+def _chart(
+    what: str, target: Target, tool: str | None, mapping: tuple[str, ...], said: dict[str, Any], limits: Limits
+) -> Shown:
+    from dataclasses import replace
+
+    from trueup.app.chart import render_chart
+
+    if "kube_version" in said:
+        target = replace(target, kubernetes_version=f"v{said['kube_version'].removeprefix('v')}")
+    found = render_chart(what, target, flags_of(said, tool, _mapping(mapping) if mapping else {}), limits)
+    return found.objects, found.origins, tuple(found.warnings)
+
+
+def _mapping(mapping: tuple[str, ...]) -> dict[str, Path]:
+    from trueup.settings import parse_mapping
+
+    try:
+        return parse_mapping(mapping)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
+
+
 def _folder(folder: Path, target: Target, tool: str | None, options: dict[str, Any], limits: Limits) -> Shown:
     """A kustomization is built here and now; the other engines are other processes, which something has to wait for."""
     from trueup.app.folder import is_kustomization, render_folder, render_kustomization
@@ -86,12 +129,8 @@ def _unit(
     from trueup.app.families import units
     from trueup.app.look import looking
     from trueup.cli.units import find
-    from trueup.settings import parse_mapping
 
-    try:
-        folders = parse_mapping(mapping)
-    except ValueError as problem:
-        raise click.UsageError(str(problem)) from None
+    folders = _mapping(mapping)
 
     async def look() -> Shown:
         async with looking(state, kubeconfig, context, folders, limits) as (client, parts):

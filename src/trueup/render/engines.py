@@ -1,6 +1,6 @@
-"""The foreign engines behind narrow functions: Jsonnet and Helm. Runs in worker processes only.
+"""The foreign engines behind narrow functions: Jsonnet and Helm. Runs in worker processes, and in commands that render once.
 
-Called by `worker`. Each job takes one JSON-like value and a way to ask the parent; each engine is imported when first
+Called by `worker` and `here`. Each job takes one JSON-like value and a way to ask the parent; each engine is imported when first
 used, for Helm's library alone takes 85 MB.
 """
 
@@ -13,8 +13,6 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
-
-from trueup.render.lookup_server import serving
 
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 _MOST_BYTES = 32 * 1024 * 1024
@@ -96,6 +94,8 @@ def helm(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
     with helm_python.Chart.load_archive(archive) as chart:
         dependencies, crds = chart.dependencies, chart.crds
         if job["lookup"] and b"lookup" in gzip.decompress(archive):
+            from trueup.render.lookup_server import serving
+
             with (
                 serving(ask) as kubeconfig,
                 helm_python.Config(kubeconfig_content=kubeconfig, storage_driver="memory") as config,

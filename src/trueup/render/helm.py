@@ -17,16 +17,15 @@ from typing import Any
 
 from trueup.kube import semver
 from trueup.kube.problems import ApiProblem
-from trueup.kube.types import load
 from trueup.ports import Origin, RenderProblem, Target, Tree
 from trueup.render import helm_chart, helm_dependencies, helm_values
 from trueup.render.helm_chart import ChartFiles
 from trueup.render.helm_files import Files
 from trueup.render.helm_order import in_order, is_test, is_unknown
+from trueup.render.jobs import Jobs, WorkerProblem
 from trueup.render.objects import Found, objects, read, what_is_missing
 from trueup.render.outside import NOWHERE, Lookup, Outside
 from trueup.render.parsed import Parsed
-from trueup.render.workers import WorkerProblem, Workers
 
 _PLACE = re.compile(
     r"(?P<chart>[\w.-]+)/(?P<path>(?:charts/[\w.-]+/)*(?:templates|crds)/[^\s:()\"]+)(?::(?P<line>\d+))?"
@@ -40,7 +39,7 @@ def render(
     options: Mapping[str, Any],
     target: Target,
     others: Mapping[str, Tree],
-    workers: Workers,
+    workers: Jobs,
     outside: Outside = NOWHERE,
     parsed: Parsed | None = None,
 ) -> list[Found]:
@@ -59,6 +58,7 @@ def render(
             "namespace": str(options.get("namespace") or target.namespace or "default"),
             "kube_version": version,
             "api_versions": list(options.get("apiVersions") or target.api_versions),
+            **({"is_upgrade": True} if options.get("isUpgrade") else {}),
         },
     }
     done = _run(workers, "helm", job, chart, Questions(target, lookup) if lookup else None)
@@ -126,14 +126,14 @@ class Questions:
 
     def _kinds(self, version: str) -> list[str]:
         """The kinds of a group and version that the target has: the built-in ones, and those that it lists."""
+        from trueup.kube.types import load  # a large table, which few charts ask for
+
         listed = {entry[len(version) + 1 :] for entry in self._target.api_versions if entry.startswith(f"{version}/")}
         built_in = {row.kind.kind for row in load().resources if row.kind.api_version == version}
         return sorted(built_in | {kind for kind in listed if "/" not in kind})
 
 
-def _run(
-    workers: Workers, name: str, job: Mapping[str, Any], chart: ChartFiles, cluster: Questions | None = None
-) -> Any:
+def _run(workers: Jobs, name: str, job: Mapping[str, Any], chart: ChartFiles, cluster: Questions | None = None) -> Any:
     def answer(question: dict[str, Any]) -> dict[str, Any]:
         if "archive" in question:
             return {"content": chart.archive()}
@@ -181,7 +181,7 @@ def _template(chart: ChartFiles, name: str, text: str, parsed: Parsed) -> Iterat
 
 
 def _crds(
-    chart: ChartFiles, done: Mapping[str, Any], values: dict[str, Any], workers: Workers, job: Mapping[str, Any]
+    chart: ChartFiles, done: Mapping[str, Any], values: dict[str, Any], workers: Jobs, job: Mapping[str, Any]
 ) -> Iterator[Found]:
     """The files of ``crds/``, of the chart and of its enabled dependencies. They are not templates."""
     if not done["crds"]:

@@ -128,7 +128,7 @@ class _Ignore:
         for rule in self._rules:
             negated, pattern = rule.startswith("!"), rule.removeprefix("!")
             only_folders, pattern = pattern.endswith("/"), pattern.removesuffix("/")
-            hit = _rule_matches(pattern, path)
+            hit = _rule_hits(pattern, path)
             if negated:
                 if not hit or (only_folders and not folder):
                     return True
@@ -137,15 +137,15 @@ class _Ignore:
         return False
 
 
-def _rule_matches(pattern: str, path: str) -> bool:
+def _rule_hits(pattern: str, path: str) -> bool:
     if pattern.startswith("/"):
-        return _match(pattern[1:], path)
+        return matches(pattern[1:], path)
     if "/" in pattern:
-        return _match(pattern, path)
-    return _match(pattern, posixpath.basename(path))
+        return matches(pattern, path)
+    return matches(pattern, posixpath.basename(path))
 
 
-def _match(pattern: str, path: str) -> bool:
+def matches(pattern: str, path: str) -> bool:
     """Go's ``filepath.Match``: a star stops at slashes."""
     parts, names = pattern.split("/"), path.split("/")
     return len(parts) == len(names) and all(

@@ -9,9 +9,12 @@ Source of the behaviour: Helm's ``downloader.Manager`` (``Build``, ``Update``) a
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import posixpath
 import re
+import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +29,7 @@ _FIELDS = (
     ("import-values", True), ("alias", True),
 )  # fmt: skip
 """As Go writes them: in this order, and which are left out when they are empty."""
+_LARGEST_METADATA = 1024 * 1024
 _ESCAPED = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
 """What Go's JSON writes otherwise than Python's."""
 
@@ -52,8 +56,7 @@ def listed(metadata: Mapping[str, Any], tree: Tree, path: str) -> list[dict[str,
 def built(tree: Tree, path: str, metadata: Mapping[str, Any], charts: Charts | None) -> Iterator[Dependency]:
     """What is missing in ``charts/`` and can be had. Raises `RenderProblem`."""
     wanted = listed(metadata, tree, path)
-    vendored = _names(tree, posixpath.join(path, "charts"))
-    missing = {str(one.get("name")) for one in wanted} - {name for name in _called(wanted) if _is_there(vendored, name)}
+    missing = _missing(tree, posixpath.join(path, "charts"), {str(one.get("name")) for one in wanted})
     if not missing or (charts is None and not any(_local(one) for one in wanted)):
         return
     file = posixpath.join(path, "Chart.yaml")
@@ -73,14 +76,38 @@ def built(tree: Tree, path: str, metadata: Mapping[str, Any], charts: Charts | N
             yield Dependency(folder, *found[1:])
 
 
-def _called(wanted: list[dict[str, Any]]) -> list[str]:
-    return [str(one.get("name")) for one in wanted]
+def _missing(tree: Tree, folder: str, names: set[str]) -> set[str]:
+    """The charts that are not in ``charts/``: most are called as their folder or archive is, all as they say themselves."""
+    entries = list(tree.list(folder)) if names and tree.kind(folder) == "folder" else []
+    missing = {name for name in names if not any(_is_called(entry, name) for entry in entries)}
+    for entry in entries:
+        if not missing:
+            break
+        missing.discard(_own_name(tree, posixpath.join(folder, entry)))
+    return missing
 
 
-def _is_there(vendored: list[str], name: str) -> bool:
-    """Whether a chart of that name is in ``charts/``, as a folder or an archive."""
-    archive = re.compile(re.escape(name) + r"-v?\d.*\.tgz")
-    return any(entry == name or archive.fullmatch(entry) for entry in vendored)
+def _is_called(entry: str, name: str) -> bool:
+    return entry == name or re.fullmatch(re.escape(name) + r"-v?\d.*\.tgz", entry) is not None
+
+
+def _own_name(tree: Tree, place: str) -> str:
+    """What a vendored chart calls itself; empty for what is none."""
+    if tree.kind(place) == "folder":
+        return str((_mapping(tree, posixpath.join(place, "Chart.yaml")) or {}).get("name") or "")
+    if not place.endswith(".tgz"):
+        return ""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(tree.read(place)), mode="r:gz") as packed:
+            for member in packed:
+                if re.fullmatch(r"[^/]+/Chart\.yaml", member.name) and member.size < _LARGEST_METADATA:
+                    file = packed.extractfile(member)
+                    documents = read(file.read(), place) if file else []
+                    value = documents[0].value if documents else None
+                    return str(value.get("name") or "") if isinstance(value, dict) else ""
+    except (tarfile.TarError, OSError, EOFError, zlib.error):
+        return ""  # Helm's loader says what is the matter with it
+    return ""
 
 
 def _local(dependency: Mapping[str, Any]) -> bool:
@@ -197,7 +224,3 @@ def _mapping(tree: Tree, file: str) -> dict[str, Any] | None:
     documents = read(tree.read(file), file)
     value = documents[0].value if documents else None
     return value if isinstance(value, dict) else {}
-
-
-def _names(tree: Tree, path: str) -> list[str]:
-    return list(tree.list(path)) if tree.kind(path) == "folder" else []

@@ -26,7 +26,7 @@ def compose(files: Files, options: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     named = [str(file) for file in options.get("valueFiles") or ()]
     for place, content in files.values(named, may_miss=bool(options.get("ignoreMissingValueFiles"))):
-        values = merged(values, _mapping(content, place))
+        values = merged(values, mapping(content, place))
     values = merged(values, _inline(options))
     env = {str(name): str(value) for name, value in (options.get("env") or {}).items()}
     for parameter in options.get("parameters") or ():
@@ -66,7 +66,8 @@ def _inline(options: Mapping[str, Any]) -> dict[str, Any]:
     return dict(value)
 
 
-def _mapping(content: bytes, place: str) -> dict[str, Any]:
+def mapping(content: bytes, place: str) -> dict[str, Any]:
+    """What a values file holds; ``place`` is what errors call it."""
     documents = read(content, place)
     value = documents[0].value if documents else None
     if value is not None and not isinstance(value, dict):
@@ -82,6 +83,6 @@ def _set(values: dict[str, Any], name: str, value: str, *, text: bool, quoted: b
     elif not (value.startswith("{") and value.endswith("}")):
         value = _UNQUOTED_COMMA.sub(r"\\,", value)
     try:
-        set_into(values, f"{name}={value}", text=text)
+        set_into(values, f"{name}={value}", "string" if text else "value")
     except SetProblem as problem:
         raise RenderProblem(f"parameter {name!r}: {problem}", field="source.helm.parameters") from None

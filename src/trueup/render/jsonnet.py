@@ -17,13 +17,13 @@ from typing import Any
 import orjson
 
 from trueup.ports import Origin, RenderProblem, Tree
+from trueup.render.jobs import Jobs, WorkerProblem
 from trueup.render.objects import Found, objects
-from trueup.render.workers import WorkerProblem, Workers
 
 _PLACE = re.compile(r"(?P<path>[^\s:()]+):(?:\()?(?P<line>\d+):\d+")
 
 
-def render(tree: Tree, file: str, folder: str, options: Mapping[str, Any], workers: Workers) -> list[Found]:
+def render(tree: Tree, file: str, folder: str, options: Mapping[str, Any], workers: Jobs) -> list[Found]:
     """The objects that a file evaluates to: one, or an array of them. ``folder`` is the source's own."""
     places = [folder, *(str(lib) for lib in options.get("libs") or ())]
 

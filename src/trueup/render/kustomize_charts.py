@@ -15,12 +15,12 @@ from trueup.ports import RenderProblem, SourceProblem, Target, Tree
 from trueup.render import helm
 from trueup.render.helm_order import hooks
 from trueup.render.helm_values import merged
+from trueup.render.jobs import Jobs
 from trueup.render.objects import read
 from trueup.render.outside import Outside
-from trueup.render.workers import Workers
 
 
-def render(asked: HelmChart, target: Target, workers: Workers, outside: Outside) -> bytes:
+def render(asked: HelmChart, target: Target, workers: Jobs, outside: Outside) -> bytes:
     """What a chart renders to. Raises `RenderProblem`."""
     fields = asked.chart
     name, version = str(fields.get("name") or ""), str(fields.get("version") or "")

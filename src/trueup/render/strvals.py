@@ -1,13 +1,18 @@
 """``--set`` expressions laid over values. Pure.
 
 Called by `helm_values`. ``a.b[0].c=x,d={1,2}`` changes the values in place; commas, dots and the like are quoted with a
-backslash. Source: Helm's strvals package (``ParseInto``, ``ParseIntoString``).
+backslash, but in literal ones. Source: Helm's strvals package (``ParseInto``, ``ParseIntoString``, ``ParseJSON``,
+``ParseIntoFile``, ``ParseLiteralInto``).
 """
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, Literal
 
+Way = Literal["value", "string", "json", "file", "literal"]
+"""How what stands behind an equals sign is read: the flag's name without ``--set-``."""
 _DEEPEST = 30
 _LONGEST_LIST = 65_536
 
@@ -16,10 +21,13 @@ class SetProblem(ValueError):
     """An expression that cannot be read, or that does not fit the values."""
 
 
-def set_into(values: dict[str, Any], expression: str, *, text: bool = False) -> None:
-    """Lay an expression over values; ``text`` keeps every value a string (``--set-string``)."""
+def set_into(
+    values: dict[str, Any], expression: str, way: Way = "value", read: Callable[[str], str] | None = None
+) -> None:
+    """Lay an expression over values. ``read`` is what files are read by. Raises `SetProblem`."""
+    parser = _File(expression, read) if read is not None and way == "file" else _PARSERS[way](expression)
     try:
-        _Parser(expression, text).parse(values)
+        parser.parse(values)
     except (AttributeError, TypeError) as problem:
         raise SetProblem(f"{expression!r} does not fit the values it is laid over: {problem}") from None
 
@@ -29,8 +37,10 @@ class _End(Exception):
 
 
 class _Parser:
-    def __init__(self, text: str, as_text: bool) -> None:
-        self._text, self._at, self._as_text = text, 0, as_text
+    """Values are typed: numbers, truths and null are what they look like."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._at = text, 0
 
     def parse(self, values: dict[str, Any]) -> None:
         try:
@@ -39,8 +49,8 @@ class _Parser:
         except _End:
             return
 
-    def _key(self, data: dict[str, Any], depth: int) -> None:
-        name, last = self._until("=[,.")
+    def _key(self, data: dict[str, Any], depth: int, stops: str = "=[,.") -> None:
+        name, last = self._until(stops)
         if last is None:
             if not name:
                 raise _End
@@ -109,7 +119,7 @@ class _Parser:
             raise SetProblem(f"index {at} is not in 0..{_LONGEST_LIST}")
         return at
 
-    def _assign(self, put: Any) -> None:
+    def _assign(self, put: Callable[[Any], None]) -> None:
         if self._at >= len(self._text):
             put("")
             raise _End
@@ -128,8 +138,6 @@ class _Parser:
             value, last = self._until(",}")
             if last is None:
                 raise SetProblem("list must terminate with '}'")
-            if last == "}" and not value and not out:
-                return self._after_list(out)
             out.append(self._typed(value))
             if last == "}":
                 return self._after_list(out)
@@ -140,8 +148,6 @@ class _Parser:
         return out
 
     def _typed(self, text: str) -> Any:
-        if self._as_text:
-            return text
         word = text.lower()
         if word in ("true", "false"):
             return word == "true"
@@ -170,6 +176,74 @@ class _Parser:
                 self._at += 1
             out.append(char)
         return "".join(out), None
+
+
+class _Text(_Parser):
+    """Values are texts."""
+
+    def _typed(self, text: str) -> Any:
+        return text
+
+
+class _File(_Parser):
+    """Values are the names of files, and stand for what is in them."""
+
+    def __init__(self, text: str, read: Callable[[str], str]) -> None:
+        super().__init__(text)
+        self._read = read
+
+    def _typed(self, text: str) -> Any:
+        return self._read(text)
+
+
+class _Json(_Parser):
+    """Values are JSON; none at all is null."""
+
+    def _assign(self, put: Callable[[Any], None]) -> None:
+        if self._is_over():
+            put(None)
+            return
+        try:
+            value, self._at = json.JSONDecoder(parse_constant=_refuse).raw_decode(self._text, self._at)
+        except (json.JSONDecodeError, RecursionError) as problem:
+            raise SetProblem(f"{self._text!r} has no JSON behind an equals sign: {problem}") from None
+        put(value)
+        self._is_over()
+
+    def _is_over(self) -> bool:
+        """Whether a value ends here: at a comma, which is taken, or where everything does."""
+        while self._at < len(self._text) and self._text[self._at].isspace():
+            self._at += 1
+        if self._at < len(self._text) and self._text[self._at] != ",":
+            return False
+        self._at += 1
+        return True
+
+
+class _Literal(_Parser):
+    """One value, as it stands: all of the rest. Nothing is quoted, not in names either."""
+
+    def _key(self, data: dict[str, Any], depth: int, stops: str = "=[.") -> None:
+        super()._key(data, depth, stops)
+
+    def _assign(self, put: Callable[[Any], None]) -> None:
+        put(self._text[self._at :])
+        self._at = len(self._text)
+
+    def _until(self, stops: str) -> tuple[str, str | None]:
+        for at in range(self._at, len(self._text)):
+            if self._text[at] in stops:
+                found, self._at = self._text[self._at : at], at + 1
+                return found, self._text[at]
+        found, self._at = self._text[self._at :], len(self._text)
+        return found, None
+
+
+_PARSERS: dict[Way, type[_Parser]] = {"value": _Parser, "string": _Text, "json": _Json, "literal": _Literal}
+
+
+def _refuse(word: str) -> Any:
+    raise SetProblem(f"{word} is no JSON")
 
 
 def _put(data: dict[str, Any], name: str, value: Any) -> None:

@@ -19,13 +19,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from trueup.kube.limits import MEGABYTE, Allowance, Limits, current, in_words, remedy
+from trueup.render.jobs import Answer, WorkerProblem, nobody
 
 _MOST_JOBS = 2_000
 """A worker is replaced after that many: engines of others may leak."""
@@ -38,12 +38,6 @@ _NO_MEMORY = (b"out of memory", b"annot allocate memory", b"bad_alloc", b"Memory
 """How engines say so with their last words."""
 _GO_RESERVE = 192 * MEGABYTE
 """Go's collector works harder when its heap comes so close to the bound."""
-
-Answer = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-class WorkerProblem(Exception):
-    """The engine refused, crashed or took too long."""
 
 
 class _Worker:
@@ -172,7 +166,7 @@ class Workers:
         worker = self._idle.get() or self._start()
         keep = False
         try:
-            done = worker.run(job, value, answer or _nothing, current() or Allowance(self._limits))
+            done = worker.run(job, value, answer or nobody, current() or Allowance(self._limits))
             keep = True
             return done
         except WorkerProblem:
@@ -210,10 +204,6 @@ class Workers:
         with self._guard:
             self._all.discard(worker)
         worker.stop()
-
-
-def _nothing(question: dict[str, Any]) -> dict[str, Any]:
-    return {"error": f"nobody answers {question}"}
 
 
 def _shortened(text: str) -> str:

@@ -6,7 +6,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import pytest
+from click.testing import CliRunner
+
 from tests.corpora import corpus
+from trueup.cli.render import render
 from trueup.kube.documents import parse
 from trueup.kube.names import Object
 from trueup.ports import Rendered, RenderProblem, RenderRequest, Target
@@ -84,4 +88,33 @@ async def test_the_cases_of_helm_template(shared_renderer: Render) -> None:
     root = corpus(ROOT)
     wrong = {case["cmd"]: why for case in cases if (why := await why_not(shared_renderer, root, case))}
     print(f"helm template: {len(cases) - len(wrong)} of {len(cases)}")
+    assert wrong == {}
+
+
+# --- by the command line ------------------------------------------------------------------------------------------------
+
+
+def why_not_printed(root: Path, case: dict[str, Any]) -> str:
+    """Empty if `trueup render --as helm` prints the objects of a case's golden file, given the same flags."""
+    arguments = shlex.split(case["cmd"])[1:]
+    version = [] if "--kube-version" in arguments else ["--kube-version", "1.20.0"]
+    done = CliRunner().invoke(render, [*arguments, "--as", "helm", *version, "-n", "default"])
+    if case["wantError"]:
+        return "" if done.exit_code else "rendered"
+    if done.exit_code:
+        return "" if "'Kind' is missing" in str(done.exception) else f"refused: {done.output} {done.exception}"
+    expected = [document.value for document in parse((root.parents[1] / case["golden"]).read_text())]
+    found = [document.value for document in parse(done.stdout)]
+    return "" if found == expected else f"{names(expected)}\n{names(found)}"
+
+
+def test_the_same_cases_by_the_command_line(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`trueup render` takes the flags of `helm template` and prints the same objects."""
+    rows = json.loads(corpus("extracted/helm_cmd_golden.json").read_text())
+    cases = [row for row in rows if row["cmd"].startswith("template ") and Path(row["golden"]).name not in PRINTED_ONLY]
+    root = corpus(ROOT)
+    monkeypatch.chdir(root)
+    wrong = {case["cmd"]: why for case in cases if (why := why_not_printed(root, case))}
+    with capsys.disabled():
+        print(f"\nhelm template by trueup render: {len(cases) - len(wrong)} of {len(cases)}")
     assert wrong == {}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.corpora import corpus
-from trueup.render.workers import WorkerProblem, Workers
+from trueup.render.jobs import WorkerProblem
+from trueup.render.workers import Workers
 
 GIVEN = {
     "ext_vars": {"stringVar": "2 + 2", "var1": "test"},
