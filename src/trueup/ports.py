@@ -6,10 +6,14 @@ Pure declarations. IO rooms implement them, the `app` room wires them, `delivery
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from trueup.kube.names import Key, Kind, Object, Ref, Resource
+
+if TYPE_CHECKING:
+    from trueup.sops import Keys  # who decrypts nothing does not pay for reading it
 
 # --- a cluster ---------------------------------------------------------------------------------------------------
 
@@ -407,3 +411,32 @@ class Ledger(Protocol):
     async def append(self, entry: LedgerEntry) -> int: ...
 
     async def of(self, unit: str, *, limit: int = 50) -> Sequence[LedgerEntry]: ...
+
+
+# --- keys of encrypted files ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMaterial:
+    """What a Secret holds to open encrypted files with; never told."""
+
+    age: tuple[str, ...] = field(default=(), repr=False)
+    """Files of identities."""
+    pgp: tuple[bytes, ...] = field(default=(), repr=False)
+    """Armored secret keys."""
+    aws: tuple[str, str, str] | None = field(default=None, repr=False)
+    """An access key, its secret, and a session token or nothing."""
+    gcp: str = field(default="", repr=False)
+    """A key file, as JSON."""
+    azure: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By the names of Azure's environment variables."""
+    vault_token: str = field(default="", repr=False)
+    workload_identity: str = ""
+    """Why clouds cannot be asked with the process's own credentials; empty: they can."""
+
+
+class KeyServices(Protocol):
+    """Opens encrypted files with what a Secret holds. Its services wait for others: threads call them."""
+
+    def of(self, material: KeyMaterial) -> AbstractContextManager[Keys]:
+        """The services, until they are let go of. Raises `NoKey` for keys that cannot be read."""

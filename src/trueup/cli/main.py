@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "resume": "trueup.cli.act",
     "rollback": "trueup.cli.act",
     "run": "trueup.cli.run",
+    "sops": "trueup.cli.sops",
     "suspend": "trueup.cli.act",
     "sync": "trueup.cli.act",
     "tree": "trueup.cli.tree",

@@ -4,6 +4,7 @@ Called by the families that decrypt (Flux's ``spec.decryption``) and by the comm
 keys and SSH keys by `Age`; other key services are handed in by the shell through `KeyService`, and their absence is told by name.
 """
 
+from trueup.sops import creation, formats, naming, paths, yaml_writing
 from trueup.sops.age import Age
 from trueup.sops.editing import (
     Opening,
@@ -39,15 +40,20 @@ __all__ = [
     "SopsProblem",
     "Style",
     "Wish",
+    "creation",
     "decrypt",
     "decrypt_object",
     "encrypt",
     "encrypt_object",
     "encrypted",
     "format_of",
+    "formats",
     "marked",
+    "naming",
     "opened",
+    "paths",
     "rekeyed",
     "rotated",
     "sealed_anew",
+    "yaml_writing",
 ]

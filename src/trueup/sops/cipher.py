@@ -23,7 +23,6 @@ _TRUE, _FALSE = (
     frozenset(("0", "f", "F", "FALSE", "false", "False")),
 )
 _TIME = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)(?:[Tt ](\d\d?):(\d\d?):(\d\d?)(\.\d+)?([Zz]|[-+]\d\d:\d\d)?)?", re.ASCII)
-_EXACT = 2.0**53
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
 
@@ -112,10 +111,7 @@ def typed(plain: bytes, kind: str) -> Any:
         if kind == "int":
             return int(text)
         if kind == "float":
-            number = float(text)
-            return (
-                int(number) if number.is_integer() and abs(number) < _EXACT else number
-            )  # JSON has one kind of number
+            return float(text)
         if kind == "bool" and text in _TRUE | _FALSE:
             return text in _TRUE
         if kind == "time":

@@ -13,7 +13,7 @@ from typing import Any
 
 from trueup.kube.names import Object
 from trueup.sops.cipher import Cipher, Entropy
-from trueup.sops.formats import USUAL, Format, Style, read, read_plain, write, write_encrypted
+from trueup.sops.formats import USUAL, Format, Style, bare, read, read_plain, write, write_encrypted
 from trueup.sops.keys import DECRYPTION_ORDER, Keys, data_key, wrapped
 from trueup.sops.metadata import Groups, MasterKey, Metadata
 from trueup.sops.problems import MacMismatch, Malformed, SopsProblem
@@ -67,7 +67,7 @@ def decrypt_object(obj: Object, keys: Keys, *, verify: bool = True) -> Object:
     """A Kubernetes object with ``sops`` in it. What others have added to it since changes the authentication code: whoever
     decrypts after a build cannot verify."""
     plain = {key: value for key, value in obj.items() if key != "sops"}
-    found: Object = _opened([plain], obj.get("sops"), keys, verify, DECRYPTION_ORDER, None).documents[0]
+    found: Object = bare(_opened([plain], obj.get("sops"), keys, verify, DECRYPTION_ORDER, None).documents[0])
     return found
 
 

@@ -18,6 +18,7 @@ from trueup.sops.problems import Malformed, SopsProblem
 Format = Literal["yaml", "json", "dotenv", "ini", "binary"]
 _ENDINGS: Mapping[str, Format] = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
 _PREFIX = "sops_"
+_EXACT = 2.0**53
 _MARKS: Mapping[Format, bytes] = {
     "dotenv": b"sops_mac=ENC[",
     "ini": b"[sops]",
@@ -161,7 +162,7 @@ def json_text(value: Any, style: Style) -> str:
     """A value as Go's ``encoding/json`` prints it."""
     indent = "\t" if style.json < 0 else " " * style.json
     try:
-        text = json.dumps(_bare(value), indent=indent, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(bare(value), indent=indent, ensure_ascii=False, allow_nan=False)
     except ValueError as problem:
         raise SopsProblem("JSON has no place for a number that is infinite or none") from problem
     for sign, code in _ESCAPED:
@@ -173,13 +174,13 @@ _ESCAPED = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\
 """What Go writes by its code."""
 
 
-def _bare(value: Any) -> Any:
-    """Without comments, which JSON does not have."""
+def bare(value: Any) -> Any:
+    """Without comments, which JSON does not have; nor has it two kinds of numbers."""
     if isinstance(value, dict):
-        return {key: _bare(below) for key, below in value.items() if not isinstance(key, Comment)}
+        return {key: bare(below) for key, below in value.items() if not isinstance(key, Comment)}
     if isinstance(value, list):
-        return [_bare(below) for below in value if not isinstance(below, Comment)]
-    return value
+        return [bare(below) for below in value if not isinstance(below, Comment)]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else value
 
 
 def _write_binary(documents: list[Any], style: Style) -> str:

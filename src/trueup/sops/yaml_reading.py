@@ -99,10 +99,10 @@ def _float(text: str) -> float:
 class _Collection:
     """A mapping or a list that is being read."""
 
-    __slots__ = ("anchor", "column", "entries", "key", "mapping", "waiting")
+    __slots__ = ("anchor", "column", "entries", "flow", "key", "mapping", "waiting")
 
-    def __init__(self, mapping: bool, column: int, anchor: str | None) -> None:
-        self.mapping, self.column, self.anchor = mapping, column, anchor
+    def __init__(self, mapping: bool, column: int, anchor: str | None, flow: bool) -> None:
+        self.mapping, self.column, self.anchor, self.flow = mapping, column, anchor, flow
         self.entries: list[Any] = []
         self.key: Any = None
         self.waiting = False
@@ -190,14 +190,14 @@ class _Reader:
         mapping = isinstance(event, MappingStartEvent)
         if self._open and not self._open[-1].waiting:
             self._settle(self._open[-1])
-        collection = _Collection(mapping, _column(event), event.anchor)
+        collection = _Collection(mapping, _column(event), event.anchor, bool(event.flow_style))
         self._settle(collection)
         self._open.append(collection)
 
     def _end(self, mapping: bool) -> Any:
         collection = self._open.pop()
         outer = self._open[-1].column if self._open else -1
-        while self._pending and self._pending[0][0] >= collection.column > outer:
+        while self._pending and (collection.flow or self._pending[0][0] >= collection.column > outer):
             collection.remark(self._pending.pop(0)[1])
         if not self._open:
             self._settle(collection)
@@ -270,9 +270,7 @@ class _Reader:
             collection.remark(Comment(text))
             return
         last = collection.entries[-1][1] if collection.mapping else collection.entries[-1]
-        collection.remark(
-            Comment(text, inline=not last or not isinstance(last, (dict, list))), len(collection.entries) - 1
-        )
+        collection.remark(Comment(text, inline=not isinstance(last, (dict, list))), len(collection.entries) - 1)
 
 
 def _column(event: Event) -> int:

@@ -101,7 +101,7 @@ class _Writer:
             elif isinstance(found, list) and any(True for _ in _said(found)):
                 self._list(found, column + 2, dash)
             else:
-                self._out.append(f"{dash}{self._inline(found, column + 2)}{_beside(inline + _within(found))}\n")
+                self._out.append(f"{dash}{self._inline(found, column + 2)}{_beside(inline)}\n")
             inline = []
         self._feet(head + inline, pad, last)
 
@@ -122,13 +122,13 @@ class _Writer:
             self._out.append(f"{_beside(inline)}\n")
             self._list(found, further, "")
         else:
-            self._out.append(f" {self._inline(found, further)}{_beside(inline + _within(found))}\n")
+            self._out.append(f" {self._inline(found, further)}{_beside(inline)}\n")
 
     def _inline(self, found: Any, column: int) -> str:
-        if isinstance(found, dict):
-            return "{}"
-        if isinstance(found, list):
-            return "[]"
+        if isinstance(found, (dict, list)):
+            first, last = "{}" if isinstance(found, dict) else "[]"
+            within = "".join(f"\n{' ' * column}#{text}" for text in _remarks(found))
+            return f"{first}{within}\n{' ' * max(column - self._by, 0)}{last}" if within else first + last
         return self.scalar(found, column)
 
     def _key(self, key: Any, column: int) -> str:
@@ -179,11 +179,6 @@ def _said(found: Any) -> Any:
 
 def _remarks(found: Any) -> list[str]:
     return [one.text for one in found if isinstance(one, Comment)]
-
-
-def _within(found: Any) -> list[str]:
-    """Comments in a collection that holds nothing else."""
-    return _remarks(found) if isinstance(found, (dict, list)) else []
 
 
 def _beside(comments: list[str]) -> str:

@@ -50,7 +50,8 @@ g:
     - x: |
         two
         lines
-      "y": [] # of y
+      # of y
+      "y": []
       # the end of x
 h: 2020-01-02T00:00:00Z
 # the end
