@@ -22,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kubeconfig", default="", help="kubeconfig of a genuine Kubernetes to test against as well")
     parser.addoption("--corpora", action="store_true", help="run what tests against corpora alone, and show its counts")
     parser.addoption("--sequences", default="60", help="how many random sequences of calls two servers are compared by")
+    parser.addoption("--overlays", default="20", help="how many made-up kustomizations to build beside `kustomize`")
     parser.addoption("--seed", default="0", help="the first of them")
     parser.addoption("--fuzz", default="0", help="seconds to make up requests from the published OpenAPI documents for")
     parser.addoption("--matrix", action="store_true", help="also test what takes minutes of clients and repositories")

@@ -126,6 +126,8 @@ def _key(key: str) -> str | None:
 
 
 def _scalar(text: str, indent: int, column: int) -> str:
+    if text == "<<":
+        return text  # only as a key it would be read as something else
     if _SIMPLE.fullmatch(text) and not needs_quotes(text):
         return text
     if "\n" in text and _block_allowed(text):

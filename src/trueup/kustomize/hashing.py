@@ -35,9 +35,9 @@ def content_hash(resource: Resource) -> str:
 
 
 def _content(resource: Resource, field: str) -> dict[str, Any]:
-    """The name is always empty: upstream looks for it under a field that no object has."""
+    """The name is always empty: upstream looks for it under a field that no object has. A list counts as nothing."""
     value = resource.body.get(field)
-    found = settle(copy(value)) if isinstance(value, dict) else text_of(value)
+    found = settle(copy(value)) if isinstance(value, dict) else None if isinstance(value, list) else text_of(value)
     return {"kind": resource.kind, "name": "", field: found}
 
 

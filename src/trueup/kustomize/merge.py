@@ -31,7 +31,13 @@ ABSENT = _Absent()
 
 
 def merge(obj: dict[str, Any], patch: dict[str, Any], schema: Node | None) -> dict[str, Any] | None:
-    """The object with the patch laid over; None when nothing is left of it."""
+    """The object with the patch laid over; None when nothing is left of it.
+
+    A patch that says ``$patch: replace`` of the whole object changes nothing: upstream makes the new object and then keeps
+    the one that it has.
+    """
+    if text_of(patch.get(_DIRECTIVE)) == "replace":
+        return obj
     merged = _walk(obj, patch, schema)
     return merged if isinstance(merged, dict) else None
 

@@ -190,6 +190,13 @@ class Resource:
         for shared in self.shared:
             shared.spread()
 
+    @property
+    def notes(self) -> tuple[Any, ...]:
+        """What upstream keeps in annotations of the object, for comparing."""
+        ids, affixes = tuple(self.previous), (*self.prefixes, "", *self.suffixes)
+        flags = self.hash_suffix, self.allow_name_change, self.allow_kind_change, self.helm
+        return ids, affixes, tuple(self.referred_by), self.behavior, flags
+
     # --- changing --------------------------------------------------------------------------------------------------
 
     def remember_id(self) -> None:
@@ -198,6 +205,17 @@ class Resource:
         if not now.kind.count(",") == now.name.count(",") == now.effective.count(","):
             raise KustomizeProblem(_NOT_EQUAL, path=self.file, line=self.line)
         self.previous.append((now.kind, now.name, now.effective))
+
+    def forget(self) -> None:
+        """To be called when all its annotations were replaced: upstream's notes were among them."""
+        self.previous, self.prefixes, self.suffixes, self.referred_by = [], [], [], []
+        self.behavior, self.hash_suffix, self.helm = "", False, False
+        self.allow_name_change = self.allow_kind_change = False
+        self.forget_origin()
+
+    def forget_origin(self) -> None:
+        """The same for what a JSON patch does not keep of them."""
+        self.origin, self.transformations = None, []
 
     def metadata(self) -> dict[str, Any]:
         """The metadata, made if there is none."""

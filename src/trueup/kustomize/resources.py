@@ -90,9 +90,8 @@ class Selector:
 
     def matches_marks(self, resource: Resource) -> bool:
         """By labels and annotations."""
-        return matches(self.labels, resource.texts("labels")) and matches(
-            self.annotations, resource.texts("annotations")
-        )
+        fits = matches(self.annotations, resource.texts("annotations")) if self.annotations else True
+        return (matches(self.labels, resource.texts("labels")) if self.labels else True) and fits
 
 
 @lru_cache(maxsize=1024)

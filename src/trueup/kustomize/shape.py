@@ -81,8 +81,7 @@ _OLD_CHART = Struct(
 )  # fmt: skip
 KUSTOMIZATION = Struct(
     "Kustomization",
-    apiVersion=_S,
-    kind=_S,
+    Struct("TypeMeta", apiVersion=_S, kind=_S),
     metadata=Struct("ObjectMeta", name=_S, namespace=_S, labels=_MAP, annotations=_MAP),
     openapi=_MAP,
     namePrefix=_S,

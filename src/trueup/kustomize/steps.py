@@ -135,8 +135,14 @@ class Steps:
             try:
                 return make(fields, self.shop)
             except KustomizeProblem as problem:
-                shown = dump({key: value for key, value in fields.items() if value})
+                shown = dump(_without_empty(fields))
                 raise problem.under(f"trouble configuring builtin {kind} with config: `\n{shown}`") from None
+
+
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """As Go prints a struct whose fields say ``omitempty``."""
+    inner = {key: _without_empty(value) if isinstance(value, dict) else value for key, value in fields.items()}
+    return {key: value for key, value in inner.items() if value or (isinstance(value, dict) and fields[key] == {})}
 
 
 def placed(work: Work, path: str, field: str) -> Work:

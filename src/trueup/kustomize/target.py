@@ -291,9 +291,9 @@ class Target:
 
     def _validate(self, into: Accumulator) -> None:
         for step in self._steps("validators"):
-            before = [settle(copy(one.body)) for one in into.resources]
+            before = [(settle(copy(one.body)), one.notes) for one in into.resources]
             step.work(into.resources)
-            after = [_without_validated_by(settle(copy(one.body))) for one in into.resources]
+            after = [(_without_validated_by(settle(copy(one.body))), one.notes) for one in into.resources]
             if before != after:
                 raise KustomizeProblem(
                     "validator shouldn't modify the resource map", path=self.file.path, field="validators"

@@ -145,24 +145,48 @@ def _as_text(patch: Resource, body: dict[str, Any], marks: str) -> None:
         metadata[marks] = texts
 
 
+def _drops_annotations(patch: Mapping[str, Any]) -> bool:
+    """Whether a strategic merge patch leaves none of the annotations that were there."""
+    metadata = patch.get("metadata")
+    if not isinstance(metadata, dict):
+        return False
+    annotations = metadata.get("annotations", {})
+    holders = (metadata, annotations if isinstance(annotations, dict) else {})
+    dropped = any(text_of(holder.get("$patch")) in ("replace", "delete") for holder in holders)
+    return dropped or is_null(annotations)
+
+
 def merge_into(resource: Resource, patch: Resource, body: dict[str, Any], schemas: Schemas) -> None:
     """A strategic merge patch on one object; its name, namespace and kind stay unless the patch may change them."""
     before = resource.body
     name, namespace, kind = resource.name, resource.namespace, before.get("kind")
     if patch.allow_name_change or patch.allow_kind_change:
         resource.remember_id()
+    forgotten = _drops_annotations(body)
     schema = schemas.of(resource.api_version, resource.kind)
     if schema is None:
         schema = schemas.of(text_of(body.get("apiVersion")), text_of(body.get("kind")))
     resource.obj = merge(before, body, schema)
     if resource.gone:
         return
+    if forgotten:
+        resource.forget()
     if not patch.allow_kind_change:
         resource.body["kind"] = kind
     if not patch.allow_name_change:
         resource.set_name(name)
     resource.set_namespace(namespace)
     resource.spread()
+
+
+_ABOVE_ANNOTATIONS = ("", "/metadata", "/metadata/annotations")
+
+
+def _replaces_annotations(operation: Mapping[str, Any]) -> bool:
+    kind = operation.get("op")
+    return (kind != "test" and operation.get("path") in _ABOVE_ANNOTATIONS) or (
+        kind == "move" and operation.get("from") in _ABOVE_ANNOTATIONS
+    )
 
 
 def apply_operations(resource: Resource, operations: list[Any]) -> None:
@@ -179,6 +203,8 @@ def apply_operations(resource: Resource, operations: list[Any]) -> None:
         raise KustomizeProblem(f"a JSON patch left {type(patched).__name__} of {resource.id}", field="patches")
     resource.obj = unsettle(patched)
     resource.shared = []
+    if any(_replaces_annotations(operation) for operation in operations):
+        resource.forget_origin()
     after = patched.get("metadata")
     if isinstance(after, dict) and "annotations" in after:
         resource.metadata()["annotations"] = resource.texts("annotations")

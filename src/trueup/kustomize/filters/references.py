@@ -24,8 +24,6 @@ def fix(resources: Resources, references: Iterable[NameReference]) -> None:
     for resource in resources:
         for name in dict.fromkeys(name for _, name, _ in resource.previous):
             renamed.setdefault(name, []).append(resource)
-    if not renamed:
-        return
     by_kind: dict[str, list[tuple[FieldSpec, Gvk]]] = {}
     for reference in references:
         for spec in reference.referrers:

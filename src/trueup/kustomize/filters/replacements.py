@@ -139,26 +139,26 @@ def _apply_target(resources: Resources, source: _Source, target: Mapping[str, An
     for selector in (select, *rejects):
         selector.compile()
     name = select.plain_name
+    marked = any(selector.labels or selector.annotations for selector in (select, *rejects))
     for resource in resources:
+        if marked and not _marks_fit(resource, select, rejects):
+            continue
         if name and not resource.bears(name):
             continue
         ids = [resource.id, *resource.previous_ids]
-        if _is_target(resource, ids, select, rejects):
-            for path in paths:
-                _copy_to(resource, source.value, path, options)
+        if not any(_fits(select, id) for id in ids):
+            continue
+        if any(reject.selects_by_id and any(_fits(reject, id) for id in ids) for reject in rejects):
+            continue
+        for path in paths:
+            _copy_to(resource, source.value, path, options)
 
 
-def _is_target(resource: Resource, ids: list[Id], select: Selector, rejects: list[Selector]) -> bool:
-    if not any(_fits(select, id) for id in ids):
-        return False
+def _marks_fit(resource: Resource, select: Selector, rejects: list[Selector]) -> bool:
+    """By labels and annotations, which upstream looks at first: a selector that cannot be read is refused by any object."""
     if not select.matches_marks(resource):
         return False
-    for reject in rejects:
-        if (reject.labels or reject.annotations) and reject.matches_marks(resource):
-            return False
-        if reject.selects_by_id and any(_fits(reject, id) for id in ids):
-            return False
-    return True
+    return not any((reject.labels or reject.annotations) and reject.matches_marks(resource) for reject in rejects)
 
 
 def _fits(selector: Selector, id: Id) -> bool:
