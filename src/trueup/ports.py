@@ -296,12 +296,18 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a source renders to. ``objects`` and ``origins`` run in parallel; ``files``: each path read, its digest."""
+    """What a source renders to. ``objects`` and ``origins`` run in parallel; ``files``: each path read, its digest.
+
+    ``absent``: paths that were looked for and are not there; ``folders``: those whose names were listed. Both are part of
+    what it depends on: a file that comes there may change it.
+    """
 
     objects: list[Object]
     origins: list[Origin]
     files: Mapping[str, str]
     warnings: Sequence[str] = ()
+    absent: Sequence[str] = ()
+    folders: Sequence[str] = ()
 
 
 class RenderProblem(Exception):
@@ -310,7 +316,7 @@ class RenderProblem(Exception):
     def __init__(self, message: str, *, path: str = "", line: int = 0, field: str = "") -> None:
         where = f"{path}:{line}: " if path and line else f"{path}: " if path else ""
         super().__init__(where + message)
-        self.path, self.line, self.field = path, line, field
+        self.message, self.path, self.line, self.field = message, path, line, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueup.kube.limits import Limits
+from trueup.kube.limits import Allowance, Limits
 from trueup.ports import Rendered, RenderRequest, Target
 from trueup.render.choose import choose
 from trueup.source.folder import DirTree
@@ -71,7 +71,7 @@ def render_kustomization(
     top = Path(folder.anchor)
     notes: dict[Look, str] = {}
     tree = RecordingTree(DirTree(top), notes)
-    with ExitStack() as stack, Watch().bounded(limits or Limits(), str(folder)):
+    with ExitStack() as stack, Watch().bounded(Allowance(limits or Limits()), str(folder)):
         found, warnings = kustomize.render(
             tree, str(folder.relative_to(top)), options or {}, target, lambda: _workers(stack, limits)
         )

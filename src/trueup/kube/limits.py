@@ -75,10 +75,12 @@ def parse_limits(entries: Iterable[str]) -> Limits:
 class Allowance:
     """What one render has taken so far."""
 
-    __slots__ = ("input", "limits", "spent")
+    __slots__ = ("by_chance", "input", "limits", "spent")
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self.spent, self.input = limits, 0, 0
+        self.by_chance = False
+        """It was ended by time or memory: on a machine that does less beside it, it might have come to its end."""
 
     @property
     def seconds(self) -> float:

@@ -18,10 +18,12 @@ import orjson
 
 from trueup.kube.limits import current
 from trueup.kube.names import Object
-from trueup.ports import Origin, Rendered, Tree
+from trueup.ports import Origin, Rendered, RenderProblem, Tree
 from trueup.render.outside import OUTSIDE, Look, Outside
 
 _MOST_BYTES = 256 * 1024 * 1024
+Problem = tuple[str, str, int, str]
+"""The message of a ``RenderProblem``, its path, line and field."""
 _VARIANTS = 4
 """Commits of one unit kept side by side: a branch per stage is usual."""
 
@@ -98,22 +100,47 @@ class Kept:
     warnings: tuple[str, ...]
     notes: Mapping[Look, str]
     roots: Mapping[str, str]
+    live: bool
+    """Whether it depends on more than its trees."""
+    folders: Mapping[Look, str] | None = None
+    """A few digests that stand for all notes: while they are the same, so are those. None where nothing can."""
+    problem: Problem | None = None
+    """Why there is no result: what does not render does not render again, until something that it read is another."""
 
-    @property
-    def live(self) -> bool:
-        """Whether it depends on more than its trees."""
-        return any(question in OUTSIDE for _, question, _ in self.notes)
+    def now_of(self, roots: Mapping[str, str]) -> Kept:
+        """The same of other trees, in which all that it depends on is the same."""
+        return Kept(self.body, self.warnings, self.notes, roots, self.live, self.folders, self.problem)
 
     def rendered(self) -> Rendered:
-        """A fresh copy."""
+        """A fresh copy. Raises ``RenderProblem`` for one that failed."""
+        if self.problem is not None:
+            message, path, line, field = self.problem
+            raise RenderProblem(message, path=path, line=line, field=field)
         pairs = orjson.loads(self.body)
-        files = {
-            path if not name else f"${name}/{path}": digest
-            for (name, question, path), digest in self.notes.items()
-            if question == "read"
-        }
         objects: list[Object] = [pair[0] for pair in pairs]
-        return Rendered(objects, [Origin(*pair[1]) for pair in pairs], files, self.warnings)
+        return Rendered(objects, [Origin(*pair[1]) for pair in pairs], *looked_at(self.notes, self.warnings))
+
+
+def looked_at(
+    notes: Mapping[Look, str], warnings: Sequence[str]
+) -> tuple[dict[str, str], Sequence[str], tuple[str, ...], tuple[str, ...]]:
+    """What was read, the warnings, what was missing, what was listed; paths of other trees begin with their names."""
+    files: dict[str, str] = {}
+    absent: list[str] = []
+    listed: list[str] = []
+    for (name, question, path), said in notes.items():
+        shown = path if not name else f"${name}/{path}"
+        if question == "read" and said not in _ERRORS:
+            files[shown] = said
+        elif (question in ("kind", "read")) and said in _MISSING:
+            absent.append(shown)
+        elif question == "list" and said not in _ERRORS:
+            listed.append(shown)
+    return files, warnings, tuple(sorted(set(absent))), tuple(sorted(listed))
+
+
+_MISSING = frozenset({"none", "FileNotFoundError"})
+_ERRORS = frozenset({"FileNotFoundError", "PermissionError", "IsADirectoryError", "NotADirectoryError", "OSError"})
 
 
 class Cache:
@@ -127,6 +154,16 @@ class Cache:
     def same_trees(self, key: bytes, roots: Mapping[str, str]) -> Kept | None:
         """The render of exactly these trees: no file needs to be looked at."""
         return next((kept for kept in self._kept.get(key, ()) if kept.roots == roots and not kept.live), None)
+
+    def same_folders(self, key: bytes, trees: Mapping[str, Tree]) -> Kept | None:
+        """The render whose folders are the same in other trees: cheap enough to ask for at once."""
+        for kept in self._kept.get(key, ()):
+            if kept.folders is not None and all(
+                name in trees and answer(trees[name], question, path) == said
+                for (name, question, path), said in kept.folders.items()
+            ):
+                return kept
+        return None
 
     def same_files(self, key: bytes, trees: Mapping[str, Tree], outside: Outside) -> Kept | None:
         """The render whose every note still holds."""
@@ -153,6 +190,28 @@ class Cache:
         with self._guard:
             if key in self._kept:
                 self._kept.move_to_end(key)
+
+
+def folders(path: str, trees: Mapping[str, Tree], notes: Mapping[Look, str]) -> dict[Look, str] | None:
+    """The digest of the unit's folder in place of all that was noted in it, with the notes about other places.
+
+    None where that says less: the unit is its whole tree, its answers come from elsewhere too, or a link is on the way.
+    """
+    if not path:
+        return None
+    found: dict[Look, str] = {}
+    try:
+        for look, said in notes.items():
+            name, question, place = look
+            direct = getattr(trees.get(name), "is_direct", None)
+            if question in OUTSIDE or direct is None or not direct(place):
+                return None
+            if name or (place != path and not place.startswith(f"{path}/")):
+                found[look] = said
+        found["", "read", path] = trees[""].digest(path)
+    except OSError:
+        return None
+    return found
 
 
 def _now(trees: Mapping[str, Tree], outside: Outside, look: Look) -> str:

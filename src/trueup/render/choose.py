@@ -16,7 +16,11 @@ KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 def choose(tree: Tree, path: str) -> Tool:
     """The tool for a folder."""
-    names = [name for name in tree.list(path) if tree.kind(f"{path}/{name}" if path else name) == "file"]
-    if any(name in KUSTOMIZATIONS for name in names):
+    start = f"{path}/" if path else ""
+    if any(tree.kind(start + name) == "file" for name in KUSTOMIZATIONS):
         return "kustomize"
-    return "helm" if any(name.endswith("Chart.yaml") for name in names) else "directory"
+    # By its name first: what lists a folder depends on every file that comes into it.
+    if tree.kind(f"{start}Chart.yaml") == "file":
+        return "helm"
+    charts = (name for name in tree.list(path) if name.endswith("Chart.yaml"))
+    return "helm" if any(tree.kind(start + name) == "file" for name in charts) else "directory"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import orjson
 
 from trueup.kube.names import Object
+from trueup.kube.problems import ApiProblem
 from trueup.ports import Charts, RenderRequest, SourceProblem, Tree
 
 Look = tuple[str, str, str]
@@ -21,6 +22,8 @@ Lookup = Callable[[str, str, str, str], Object | None]
 Remote = Callable[[str, str], Tree]
 Read = Callable[[str], bytes]
 _LIVE, _REMOTE, _CHART, _URL = "lookup", "remote", "chart", "url"
+_REFUSED = ""
+"""The answer that is none. The render says why; when there is one again, it is another answer."""
 OUTSIDE = frozenset({_LIVE, _REMOTE, _CHART, _URL})
 """The questions that are about no tree of the request."""
 
@@ -54,7 +57,7 @@ class Outside:
         )
 
     def says(self, question: str, about: str) -> str:
-        """What a noted question is answered now, as short as it was noted; empty where it cannot be: the render says why."""
+        """What a noted question is answered now, as short as it was noted."""
         asked = orjson.loads(about)
         try:
             if question == _LIVE and self.lookup:
@@ -65,9 +68,9 @@ class Outside:
                 return _chart(*self.charts.fetch(*asked))
             if question == _URL and self.urls:
                 return hashlib.sha256(self.urls(*asked)).hexdigest()
-        except SourceProblem:
-            return ""
-        return ""
+        except (ApiProblem, SourceProblem):
+            return _REFUSED
+        return _REFUSED
 
 
 NOWHERE = Outside()
@@ -75,8 +78,10 @@ NOWHERE = Outside()
 
 def _lookup(ask: Lookup, notes: dict[Look, str]) -> Lookup:
     def noted(version: str, kind: str, namespace: str, name: str) -> Object | None:
+        about = "", _LIVE, _about(version, kind, namespace, name)
+        notes[about] = _REFUSED
         found = ask(version, kind, namespace, name)
-        notes["", _LIVE, _about(version, kind, namespace, name)] = _object_digest(found)
+        notes[about] = _object_digest(found)
         return found
 
     return noted
@@ -84,8 +89,10 @@ def _lookup(ask: Lookup, notes: dict[Look, str]) -> Lookup:
 
 def _remote(ask: Remote, notes: dict[Look, str]) -> Remote:
     def noted(repository: str, ref: str) -> Tree:
+        about = "", _REMOTE, _about(repository, ref)
+        notes[about] = _REFUSED
         found = ask(repository, ref)
-        notes["", _REMOTE, _about(repository, ref)] = whole(found)
+        notes[about] = whole(found)
         return found
 
     return noted
@@ -93,8 +100,10 @@ def _remote(ask: Remote, notes: dict[Look, str]) -> Remote:
 
 def _urls(ask: Read, notes: dict[Look, str]) -> Read:
     def noted(url: str) -> bytes:
+        about = "", _URL, _about(url)
+        notes[about] = _REFUSED
         found = ask(url)
-        notes["", _URL, _about(url)] = hashlib.sha256(found).hexdigest()
+        notes[about] = hashlib.sha256(found).hexdigest()
         return found
 
     return noted
@@ -110,8 +119,10 @@ class _Charts:
         return self._charts.repository(named)
 
     def fetch(self, repository: str, name: str, version: str) -> tuple[str, Tree]:
+        about = "", _CHART, _about(repository, name, version)
+        self._notes[about] = _REFUSED
         found = self._charts.fetch(repository, name, version)
-        self._notes["", _CHART, _about(repository, name, version)] = _chart(*found)
+        self._notes[about] = _chart(*found)
         return found
 
 

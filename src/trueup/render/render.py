@@ -17,13 +17,13 @@ from typing import Any
 
 import orjson
 
-from trueup.kube.limits import Limits, weight
+from trueup.kube.limits import Allowance, Limits, weight
 from trueup.ports import Rendered, RenderProblem, RenderRequest, Tree
 from trueup.render import helm, jsonnet, kustomize, plain
-from trueup.render.cache import Cache, Kept, RecordingTree, encode
+from trueup.render.cache import Cache, Kept, RecordingTree, encode, folders
 from trueup.render.choose import choose
 from trueup.render.objects import Found
-from trueup.render.outside import Look, Outside
+from trueup.render.outside import OUTSIDE, Look, Outside
 from trueup.render.parsed import Parsed
 from trueup.render.watch import Watch
 from trueup.render.workers import Workers
@@ -62,6 +62,8 @@ class Render:
     def __init__(self, folder: Path, *, workers: int = 2, limits: Limits | None = None) -> None:
         self._folder, self._limits = folder, limits or Limits()
         self._watch = Watch()
+        self.rendered = 0
+        """How many renders there were; what is answered from memory is none."""
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="render")
         self._engines = Engines(Workers(workers, self._limits), Parsed(), Parsed())
         self._cache = Cache()
@@ -71,13 +73,21 @@ class Render:
         """The objects of a source. Raises ``RenderProblem``; every caller gets objects of its own."""
         path = _normal(request.path)
         key = _key(request, path)
-        roots = {name: _identity(tree) for name, tree in {"": request.tree, **request.others}.items()}
-        kept = self._cache.same_trees(key, roots) if all(roots.values()) else None
-        if kept is None:
-            kept = await self._once(key, request, path, roots)
-        else:
+        trees = {"": request.tree, **request.others}
+        roots = {name: _identity(tree) for name, tree in trees.items()}
+        return (self._remembered(key, trees, roots) or await self._once(key, request, path, roots)).rendered()
+
+    def _remembered(self, key: bytes, trees: Mapping[str, Tree], roots: Mapping[str, str]) -> Kept | None:
+        """What is known of the same trees, or of others in which a unit's folders are the same."""
+        if not all(roots.values()):
+            return None
+        kept = self._cache.same_trees(key, roots)
+        if kept is not None:
             self._cache.used(key)
-        return kept.rendered()
+        elif known := self._cache.same_folders(key, trees):
+            kept = known.now_of(roots)
+            self._cache.keep(key, kept, instead=known)
+        return kept
 
     @property
     def workers(self) -> Workers:
@@ -109,19 +119,31 @@ class Render:
 
     def _work(self, key: bytes, request: RenderRequest, path: str, roots: dict[str, str]) -> Kept:
         """In a thread: answer from memory if what a former render read is unchanged, else render."""
-        known = self._cache.same_files(key, {"": request.tree, **request.others}, Outside.of(request))
+        trees = {"": request.tree, **request.others}
+        known = self._cache.same_files(key, trees, Outside.of(request))
         if known is not None:
-            kept = Kept(known.body, known.warnings, known.notes, roots)
+            kept = known.now_of(roots)
             self._cache.keep(key, kept, instead=known)
             return kept
-        inputs = _Inputs(request, path)
-        kept = Kept(self._bounded(inputs), tuple(inputs.warnings), inputs.notes, roots)
+        inputs, allowance = _Inputs(request, path), Allowance(self._limits)
+        body, problem = b"", None
+        try:
+            body = self._bounded(inputs, allowance)
+        except RenderProblem as found:
+            if allowance.by_chance:
+                raise
+            problem = (found.message, found.path, found.line, found.field)
+        notes = inputs.notes
+        stands = folders(path, trees, notes) if all(roots.values()) else None
+        live = any(question in OUTSIDE for _, question, _ in notes)
+        kept = Kept(body, tuple(inputs.warnings), notes, roots, live, stands, problem)
         self._cache.keep(key, kept)
         return kept
 
-    def _bounded(self, inputs: _Inputs) -> bytes:
+    def _bounded(self, inputs: _Inputs, allowance: Allowance) -> bytes:
         """The objects with their origins, encoded, within the limits of one render."""
-        with self._watch.bounded(self._limits, inputs.path) as allowance:
+        self.rendered += 1
+        with self._watch.bounded(allowance, inputs.path):
             found = self._found(inputs)
             allowance.spend(weight([one[0] for one in found], allowance.limits.total))
             return encode([one[0] for one in found], [one[1] for one in found])

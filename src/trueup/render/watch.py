@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trueup.kube.limits import DEEPEST, Allowance, Limits, TooMuch, in_words, remedy, spending
+from trueup.kube.limits import DEEPEST, Allowance, TooMuch, in_words, remedy, spending
 from trueup.ports import RenderProblem
 
 _EVERY = 0.02
@@ -59,18 +59,19 @@ class Watch:
         self._watching = False
 
     @contextmanager
-    def bounded(self, limits: Limits, path: str) -> Iterator[Allowance]:
+    def bounded(self, allowance: Allowance, path: str) -> Iterator[None]:
         """The block is one render: what it may not take is a `RenderProblem` about its path."""
-        allowance = Allowance(limits)
         run = None
         try:
             with spending(allowance), self.over(allowance) as run:
-                yield allowance
+                yield
         except TooMuch as problem:
             raise RenderProblem(str(problem), path=problem.path or path) from None
         except Stopped:
+            allowance.by_chance = True
             raise RenderProblem(run.why if run else "rendering was stopped", path=path) from None
         except MemoryError:
+            allowance.by_chance = True
             raise RenderProblem("the machine has no memory left for it", path=path) from None
         except RecursionError:
             raise RenderProblem(f"something in it is nested more than {DEEPEST} levels deep", path=path) from None

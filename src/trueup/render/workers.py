@@ -165,14 +165,16 @@ class Workers:
         """Do a job and wait for it; called from threads. Raises `WorkerProblem`."""
         worker = self._idle.get() or self._start()
         keep = False
+        allowance = current() or Allowance(self._limits)
         try:
-            done = worker.run(job, value, answer or nobody, current() or Allowance(self._limits))
+            done = worker.run(job, value, answer or nobody, allowance)
             keep = True
             return done
         except WorkerProblem:
             keep = True
             raise
         except (_Late, _Died) as problem:
+            allowance.by_chance = True
             raise WorkerProblem(str(problem)) from None
         finally:
             if keep and worker.jobs < _MOST_JOBS and not self._closed:

@@ -40,6 +40,12 @@ class Walked(ABC):
         kind = self._resolve(path)[1]
         return "none" if kind == "link" else kind
 
+    def is_direct(self, path: str) -> bool:
+        """Whether no link stands on the way to a path, nor at it: then it changes only with the folders that it is in."""
+        parts, kind = self._resolve(path)
+        asked = tuple(part for part in path.split("/") if part not in ("", "."))
+        return asked[: len(parts)] == parts and (kind == "none" or len(asked) == len(parts))
+
     def _resolve(self, path: str) -> tuple[Parts, EntryKind]:
         known = self._known.get(path)
         if known is None:

@@ -2,11 +2,17 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
+
+import pygit2
+import pytest
 
 from tests.rooms.render.folders import Files, config_map, request
 from trueup.kube.documents import Document
+from trueup.ports import RenderProblem
 from trueup.render.parsed import Parsed
 from trueup.render.render import Render
+from trueup.source.tree import GitTree
 
 FILES = {"apps/a.yaml": config_map("a", x="1"), "apps/b.yaml": config_map("b"), "other/c.yaml": config_map("c")}
 
@@ -65,6 +71,57 @@ async def test_a_base_is_parsed_once_for_all_its_overlays(fresh_renderer: Render
     expected = ["one-a", "two-a", "a"]
     assert expected == [one.objects[0]["metadata"]["name"] for one in rendered]
     assert tree.reads.count("base/a.yaml") == 1
+
+
+async def test_what_does_not_render_does_not_render_again(fresh_renderer: Render) -> None:
+    """A mistake is told again without a render, until a file that was read is another."""
+    wrong = Files({**FILES, "apps/a.yaml": f"{config_map('a')}data: [\n"})
+    for tree in (wrong, Files({**wrong.files, "other/c.yaml": ""})):
+        with pytest.raises(RenderProblem, match=r"^apps/a\.yaml:\d: ") as caught:
+            await fresh_renderer.render(request(tree, "apps", include="a.yaml"))
+        assert caught.value.path == "apps/a.yaml"
+    assert fresh_renderer.rendered == 1
+    assert len((await fresh_renderer.render(request(FILES, "apps", include="a.yaml"))).objects) == 1
+
+
+async def test_a_file_that_was_looked_for_is_noticed_when_it_comes(fresh_renderer: Render) -> None:
+    """What was missing when a unit rendered is among what it depends on."""
+    chart = {"web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "web/templates/a.yaml": config_map("a")}
+    options = {"valueFiles": ["../more.yaml"], "ignoreMissingValueFiles": True}
+    before = await fresh_renderer.render(request(chart, "web", **options))
+    assert {"more.yaml", "web/.helmignore"} <= set(before.absent)
+    await fresh_renderer.render(request({**chart, "more.yaml": "a: 1"}, "web", **options))
+    assert fresh_renderer.rendered == 2
+
+
+def commit(folder: Path, files: dict[str, str]) -> GitTree:
+    """The tree of files, ``-> `` marking links, in a repository without any commit."""
+    repository = pygit2.init_repository(str(folder), bare=True)
+    index = pygit2.Index()
+    for path, text in files.items():
+        mode = pygit2.enums.FileMode.LINK if text.startswith("-> ") else pygit2.enums.FileMode.BLOB
+        index.add(pygit2.IndexEntry(path, repository.create_blob(text.removeprefix("-> ").encode()), mode))
+    return GitTree(repository, index.write_tree(repository))
+
+
+async def test_a_commit_beside_a_unit_costs_it_nothing(fresh_renderer: Render, tmp_path: Path) -> None:
+    """The digest of its folder says that all in it is the same; what it reads elsewhere is looked at, too."""
+    files = {"apps/kustomization.yaml": "resources: [a.yaml, ../base]", "apps/a.yaml": config_map("a"),
+             "base/kustomization.yaml": "resources: [b.yaml]", "base/b.yaml": config_map("b")}  # fmt: skip
+    for more in ({}, {"other/c": "c"}, {"base/unread": "x"}, {"apps/unread": "x"}):
+        await fresh_renderer.render(request(commit(tmp_path, {**files, **more}), "apps"))
+    assert fresh_renderer.rendered == 1
+    for more in ({"base/b.yaml": config_map("other")}, {"apps/a.yaml": config_map("other")}):
+        await fresh_renderer.render(request(commit(tmp_path, {**files, **more}), "apps"))
+    assert fresh_renderer.rendered == 3
+
+
+async def test_what_a_link_leads_to_is_noticed(fresh_renderer: Render, tmp_path: Path) -> None:
+    """A file changes while the folder that holds a link to it stays the same."""
+    files = {"apps/a.yaml": "-> ../shared/a.yaml", "shared/a.yaml": config_map("a")}
+    await fresh_renderer.render(request(commit(tmp_path, files), "apps"))
+    changed = request(commit(tmp_path, {**files, "shared/a.yaml": config_map("b")}), "apps")
+    assert (await fresh_renderer.render(changed)).objects[0]["metadata"]["name"] == "b"
 
 
 def test_parsed_files_are_bounded() -> None:

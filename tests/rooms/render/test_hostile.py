@@ -101,7 +101,7 @@ CASES = {
     "a file above the source": Case(
         kustomization("configMapGenerator: [{name: x, files: [../../../etc/passwd]}]"), "leads out of the source"
     ),
-    "a link that leads out": Case({"a.yaml": "-> /etc/passwd"}, "leaves the source"),
+    "a link that leads out": Case({"a.yaml": "-> /etc/passwd"}, "leads out of the repository"),
     "a link that leads out, in a chart": Case(
         {**chart("a: 1"), "files/x": "-> /etc/passwd"}, "leads out of the repository"
     ),
