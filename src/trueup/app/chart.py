@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueup.kube.limits import Limits
+from trueup.kube.limits import Allowance, Limits
 from trueup.ports import ChartSpec, Origin, Rendered, RenderProblem, SourceProblem, Target, Tree
 from trueup.render import helm, helm_chart
+from trueup.render.cache import RecordingTree, looked_at
 from trueup.render.helm_flags import ValueFlags, values_of
 from trueup.render.helm_order import hooks
 from trueup.render.here import Here
-from trueup.render.outside import Outside
+from trueup.render.outside import Look, Outside
 from trueup.render.watch import Watch
 from trueup.source.folder import DirTree
 
@@ -60,9 +61,11 @@ def render_chart(what: str, target: Target, flags: ChartFlags, limits: Limits | 
     """What a chart renders to. Raises `RenderProblem` and `SourceProblem`."""
     charts = _Charts(flags.remote)
     values = values_of(flags.values, lambda file: _read(file, charts))
-    tree, path, name = _opened(what, charts)
+    opened, path, name = _opened(what, charts)
+    notes: dict[Look, str] = {}
+    tree = RecordingTree(opened, notes)
     options = {"releaseName": name, "namespace": target.namespace, **flags.options, "valuesObject": values}
-    with Watch().bounded(limits or Limits(), what):
+    with Watch().bounded(Allowance(limits or Limits()), what):
         found = helm.render(tree, path, options, target, {}, Here(), Outside(charts=charts))
     if flags.no_hooks:
         found = [one for one in found if not hooks(one[0])]
@@ -70,7 +73,7 @@ def render_chart(what: str, target: Target, flags: ChartFlags, limits: Limits | 
         found = _post_rendered(found, flags.post_renderer)
     if flags.shown:
         found = _shown(found, path, flags.shown)
-    return Rendered([obj for obj, _ in found], [origin for _, origin in found], {})
+    return Rendered([obj for obj, _ in found], [origin for _, origin in found], *looked_at(notes, ()))
 
 
 def is_remote(what: str, flags: ChartFlags) -> bool:

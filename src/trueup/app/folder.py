@@ -62,7 +62,7 @@ def render_kustomization(
 ) -> Rendered:
     """What a kustomization on disk builds to. It may name bases anywhere, as for ``kustomize build``."""
     from trueup.render import kustomize
-    from trueup.render.cache import RecordingTree
+    from trueup.render.cache import RecordingTree, looked_at
     from trueup.render.outside import Look
     from trueup.render.watch import Watch
 
@@ -76,8 +76,8 @@ def render_kustomization(
             tree, str(folder.relative_to(top)), options or {}, target, lambda: _workers(stack, limits)
         )
     origins = [replace(origin, path=_below(origin.path, start)) for _, origin in found]
-    files = {_below(path, start): digest for (_, question, path), digest in notes.items() if question == "read"}
-    return Rendered([obj for obj, _ in found], origins, files, tuple(warnings))
+    below = {(name, question, _below(path, start)): said for (name, question, path), said in notes.items()}
+    return Rendered([obj for obj, _ in found], origins, *looked_at(below, tuple(warnings)))
 
 
 def _workers(stack: ExitStack, limits: Limits | None) -> Workers:

@@ -16,9 +16,7 @@ from trueup.cli.limits import render_limits
 if TYPE_CHECKING:
     from trueup.kube.limits import Limits
     from trueup.kube.names import Object
-    from trueup.ports import Origin, Target
-
-    Shown = tuple[list[Object], list[Origin], tuple[str, ...]]
+    from trueup.ports import Origin, Rendered, Target
 
 
 @click.command()
@@ -31,11 +29,14 @@ if TYPE_CHECKING:
 )
 @click.option("--build-options", default="", metavar="FLAGS", help="Flags of `kustomize build`, for a kustomization.")
 @render_limits
-@click.option("--files", is_flag=True, help="Say where each object comes from.")
+@click.option("--why", is_flag=True, help="Say above each object which file and line it comes from, and by which tool.")
+@click.option(
+    "--files", is_flag=True, help="Say first which files were read, which folders listed, what was not there."
+)
 @chart_options
 def render(
     what: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: tuple[str, ...],
-    kubernetes_version: str, tool: str | None, build_options: str, limits: Limits, files: bool,
+    kubernetes_version: str, tool: str | None, build_options: str, limits: Limits, why: bool, files: bool,
     chart: dict[str, Any],
 ) -> None:  # fmt: skip
     """Print what a folder, a chart or a unit's source renders to.
@@ -44,18 +45,26 @@ def render(
     prints the objects that `helm template` would.
     """
     if _is_chart(what, tool, chart):
-        objects, origins, warnings = _chart(what, _target(kubernetes_version, namespace), tool, mapping, chart, limits)
+        found = _chart(what, _target(kubernetes_version, namespace), tool, mapping, chart, limits)
     elif chart:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(chart))
         raise click.UsageError(f"{what} is no chart, and only a chart has {named}")
     elif Path(what).is_dir():
         options = {"buildOptions": build_options} if build_options else {}
-        objects, origins, warnings = _folder(Path(what), _target(kubernetes_version, namespace), tool, options, limits)
+        found = _folder(Path(what), _target(kubernetes_version, namespace), tool, options, limits)
     else:
-        objects, origins, warnings = _unit(what, state, kubeconfig, context, namespace, mapping, limits)
-    for warning in warnings:
+        found = _unit(what, state, kubeconfig, context, namespace, mapping, limits)
+    for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
-    sys.stdout.write("---\n".join(_texts(objects, origins if files else ())))
+    sys.stdout.write("".join(_looked_at(found)) if files else "")
+    sys.stdout.write("---\n".join(_texts(found.objects, found.origins if why else ())))
+
+
+def _looked_at(found: Rendered) -> Iterator[str]:
+    """Everything that the render depends on: a commit that changes none of it changes no object."""
+    for what, paths in (("read", sorted(found.files)), ("listed", found.folders), ("not there", found.absent)):
+        for path in paths:
+            yield f"# {what:<10}{path or '.'}\n"
 
 
 def _texts(objects: list[Object], origins: list[Origin] | tuple[()]) -> Iterator[str]:
@@ -64,8 +73,12 @@ def _texts(objects: list[Object], origins: list[Origin] | tuple[()]) -> Iterator
 
     for place, obj in enumerate(objects):
         origin = origins[place] if origins else None
-        head = f"# {origin.path}{f':{origin.line}' if origin.line else ''}\n" if origin else ""
-        yield head + dump(obj)
+        yield (_origin(origin) if origin else "") + dump(obj)
+
+
+def _origin(origin: Origin) -> str:
+    line, tool = f":{origin.line}" if origin.line else "", f" ({origin.tool})" if origin.tool else ""
+    return f"# {origin.path}{line}{tool}\n"
 
 
 def _target(version: str, namespace: str) -> Target:
@@ -87,15 +100,14 @@ def _is_chart(what: str, tool: str | None, said: dict[str, Any]) -> bool:
 
 def _chart(
     what: str, target: Target, tool: str | None, mapping: tuple[str, ...], said: dict[str, Any], limits: Limits
-) -> Shown:
+) -> Rendered:
     from dataclasses import replace
 
     from trueup.app.chart import render_chart
 
     if "kube_version" in said:
         target = replace(target, kubernetes_version=f"v{said['kube_version'].removeprefix('v')}")
-    found = render_chart(what, target, flags_of(said, tool, _mapping(mapping) if mapping else {}), limits)
-    return found.objects, found.origins, tuple(found.warnings)
+    return render_chart(what, target, flags_of(said, tool, _mapping(mapping) if mapping else {}), limits)
 
 
 def _mapping(mapping: tuple[str, ...]) -> dict[str, Path]:
@@ -107,37 +119,39 @@ def _mapping(mapping: tuple[str, ...]) -> dict[str, Path]:
         raise click.UsageError(str(problem)) from None
 
 
-def _folder(folder: Path, target: Target, tool: str | None, options: dict[str, Any], limits: Limits) -> Shown:
+def _folder(folder: Path, target: Target, tool: str | None, options: dict[str, Any], limits: Limits) -> Rendered:
     """A kustomization is built here and now; the other engines are other processes, which something has to wait for."""
     from trueup.app.folder import is_kustomization, render_folder, render_kustomization
 
     if tool == "kustomize" or (tool is None and is_kustomization(folder)):
-        found = render_kustomization(folder, target, options, limits)
-    else:
-        import asyncio
+        return render_kustomization(folder, target, options, limits)
+    import asyncio
 
-        found = asyncio.run(render_folder(folder, target, tool or "", options, limits))
-    return found.objects, found.origins, tuple(found.warnings)
+    return asyncio.run(render_folder(folder, target, tool or "", options, limits))
 
 
 def _unit(
     name: str, state: Path, kubeconfig: Path | None, context: str, namespace: str, mapping: tuple[str, ...],
     limits: Limits,
-) -> Shown:  # fmt: skip
+) -> Rendered:  # fmt: skip
     import asyncio
 
     from trueup.app.families import units
     from trueup.app.look import looking
     from trueup.cli.units import find
+    from trueup.ports import Rendered
 
     folders = _mapping(mapping)
 
-    async def look() -> Shown:
+    async def look() -> Rendered:
         async with looking(state, kubeconfig, context, folders, limits) as (client, parts):
             found = await find(client, units(), name, namespace)
             if found.unit.plan is None:
                 raise click.ClickException(f"{found.title} renders nothing")
             desired, _ = await found.unit.plan(parts.tools, found.object)
-            return desired.objects, desired.origins, desired.warnings
+            files = {path: said for one in desired.rendered for path, said in one.files.items()}
+            absent = sorted({path for one in desired.rendered for path in one.absent})
+            listed = sorted({path for one in desired.rendered for path in one.folders})
+            return Rendered(desired.objects, desired.origins, files, desired.warnings, absent, listed)
 
     return asyncio.run(look())

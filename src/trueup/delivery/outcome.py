@@ -9,7 +9,7 @@ from typing import Literal
 from trueup.health.verdict import Health
 from trueup.kube.names import Object, Ref
 from trueup.plan.progress import Progress, Result
-from trueup.ports import Artifact, Origin
+from trueup.ports import Artifact, Origin, Rendered
 
 OperationPhase = Literal["Running", "Succeeded", "Failed", "Error"]
 """``Failed``: an object or a hook failed. ``Error``: trueup could not do its part (the cluster cannot be reached)."""
@@ -27,6 +27,8 @@ class Desired:
     warnings: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     """The tool that rendered each source (``kustomize``, ``helm``, ``directory``, ``jsonnet``); empty when not rendered."""
+    rendered: tuple[Rendered, ...] = ()
+    """The sources that were rendered, each with what it read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ class Delivery:
                 warnings += result.warnings
             origins = result.origins if result is not None else []
             tools.append(origins[0].tool if origins else source.tool if source.render else "")
-        return replace(desired, warnings=tuple(warnings), tools=tuple(tools))
+        return replace(desired, warnings=tuple(warnings), tools=tuple(tools), rendered=tuple(filter(None, rendered)))
 
     async def _artifact(self, source: SourceRequest) -> Artifact:
         return source.artifact or await self.fetcher.fetch(source.spec, source.revision)
