@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 
 from trueup.app import families as known
+from trueup.app.keys import LazyKeys
 from trueup.client.access import AccessProblem, ClusterAccess
 from trueup.client.http import HttpClient
 from trueup.client.kubeconfig import parse
@@ -111,7 +112,9 @@ def controllers(
     clusters = KnownClusters(local, connect, disconnect, clock)
     rules = {key: rule for family in known.families() for key, rule in family.health.items()}
     delivery = Delivery(clusters, fetcher, renderer, ledger, manager.events, clock, rules)
-    tools = DeliveryTools(client, manager.cache, manager.events, clock, manager.live, delivery, fetcher, clusters)
+    tools = DeliveryTools(
+        client, manager.cache, manager.events, clock, manager.live, delivery, fetcher, clusters, keys=LazyKeys()
+    )
     for family in of:
         for controller in family.controllers:
             manager.add(controller, tools)

@@ -8,7 +8,7 @@ from trueup.delivery.pipeline import Delivery
 from trueup.family import Tools
 from trueup.kube.names import Object, Ref
 from trueup.plan.progress import Progress
-from trueup.ports import Clusters, Fetcher
+from trueup.ports import Clusters, Fetcher, KeyServices
 
 
 class OwnWrites:
@@ -54,3 +54,5 @@ class DeliveryTools(Tools):
     writes: OwnWrites = field(default_factory=OwnWrites)
     progress: dict[Ref, Progress] = field(default_factory=dict)
     """Operations under way of dialects whose status has no place for them; a restart begins those anew."""
+    keys: KeyServices | None = None
+    """What opens encrypted files by programs and servers."""

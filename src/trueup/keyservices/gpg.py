@@ -19,6 +19,8 @@ from trueup.sops import MasterKey, NoKey
 _SECONDS = 300
 """Somebody may be typing a passphrase."""
 
+_COMPLAINTS = ("failed", "No secret key", "skipped", "no valid OpenPGP data")
+
 
 @dataclass(frozen=True, slots=True)
 class Gpg:
@@ -79,8 +81,8 @@ def keyring(keys: Iterable[bytes], program: str = "gpg") -> Iterator[Gpg]:
 
 def _said(text: bytes) -> str:
     """What gpg complains of: its last line that says something."""
-    lines = [line.strip() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
-    told = [
-        line.removeprefix("gpg: ") for line in lines if "failed" in line or "No secret key" in line or "skipped" in line
+    lines = [
+        line.strip().removeprefix("gpg: ") for line in text.decode("utf-8", "replace").splitlines() if line.strip()
     ]
+    told = [line for line in lines if any(word in line for word in _COMPLAINTS)]
     return (told or lines or ["it says nothing"])[-1][:300]

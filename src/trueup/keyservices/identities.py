@@ -145,7 +145,9 @@ def _unlocked_ssh(text: str, ask: Callable[[], str]) -> str:
         return text
     try:
         key = serialization.load_ssh_private_key(text.encode(), ask().encode())
-    except (ValueError, UnsupportedAlgorithm) as problem:
+    except UnsupportedAlgorithm as problem:
+        raise Malformed("an SSH key behind a passphrase needs the package bcrypt: pip install bcrypt") from problem
+    except ValueError as problem:
         raise Malformed("the passphrase does not open the SSH key") from problem
     form = serialization.PrivateFormat.OpenSSH
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import base64
+import json
+import secrets
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import yaml
 
+from tests import keyservers
 from tests.corpora import corpus
+from tests.keyservers import key_server
+from trueup.app.keys import LazyKeys
 from trueup.families.flux.decryption import Decryption, encrypted, keys_of
+from trueup.keyservices import Environment, from_environment
 from trueup.kube.names import Kind, Object, Ref
-from trueup.sops import SopsProblem
+from trueup.sops import MasterKey, SopsProblem, Wish, naming, sealed_anew
 
 DATA = "flux-kustomize-controller/internal/controller/testdata/sops"
 SECRET = Ref(Kind("", "v1", "Secret"), "flux-system", "sops-age")
@@ -82,3 +89,96 @@ def test_an_entry_that_is_no_base64_is_left_to_the_api() -> None:
     obj = {**secret({}), "data": {"a": "%%%", "b": None}}
     assert not encrypted(obj)
     assert obj is Decryption().open(obj)
+
+
+@pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not on PATH")
+def test_pgp_keys_of_a_secret_open_an_object() -> None:
+    """Entries that end in ``.asc``; what they need is gone when all is open."""
+    obj = yaml.safe_load(corpus(f"{DATA}/algorithms/pgp.yaml").read_text())
+    keys = keys_of(secret({"pgp.asc": corpus(f"{DATA}/keys/pgp.asc").read_bytes()}), SECRET)
+    with keys.at_hand(LazyKeys()) as decryption:
+        assert decryption.open(obj)["stringData"] == {"key": "value"}
+    wrong = keys_of(secret({"pgp.asc": b"no key"}), SECRET)
+    said = r"failed to import keys .*: gpg could not import: no valid OpenPGP data"
+    with wrong.at_hand(LazyKeys()) as decryption, pytest.raises(SopsProblem, match=said):
+        decryption.open(obj)
+
+
+@pytest.mark.parametrize("kind", ["vault", "aws", "azure", "gcp"])
+def test_credentials_of_a_secret_open_an_object(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Flux's own form, by servers on this machine; nothing of the process's own is needed."""
+    with key_server() as server:
+        keys: Mapping[str, MasterKey] = {
+            "vault": naming.vault(f"{server.address}/v1/transit/keys/dev"),
+            "aws": naming.kms(keyservers.ARN),
+            "azure": naming.azure(f"{keyservers.AZURE_VAULT}/keys/{keyservers.AZURE_NAME}/{keyservers.AZURE_VERSION}"),
+            "gcp": naming.gcp(keyservers.GCP_KEY),
+        }
+        aws = f"aws_access_key_id: {keyservers.ACCESS}\naws_secret_access_key: {keyservers.SECRET}\n"
+        user = {"type": "authorized_user", "refresh_token": "refresh", "token_uri": f"{server.address}/token"}
+        entries = {
+            "vault": {"sops.vault-token": f"{keyservers.TOKEN}\n"},
+            "aws": {"sops.aws-kms": aws},
+            "azure": {
+                "sops.azure-kv": f"tenantId: tenant\nclientId: client\nclientSecret: {keyservers.AZURE_SECRET}\n"
+            },
+            "gcp": {"sops.gcp-kms": json.dumps(user)},
+        }
+        where = {
+            "AWS_ENDPOINT_URL": server.address,
+            "SOPS_GCP_KMS_ENDPOINT": server.address,
+            "SOPS_AZURE_KEYVAULT_ENDPOINT": server.address,
+            "AZURE_AUTHORITY_HOST": server.address,
+        }
+        own = {
+            "VAULT_TOKEN": keyservers.TOKEN,
+            "AWS_ACCESS_KEY_ID": keyservers.ACCESS,
+            "AWS_SECRET_ACCESS_KEY": keyservers.SECRET,
+            "AZURE_TENANT_ID": "tenant",
+            "AZURE_CLIENT_ID": "client",
+            "AZURE_CLIENT_SECRET": keyservers.AZURE_SECRET,
+            "GOOGLE_OAUTH_ACCESS_TOKEN": keyservers.GOOGLE_TOKEN,
+        }
+        theirs = from_environment(Environment({**where, **own}))
+        plain: Object = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "s"},
+            "stringData": {"key": "value"},
+        }
+        now = "2026-01-01T00:00:00Z"
+        documents, metadata = sealed_anew([plain], Wish(((keys[kind],),)), theirs, now, secrets.token_bytes)
+        obj: Object = {**documents[0], "sops": metadata.dumped()}
+        for name, value in where.items():
+            monkeypatch.setenv(name, value)
+        given = secret({name: value.encode() for name, value in entries[kind].items()})
+        with keys_of(given, SECRET).at_hand(LazyKeys()) as decryption:
+            assert plain == decryption.open(obj)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("sops.aws-kms", "aws_access_key_id: hush", "aws_access_key_id and aws_secret_access_key are needed"),
+        ("sops.azure-kv", "tenantId: hush", "tenantId, clientId and clientSecret, .* are needed"),
+        ("sops.azure-kv", "[hush", "it is no text as it should be"),
+        ("sops.gcp-kms", "{hush", "it is no JSON object with a type"),
+    ],
+)
+def test_credentials_that_are_none(name: str, value: str, said: str) -> None:
+    """The entry is named, and nothing of what is in it."""
+    obj = yaml.safe_load(corpus(f"{DATA}/algorithms/age.yaml").read_text())
+    with pytest.raises(
+        SopsProblem, match=f"failed to import '{name}' data from sops decryption Secret .*: {said}"
+    ) as caught:
+        keys_of(secret({name: value.encode()}), SECRET).open(obj)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_workload_has_no_identity_at_a_cloud() -> None:
+    """``serviceAccountName`` is told to be of no use, where only a cloud opens the object."""
+    obj = yaml.safe_load(corpus(f"{DATA}/algorithms/age.yaml").read_text())
+    obj["sops"] |= {"age": [], "kms": [{"arn": keyservers.ARN, "enc": "AAAA"}]}
+    said = r"workload identity \(spec.decryption.serviceAccountName: team\) is not supported"
+    with keys_of(None, account="team").at_hand(LazyKeys()) as decryption, pytest.raises(SopsProblem, match=said):
+        decryption.open(obj)

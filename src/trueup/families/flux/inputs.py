@@ -5,6 +5,7 @@ Called by `kustomization.py` and `finalize.py`. Source: kustomize-controller (``
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -37,7 +38,7 @@ from trueup.kube.problems import NotFound
 from trueup.kustomize import KustomizeProblem, substitute
 from trueup.plan.steps import Judge
 from trueup.ports import Artifact, Cluster, GitSpec, RenderProblem, SourceProblem, Target
-from trueup.sops import Age, SopsProblem
+from trueup.sops import SopsProblem
 
 DEPENDENCY_RETRY = 30.0
 """Flux's ``--requeue-dependency``; whatever is waited for wakes its dependents at once."""
@@ -170,8 +171,12 @@ class Inputs:
             desired if variables is None else await self._rendered(artifact, target, None)
         )  # decrypted, then replaced
         objects, decryption = list(desired.objects), await self._decryption()
-        for place in places:
-            objects[place] = self._opened(written.objects[place], decryption, variables)
+        closed = [written.objects[place] for place in places]
+        opened = await asyncio.to_thread(
+            self._all_opened, closed, decryption, variables
+        )  # programs and servers may be asked
+        for place, obj in zip(places, opened, strict=True):
+            objects[place] = obj
         return replace(desired, objects=objects)
 
     async def _rendered(self, artifact: Artifact, target: Target, variables: Mapping[str, str] | None) -> Desired:
@@ -188,6 +193,12 @@ class Inputs:
         except RenderProblem as problem:
             text = f"kustomize build failed: {problem}"
             raise NotYet("BuildFailed", text, wish.retry_interval) from problem
+
+    def _all_opened(
+        self, closed: Sequence[Object], decryption: Decryption, variables: Mapping[str, str] | None
+    ) -> list[Object]:
+        with decryption.at_hand(self.tools.keys) as keys:
+            return [self._opened(obj, keys, variables) for obj in closed]
 
     def _opened(self, obj: Object, decryption: Decryption, variables: Mapping[str, str] | None) -> Object:
         """One encrypted object opened and its variables replaced. What cannot be opened is refused alone, by name."""
@@ -210,12 +221,13 @@ class Inputs:
 
     async def _decryption(self) -> Decryption:
         """The keys of ``spec.decryption.secretRef``."""
-        name = ((self.wish.spec.get("decryption") or {}).get("secretRef") or {}).get("name")
+        spec = self.wish.spec.get("decryption") or {}
+        name, account = (spec.get("secretRef") or {}).get("name"), str(spec.get("serviceAccountName") or "")
         if not name:
-            return Decryption({"age": Age()})  # none, and said so
+            return keys_of(None, account=account)  # clouds may know the process
         ref = Ref(SECRET, self.namespace, str(name))
         secret = await (await self.tools.clusters.of()).live.get(ref)
-        return keys_of(secret, ref) if secret is not None else Decryption(why=f'secrets "{name}" not found')
+        return keys_of(secret, ref, account) if secret is not None else Decryption(why=f'secrets "{name}" not found')
 
     async def variables(self) -> dict[str, str] | None:
         """``postBuild``: inline variables win over those of ConfigMaps and Secrets; None when nothing is substituted."""
