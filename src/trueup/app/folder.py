@@ -28,10 +28,12 @@ async def render_folder(
     limits: Limits | None = None,
 ) -> Rendered:
     """What a folder on disk renders to. ``options``: the tool's own."""
+    import asyncio
+
     root, path, name = _placed(folder)
     tree = DirTree(root)
     if (tool or choose(tree, path)) == "kustomize":
-        return render_kustomization(folder, target, options, limits)
+        return await asyncio.to_thread(render_kustomization, folder, target, options, limits)
     import tempfile
 
     from trueup.render.render import Render
@@ -58,9 +60,14 @@ def is_chart(folder: Path) -> bool:
 
 
 def render_kustomization(
-    folder: Path, target: Target, options: Mapping[str, Any] | None = None, limits: Limits | None = None
+    folder: Path,
+    target: Target,
+    options: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+    mapping: Mapping[str, Path] | None = None,
 ) -> Rendered:
     """What a kustomization on disk builds to. It may name bases anywhere, as for ``kustomize build``."""
+    from trueup.app.reach import Reach
     from trueup.render import kustomize
     from trueup.render.cache import RecordingTree, looked_at
     from trueup.render.outside import Look
@@ -73,7 +80,12 @@ def render_kustomization(
     tree = RecordingTree(DirTree(top), notes)
     with ExitStack() as stack, Watch().bounded(Allowance(limits or Limits()), str(folder)):
         found, warnings = kustomize.render(
-            tree, str(folder.relative_to(top)), options or {}, target, lambda: _workers(stack, limits)
+            tree,
+            str(folder.relative_to(top)),
+            options or {},
+            target,
+            lambda: _workers(stack, limits),
+            outside=Reach(mapping or {}).outside.noting(notes),
         )
     origins = [replace(origin, path=_below(origin.path, start)) for _, origin in found]
     below = {(name, question, _below(path, start)): said for (name, question, path), said in notes.items()}

@@ -51,7 +51,7 @@ def render(
         raise click.UsageError(f"{what} is no chart, and only a chart has {named}")
     elif Path(what).is_dir():
         options = {"buildOptions": build_options} if build_options else {}
-        found = _folder(Path(what), _target(kubernetes_version, namespace), tool, options, limits)
+        found = _folder(Path(what), _target(kubernetes_version, namespace), tool, options, limits, mapping)
     else:
         found = _unit(what, state, kubeconfig, context, namespace, mapping, limits)
     for warning in found.warnings:
@@ -119,12 +119,14 @@ def _mapping(mapping: tuple[str, ...]) -> dict[str, Path]:
         raise click.UsageError(str(problem)) from None
 
 
-def _folder(folder: Path, target: Target, tool: str | None, options: dict[str, Any], limits: Limits) -> Rendered:
+def _folder(
+    folder: Path, target: Target, tool: str | None, options: dict[str, Any], limits: Limits, mapping: tuple[str, ...]
+) -> Rendered:
     """A kustomization is built here and now; the other engines are other processes, which something has to wait for."""
     from trueup.app.folder import is_kustomization, render_folder, render_kustomization
 
     if tool == "kustomize" or (tool is None and is_kustomization(folder)):
-        return render_kustomization(folder, target, options, limits)
+        return render_kustomization(folder, target, options, limits, _mapping(mapping) if mapping else {})
     import asyncio
 
     return asyncio.run(render_folder(folder, target, tool or "", options, limits))

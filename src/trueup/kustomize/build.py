@@ -42,7 +42,7 @@ def build(
     if given is not None:
         file = kustomization.of_value(dict(given), given_path, root, empty_allowed=options.empty_allowed)
     confirm_folder(files, root, "must build at directory")
-    loader = Loader(files, root, restricted=options.restrict, remote=options.remote)
+    loader = Loader(files, root, restricted=options.restrict, remote=options.remote, fetch=options.fetch)
     if file is None and options.empty_allowed:
         place = kustomization.find(files, root)
         file = kustomization.read(loader.read(place), place, root, empty_allowed=True)

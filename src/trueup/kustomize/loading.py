@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, TypeVar
 
 from trueup.kustomize.problem import KustomizeProblem
+from trueup.kustomize.remote import is_raw
 
 _REPOSITORY = re.compile(
     r"(?:git::)?(?:(?:https?|ssh|git|file|s3|oci)://|[\w.+-]+@[\w.-]+:|gh:|github\.com[:/])", re.IGNORECASE
@@ -35,6 +36,8 @@ class Files(Protocol):
 
 Remote = Callable[[str], "tuple[Files, str]"]
 """Answers a URL with a tree and the path in it; raises `KustomizeProblem` when it cannot."""
+Fetch = Callable[[str], bytes]
+"""Answers the URL of a file that is in no repository with its content; raises `KustomizeProblem` when it cannot."""
 
 
 def is_remote(path: str) -> bool:
@@ -70,11 +73,12 @@ class Loader:
         *,
         restricted: bool = True,
         remote: Remote | None = None,
+        fetch: Fetch | None = None,
         parent: Loader | None = None,
         repository: str = "",
     ) -> None:
         self.files, self.root, self.restricted, self.remote = files, root, restricted, remote
-        self.parent, self.repository = parent, repository
+        self.fetch, self.parent, self.repository = fetch, parent, repository
 
     @property
     def shown(self) -> str:
@@ -104,10 +108,16 @@ class Loader:
 
     def load(self, path: str) -> bytes:
         """The content of a file, wherever it is."""
-        if is_remote_file(path) and self.remote is not None:
-            files, inside = self.remote(path)
-            return files.read(inside)
-        return self.read(self.path(path))
+        return self.fetched(path) if is_remote_file(path) else self.read(self.path(path))
+
+    def fetched(self, url: str) -> bytes:
+        """The content of a file elsewhere: in a repository that the URL is known to lie in, else at the URL itself."""
+        if is_raw(url) and self.remote is not None:
+            files, inside = self.remote(url)
+            return self._asked(files.read, inside)
+        if self.fetch is None:
+            raise KustomizeProblem(f"the remote file '{url}' cannot be loaded here", path=url)
+        return self.fetch(url)
 
     def read(self, full: str) -> bytes:
         """The content of a file whose path was checked."""
@@ -147,6 +157,7 @@ class Loader:
             full,
             restricted=self.restricted,
             remote=self.remote,
+            fetch=self.fetch,
             parent=self,
             repository=self.repository,
         )
@@ -163,7 +174,7 @@ class Loader:
             )
         files, path = self.remote(url)
         confirm_folder(files, path, "must build at directory")
-        return Loader(files, path.strip("/"), remote=self.remote, parent=self, repository=url)
+        return Loader(files, path.strip("/"), remote=self.remote, fetch=self.fetch, parent=self, repository=url)
 
 
 def _below(path: str, folder: str) -> bool:

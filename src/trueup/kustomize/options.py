@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trueup.kube.names import Object
-from trueup.kustomize.loading import Files, Remote
+from trueup.kustomize.loading import Fetch, Files, Remote
 from trueup.kustomize.reading import Cache
 
 
@@ -35,6 +35,8 @@ class Options:
     """Renders a chart to YAML; absent, charts are refused."""
     remote: Remote | None = None
     """Answers the URL of a remote base or file with a tree; absent, they are refused."""
+    fetch: Fetch | None = None
+    """Answers the URL of a file that is in no repository; absent, such files are refused."""
     managed_by_label: bool = False
     add_schemas: bool = False
     """The schema that the outermost kustomization names adds to the built-in one, as with Flux, instead of replacing it."""

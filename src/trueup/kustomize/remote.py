@@ -26,6 +26,19 @@ _HOSTS = ("https://github.com/", "https://github.com/", "https://gitlab.com/")
 _DOCUMENT = re.compile(r"\.(?:ya?ml|json)$", re.IGNORECASE)
 
 
+def is_raw(url: str) -> bool:
+    """Whether a URL is that of a file that GitHub or GitLab give out of a repository."""
+    text = url.partition("?")[0]
+    return any(pattern.fullmatch(text) for pattern in _RAW)
+
+
+def is_document(url: str) -> bool:
+    """Whether a URL is that of one file, by its end, and of no file or folder in a repository."""
+    text = url.partition("?")[0]
+    behind = text.partition("://")[2]
+    return bool(_DOCUMENT.search(text) and behind) and not any(mark in behind for mark in ("//", ".git", "_git/"))
+
+
 class Place(NamedTuple):
     """``path`` in a ``repository`` at ``ref``, a branch, tag or commit; empty for its default branch."""
 
@@ -41,8 +54,7 @@ def place_of(url: str) -> Place:
         found = pattern.fullmatch(text)
         if found:
             return Place(host + found["repo"], found["ref"], found["path"])
-    behind = text.partition("://")[2]
-    if _DOCUMENT.search(text) and behind and not any(mark in behind for mark in ("//", ".git", "_git/")):
+    if is_document(url):
         raise KustomizeProblem(f"the remote file '{url}' is in no repository that is known: vendor it", path=url)
     return _repository(url, text, query)
 

@@ -17,13 +17,14 @@ from trueup.kustomize.fieldspecs import DEFAULTS, EMPTY, Config, config_of
 from trueup.kustomize.filters import variables as vars_filter
 from trueup.kustomize.filters.variables import Variable
 from trueup.kustomize.kustomization import Kustomization
-from trueup.kustomize.loading import Loader, is_remote
+from trueup.kustomize.loading import Loader, is_remote, is_remote_file
 from trueup.kustomize.options import HelmChart
 from trueup.kustomize.origins import Origin
 from trueup.kustomize.plugins import Step, Workshop
 from trueup.kustomize.problem import KustomizeProblem, about, within
 from trueup.kustomize.reading import documents, resources_of
 from trueup.kustomize.reading import resources as read_resources
+from trueup.kustomize.remote import is_document, is_raw
 from trueup.kustomize.resource import ORIGIN, Resource
 from trueup.kustomize.resources import Resources
 from trueup.kustomize.scalars import copy, is_empty, settle, text_of
@@ -113,7 +114,7 @@ class Target:
                     self._directory(into, loader, path, component=False)
 
     def _file(self, into: Accumulator, path: str) -> None:
-        if is_remote(path) and self.loader.remote is not None:
+        if is_remote(path) and (self.loader.remote is not None or self.loader.fetch is not None):
             found = self._remote_file(path)
         else:
             with within(f"accumulating resources from '{path}'"):
@@ -149,7 +150,13 @@ class Target:
         return resources_of(known, full, shared=True)
 
     def _remote_file(self, path: str) -> list[Resource]:
-        assert self.loader.remote is not None
+        if is_remote_file(path) and is_document(path) and not is_raw(path):
+            with within(f"accumulating resources from '{path}'"):
+                return read_resources(self.loader.fetched(path), path)
+        if self.loader.remote is None:
+            raise KustomizeProblem(
+                f"the remote base '{path}' cannot be had: remote bases are not fetched here", path=path
+            )
         files, inside = self.loader.remote(path)
         if files.kind(inside) != "file":
             raise KustomizeProblem(f"accumulating resources from '{path}': URL is a git repository", path=path)

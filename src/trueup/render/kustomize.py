@@ -48,6 +48,7 @@ def render(
         empty_allowed=flux,
         documents=parsed,
         remote=_remotes(outside.remote) if outside.remote else None,
+        fetch=_files(outside.urls) if outside.urls else None,
     )
     try:
         files = _generated(tree, path) if options.get("generate") else tree
@@ -141,6 +142,18 @@ def _remotes(remote: Callable[[str, str], Tree]) -> Callable[[str], tuple[Tree, 
             return remote(place.repository, place.ref), place.path
         except SourceProblem as problem:
             raise KustomizeProblem(f"the repository of '{url}' cannot be had: {problem}", path=url) from None
+
+    return found
+
+
+def _files(read: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """Answers the URL of a file by what stands there."""
+
+    def found(url: str) -> bytes:
+        try:
+            return read(url)
+        except SourceProblem as problem:
+            raise KustomizeProblem(f"the remote file '{url}' cannot be had: {problem}", path=url) from None
 
     return found
 

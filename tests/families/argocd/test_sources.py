@@ -92,3 +92,18 @@ def test_policies_and_options_are_parsed() -> None:
     """`enabled: false` switches automation off; an option without a value is true."""
     assert parse_policy({"automated": {"enabled": False}}).automated is None
     assert parse_options(["Prune=false", "ServerSideApply"]) == {"Prune": "false", "ServerSideApply": "true"}
+
+
+def test_flags_of_kustomize_come_from_the_settings() -> None:
+    """Of all kustomizations, or of a version that the source names; a chart is told none."""
+    data = {"kustomize.buildOptions": "--enable-helm", "kustomize.buildOptions.v4.5.7": "--reorder none"}
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "data": data}
+
+    def flags(raw: dict[str, Any]) -> object:
+        source = Source.parse({"repoURL": "u", "path": "web", **raw})
+        options = options_of(source, release="web", namespace="n", environment={}, settings=settings)
+        return options.get("buildOptions")
+
+    found = [flags({}), flags({"kustomize": {"namePrefix": "a-"}}), flags({"kustomize": {"version": "v4.5.7"}})]
+    assert found == ["--enable-helm", "--enable-helm", "--reorder none"]
+    assert flags({"helm": {"releaseName": "x"}}) is None

@@ -2,7 +2,8 @@
 
 import pytest
 
-from trueup.kustomize import KustomizeProblem, place_of
+from tests.rooms.kustomize.trees import Memory
+from trueup.kustomize import KustomizeProblem, Options, build, place_of
 
 PLACES = [
     ("https://github.com/o/r//base?ref=v1", ("https://github.com/o/r", "v1", "base")),
@@ -51,3 +52,34 @@ def test_what_names_no_repository_is_refused(url: str, words: str) -> None:
     """The message says why, or what to do."""
     with pytest.raises(KustomizeProblem, match=words):
         place_of(url)
+
+
+WEB = {
+    "https://example.com/web.yaml": b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n",
+    "https://example.com/app.properties": b"a=b\n",
+    "https://example.com/patch.json": b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web","labels":{"x":"y"}}}',
+}
+USES_WEB = """resources: [https://example.com/web.yaml]
+patches: [{path: https://example.com/patch.json}]
+configMapGenerator:
+- name: made
+  files: [app.properties=https://example.com/app.properties]
+"""
+
+
+def test_files_of_the_web_are_loaded() -> None:
+    """As resources, as patches and as sources of generators, by whoever may fetch."""
+    tree = Memory({"kustomization.yaml": USES_WEB})
+    objects = build(tree, "", Options(fetch=WEB.__getitem__)).objects
+    maps = [
+        (obj["metadata"]["name"].partition("-")[0], obj["metadata"].get("labels"), obj.get("data")) for obj in objects
+    ]
+    assert sorted(maps, key=str) == [("made", None, {"app.properties": "a=b\n"}), ("web", {"x": "y"}, None)]
+
+
+@pytest.mark.parametrize("field", ["resources: [{}]", "configMapGenerator: [{{name: a, files: [{}]}}]"])
+def test_files_of_the_web_are_refused_where_nothing_is_fetched(field: str) -> None:
+    """And the refusal names the file."""
+    url = "https://example.com/web.yaml"
+    with pytest.raises(KustomizeProblem, match=url):
+        build(Memory({"kustomization.yaml": field.format(url)}), "")

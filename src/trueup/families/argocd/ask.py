@@ -63,16 +63,19 @@ async def _source(run: Run, source: Source, pin: str) -> SourceRequest:
     else:
         spec, pin = await _git(run, source, pin)
     variables = environment.of(app, source, run.instance, pin)
+    settings = await live.get(health.SETTINGS)
     return SourceRequest(
         spec=spec,
         path="." if source.chart else source.path or ".",
         tool=tool_of(source),
-        options=options_of(source, release=app.name, namespace=app.destination.namespace, environment=variables),
+        options=options_of(
+            source, release=app.name, namespace=app.destination.namespace, environment=variables, settings=settings
+        ),
         revision=pin,
         name="" if charts.is_chart(source) else source.ref,
         render=bool(source.path or source.chart or not source.ref),
         repository=known.of,
-        schemes=charts.schemes(await live.get(health.SETTINGS)),
+        schemes=charts.schemes(settings),
     )
 
 

@@ -16,6 +16,7 @@ from trueup.kube.names import Object
 from trueup.ports import GitSpec
 
 _CONSTRAINT = re.compile(r"[*<>=~^|,]|\s-\s|^v?\d+(\.\d+)?(\.[xX])?$|\.[xX]($|\.)")
+_BUILD_OPTIONS = "kustomize.buildOptions"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PLAIN_VERSION = re.compile(r"^v?\d+(\.\d+){0,2}$")
 
@@ -49,16 +50,31 @@ def tool_of(source: Source) -> str:
     return "directory" if source.raw.get("directory") else ""
 
 
-def options_of(source: Source, *, release: str, namespace: str, environment: Environment) -> Mapping[str, Any]:
-    """The options of the tool that `tool_of` names; while that is left open, what a chart would need."""
-    tool = tool_of(source)
+def options_of(
+    source: Source, *, release: str, namespace: str, environment: Environment, settings: Object | None = None
+) -> Mapping[str, Any]:
+    """The options of the tool that `tool_of` names; while that is left open, what a chart or a kustomization would need.
+
+    ``settings``: ConfigMap argocd-cm.
+    """
+    tool, flags = tool_of(source), _build_options(source, settings)
     if tool == "kustomize":
         raw = source.raw.get("kustomize") or {}
         lenient = {"ignoreMissingComponents": True} if raw.get("ignoreMissingComponents") else {}
-        return {"edits": kustomize_edits(raw, environment), **lenient}
+        return {"edits": kustomize_edits(raw, environment), **lenient, **flags}
     if tool == "directory":
         return _directory(source.raw["directory"], environment)
-    return {"releaseName": release, "namespace": namespace, **_helm(source.raw.get("helm") or {}, environment)}
+    chart = _helm(source.raw.get("helm") or {}, environment)
+    return {"releaseName": release, "namespace": namespace, **chart, **({} if tool else flags)}
+
+
+def _build_options(source: Source, settings: Object | None) -> Mapping[str, str]:
+    """``kustomize.buildOptions``: flags of ``kustomize build``; a version that the source names may have its own."""
+    data: Mapping[str, str] = (settings or {}).get("data") or {}
+    version = (source.raw.get("kustomize") or {}).get("version")
+    found = data.get(f"{_BUILD_OPTIONS}.{version}") if version else None
+    found = data.get(_BUILD_OPTIONS) if found is None else found
+    return {"buildOptions": str(found)} if found else {}
 
 
 def _helm(raw: Mapping[str, Any], environment: Environment) -> Object:

@@ -187,6 +187,7 @@ class Inputs:
             tool="kustomize",
             options=rules.render_options(wish, variables, lambda path: _there(artifact, wish.path, path)),
             artifact=artifact,
+            schemes=("https", "http"),  # kustomize loads files of the web
         )
         try:
             return await self.tools.delivery.desire([asked], target)
