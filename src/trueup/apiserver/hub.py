@@ -21,7 +21,7 @@ from trueup.apiserver.request import Write
 from trueup.apiserver.strategy import Moment
 from trueup.apiserver.tokens import Tokens
 from trueup.apiserver.versions import convert
-from trueup.kube.names import Kind, Object, Resource
+from trueup.kube.names import Kind, Object
 from trueup.kube.problems import NotFound, Unavailable
 from trueup.kube.schema import prune_unknown
 from trueup.kube.types import Types
@@ -83,13 +83,6 @@ class Hub:
         served = self.registry.of_kind(kind)
         if served is None:
             raise NotFound(f'no matches for kind "{kind.kind}" in version "{kind.api_version}"')
-        return served
-
-    def serves_resource(self, resource: Resource) -> Served:
-        """What is served under a path. Raises ``NotFound``."""
-        served = self.registry.get(resource)
-        if served is None:
-            raise NotFound("the server could not find the requested resource", details={})
         return served
 
     def as_version(self, served: Served, obj: Object) -> Object:

@@ -34,9 +34,9 @@ class Form:
     pretty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Offer:
-    """What an endpoint can answer with."""
+    """What an endpoint can answer with. There are few, each equal to itself alone."""
 
     media: tuple[str, ...] = MEDIA
     shapes: frozenset[str] = frozenset()

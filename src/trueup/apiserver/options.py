@@ -27,6 +27,10 @@ def write_of(request: Request, target: Target, warnings: list[str]) -> Write:
     Source: apimachinery ``metav1/validation``, ValidatePatchOptions and its siblings.
     """
     query, kind = request.query, _KINDS.get(request.method, "")
+    if not kind:  # nothing is written: all that counts is who asks
+        return Write(
+            user=request.user, subresource=target.subresource, warnings=warnings, annotations=request.annotations
+        )
     validation = query.get("fieldValidation", "")
     force = flag(query, "force")
     applies = wire.PATCHES.get(wire.media_type(request.headers)) == "apply" and kind == "PatchOptions"
@@ -34,7 +38,7 @@ def write_of(request: Request, target: Target, warnings: list[str]) -> Write:
     dry_run = query.get("dryRun", "")
     if kind == "DeleteOptions":
         dry_run = ""  # looked at with the others; options that come as a body are all that counts
-    if kind and (validation not in _VALIDATIONS or manager or applies or dry_run or "force" in query):
+    if validation not in _VALIDATIONS or manager or applies or dry_run or "force" in query:
         causes = [] if kind == "DeleteOptions" else list(_manager_causes(manager, required=applies))
         if kind == "PatchOptions" and not applies and "force" in query:
             causes.insert(0, forbidden("force", "may not be specified for non-apply patch"))

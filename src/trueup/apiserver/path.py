@@ -45,7 +45,9 @@ def unwatched(path: str, query: bytes) -> tuple[str, bytes]:
 
 def parse(path: str) -> Target | None:
     """None for a path that is no resource's."""
-    parts = [unquote(part) for part in path.split("/") if part]
+    parts = [part for part in path.split("/") if part]
+    if "%" in path:
+        parts = [unquote(part) for part in parts]
     if len(parts) >= 3 and parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
     elif len(parts) >= 4 and parts[0] == "apis":
@@ -59,5 +61,5 @@ def parse(path: str) -> Target | None:
         and not (group == "" and rest[2] in _NAMESPACE_PARTS and len(rest) == 3)
     ):
         namespace, rest = rest[1], rest[2:]
-    name, subresource, further = (*rest[1:3], "", "")[0], (*rest[2:3], "")[0], "/".join(rest[3:])
-    return Target(Resource(group, version, rest[0]), namespace, name if len(rest) > 1 else "", subresource, further)
+    name, subresource = rest[1] if len(rest) > 1 else "", rest[2] if len(rest) > 2 else ""
+    return Target(Resource(group, version, rest[0]), namespace, name, subresource, "/".join(rest[3:]))

@@ -36,12 +36,11 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     attributes = attributes_of(request.method, request.path, request.query, target)
     verb = attributes.verb
     authorizer.authorize(request.user, attributes)  # first: who may not ask learns nothing of what there is
-    if not hub.registry.serves_version(target.resource):
-        return NOWHERE
     served = hub.registry.get(target.resource)
-    if served is None and hub.registry.is_custom(target.resource.group):
-        return NOWHERE
-    served = hub.serves_resource(target.resource)
+    if served is None:
+        if not hub.registry.serves_version(target.resource) or hub.registry.is_custom(target.resource.group):
+            return NOWHERE
+        raise NotFound("the server could not find the requested resource", details={})
     if served.custom and not _in_scope(served, target, verb):
         return NOWHERE
     if served.custom and verb in ("update", "patch") and not target.name:

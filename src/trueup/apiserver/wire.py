@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -39,7 +40,12 @@ PATCHES: Mapping[str, Any] = {
 
 def media_type(headers: Mapping[str, str]) -> str:
     """The body's media type, without parameters; empty when the header cannot be read."""
-    media, *parameters = headers.get("content-type", "application/json").split(";")
+    return _media(headers.get("content-type", "application/json"))
+
+
+@lru_cache(maxsize=256)
+def _media(content_type: str) -> str:
+    media, *parameters = content_type.split(";")
     if any(one.strip() and "=" not in one for one in parameters):
         return ""
     return media.strip().lower()

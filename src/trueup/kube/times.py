@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d\d):(\d\d))")
 _SIX = re.compile(r"[.]\d{6}(?!\d)")
@@ -17,8 +18,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAYOUT, _MICRO_LAYOUT = "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.000000Z07:00"
 
 
+@lru_cache(maxsize=4096)
 def parse_time(text: str, *, micro: bool = False) -> tuple[int, int]:
-    """Seconds and nanoseconds since 1970. Raises ``ValueError`` as Go words it. ``micro``: of a ``MicroTime``."""
+    """Seconds and nanoseconds since 1970. Raises ``ValueError`` as Go words it. ``micro``: of a ``MicroTime``.
+
+    Remembered: every write of an object reads those that it holds.
+    """
     found = _RFC3339.fullmatch(text)
     if found is None or (micro and not _SIX.match(text, 19)):
         raise ValueError(_unparsable(text, _MICRO_LAYOUT if micro else _LAYOUT))
