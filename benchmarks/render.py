@@ -25,7 +25,7 @@ from typing import Any
 
 import pygit2
 
-from benchmarks import fleet
+from benchmarks import fleet, sops
 from benchmarks.report import Row, show
 from trueup.kube.documents import dump, dump_all, parse
 from trueup.kube.names import Object
@@ -59,6 +59,7 @@ async def main(count: int) -> None:
         fleet.commit(repository, "begin")
         for tool in TOOLS:
             show(f"render {tool.name}", await measured(tool, root, count))
+    show("sops", sops.rows(count))
 
 
 async def measured(tool: Tool, root: Path, count: int) -> list[Row]:

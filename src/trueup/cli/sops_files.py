@@ -18,7 +18,7 @@ from typing import Any, NoReturn, cast
 
 import click
 
-from trueup.keyservices import Azure, Environment, from_environment
+from trueup.keyservices import Environment, Later, from_environment
 from trueup.sops import (
     Format,
     Keys,
@@ -293,9 +293,13 @@ def versioned(wish: Wish, keys: Keys) -> Wish:
 
 
 def _versioned(key: MasterKey, keys: Keys) -> MasterKey:
-    service = keys.get("azure_kv")
-    if key.service != "azure_kv" or key.fields.get("version") or not isinstance(service, Azure):
+    if key.service != "azure_kv" or key.fields.get("version"):
         return key
+    from trueup.keyservices.azure import Azure
+
+    later = keys["azure_kv"]
+    service = later.service() if isinstance(later, Later) else later
+    assert isinstance(service, Azure), "there is one kind of service for it"
     with told(str(key)):
         version = service.version(str(key.fields.get("vault_url") or ""), key.name)
     return replace(key, fields={**key.fields, "version": version})

@@ -5,7 +5,7 @@ Called by the composition root, which hands them to the families that decrypt, a
 thread that has no event loop.
 """
 
-from trueup.keyservices.azure import Azure
-from trueup.keyservices.services import Environment, ServicesOf, from_environment, from_material
+from trueup.keyservices.environment import Environment
+from trueup.keyservices.services import Later, from_environment, from_material
 
-__all__ = ["Azure", "Environment", "ServicesOf", "from_environment", "from_material"]
+__all__ = ["Environment", "Later", "from_environment", "from_material"]

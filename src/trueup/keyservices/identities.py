@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pyrage
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 
 from trueup.sops import Age, Malformed, MasterKey, NoKey, SopsProblem
 
@@ -135,6 +133,9 @@ class Identities:
 
 def _unlocked_ssh(text: str, ask: Callable[[], str]) -> str:
     """An SSH key as text without a passphrase; age reads no other."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # only who has an SSH key pays for reading it
+    from cryptography.hazmat.primitives import serialization
+
     try:
         serialization.load_ssh_private_key(text.encode(), None)
     except TypeError:  # it is encrypted, says the library

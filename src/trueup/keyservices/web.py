@@ -6,7 +6,6 @@ no message holds a body, a header or a token: only the address, the status and w
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 from collections.abc import Mapping
@@ -54,7 +53,9 @@ def ask(
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise NoKey(f"{url!r} is no address of a server")
-    import aiohttp  # only who asks a server pays for reading it
+    import asyncio  # only who asks a server pays for reading these
+
+    import aiohttp
 
     where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     try:

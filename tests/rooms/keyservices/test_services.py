@@ -22,6 +22,7 @@ from tests import keyservers
 from tests.keyservers import ARN, GCP_KEY, ROLE, KeyServer, key_server
 from trueup.keyservices import Environment, from_environment, from_material
 from trueup.keyservices.aws import Credentials, signature
+from trueup.keyservices.factories import azure_of
 from trueup.ports import KeyMaterial
 from trueup.sops import MasterKey, NoKey, naming
 
@@ -250,10 +251,7 @@ def certificate() -> str:
 
 def test_a_key_of_azure_without_a_version(server: KeyServer, at: Callable[..., Environment]) -> None:
     """Its newest is looked up."""
-    from trueup.keyservices import Azure
-
-    service = from_environment(at(**AZURE))["azure_kv"]
-    assert isinstance(service, Azure)
+    service = azure_of(at(**AZURE))
     assert service.version(keyservers.AZURE_VAULT, keyservers.AZURE_NAME) == keyservers.AZURE_VERSION
 
 
