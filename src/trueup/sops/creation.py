@@ -50,7 +50,7 @@ def read(text: str) -> Config:
     """A rules file. Raises `Malformed`, naming the field."""
     found = documents(text)
     top = found[0] if found else {}
-    rules = top.get("creation_rules") or ()
+    rules = top.get("creation_rules") or []
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in _bare(rules)):
         raise Malformed("creation_rules is not a list of rules")
     return Config(tuple(_bare(rules)), _style(top.get("stores") or {}))
