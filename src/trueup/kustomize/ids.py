@@ -105,3 +105,8 @@ def order_of(kind: str) -> int:
     if kind in _FIRST:
         return _FIRST.index(kind) - len(_FIRST)
     return 1 + _LAST.index(kind) if kind in _LAST else 0
+
+
+def order_key(gvk: Gvk) -> tuple[int, str]:
+    """What tables of references are sorted by."""
+    return order_of(gvk.kind), f"{gvk.group or '~G'}_{gvk.version or '~V'}_{gvk.kind or '~K'}"

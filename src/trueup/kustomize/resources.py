@@ -59,6 +59,10 @@ class Selector:
             text("annotationSelector"),
         )
 
+    def __str__(self) -> str:
+        where = f"{self.gvk}/{self.name or '[noName]'}.{self.namespace or '[noNs]'}"
+        return f"{where}:a={self.annotations}:l={self.labels}"
+
     @property
     def selects_by_id(self) -> bool:
         """Whether any part of the id is asked for."""

@@ -142,7 +142,7 @@ class Steps:
 def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
     """As Go prints a struct whose fields say ``omitempty``."""
     inner = {key: _without_empty(value) if isinstance(value, dict) else value for key, value in fields.items()}
-    return {key: value for key, value in inner.items() if value or (isinstance(value, dict) and fields[key] == {})}
+    return {key: value for key, value in inner.items() if value or isinstance(value, dict)}
 
 
 def placed(work: Work, path: str, field: str) -> Work:

@@ -210,5 +210,6 @@ def patch(f: Folder) -> dict[str, Any]:
         content = stream(r, [strategic(f) for _ in range(count)])
     out.update({"path": f.write(content, "patch")} if maybe(r, 0.3) else {"patch": content})
     if maybe(r, 0.1):
-        out["options"] = {r.choice(("allowNameChange", "allowKindChange")): maybe(r, 0.7)}
+        kind = "allowNameChange" if "target" in out else r.choice(("allowNameChange", "allowKindChange"))
+        out["options"] = {kind: maybe(r, 0.7)}
     return out

@@ -32,11 +32,11 @@ EXPLAINED = {
 WORDED = (
     (re.compile(r"generator (?:&\{\S+ \S+\}|\w+ '[^']*')"), "generator"),
     (re.compile(r"evalsymlink failure on '(.*?)' : lstat \S+: no such file or directory"), r"'\1' doesn't exist"),
-    (re.compile(r"(ID conflict|modify the resource map).*", re.DOTALL), r"\1"),
+    (re.compile(r"(ID conflict|modify the resource map|found multiple objects).*", re.DOTALL), r"\1"),
     (re.compile(r"'' must resolve|root ''"), "'/'"),
     (re.compile(r"'/' must resolve|root '/'"), "'/'"),
     (re.compile(r"map\[string\]interface \{\}(?:\(nil\)|\{.*\}): "), ""),
-    (re.compile(r"security; file '/etc/hosts' is not in or below '[^']*'"), "'/etc/hosts' doesn't exist"),
+    (re.compile(r"security; file '/etc/hosts' is not in or below '.*?'(?=':)"), "'/etc/hosts' doesn't exist"),
 )
 """Addresses in memory, folders of the machine and whole objects in what kustomize says."""
 Outcome = tuple[str, str]

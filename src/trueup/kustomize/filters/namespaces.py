@@ -95,5 +95,9 @@ def _move_subjects(resource: Resource, setter: Any, subjects: str) -> None:
         if not isinstance(subject, dict):
             what = "setting namespace on (cluster)role binding subjects: looking up"
             raise wrong_kind(subject, "MappingNode").under(f"{what} {field} on (cluster)role binding subject")
-        if text_of(subject.get(field)) == wanted:
+        value = subject.get(field)
+        if isinstance(value, (dict, list)):
+            what = "setting namespace on (cluster)role binding subjects: looking up"
+            raise wrong_kind(value, "ScalarNode").under(f"{what} {field} on (cluster)role binding subject")
+        if text_of(value) == wanted:
             setter(subject, "namespace")

@@ -14,7 +14,7 @@ from typing import Any
 from trueup.kube.documents import YamlProblem, parse_one
 from trueup.kustomize.merge import merge
 from trueup.kustomize.merge_keys import Schemas
-from trueup.kustomize.problem import KustomizeProblem, within
+from trueup.kustomize.problem import KustomizeProblem, quote, within
 from trueup.kustomize.reading import resources as read_resources
 from trueup.kustomize.resource import Resource
 from trueup.kustomize.resources import Resources, Selector
@@ -108,7 +108,9 @@ def apply(resources: Resources, patch: Patch, schemas: Schemas) -> None:
                 "Multiple Strategic-Merge Patches in one `patches` entry is not allowed to set `patches.target` field: "
                 f"{patch.source}"
             )
-        apply_to(resources, resources.select(patch.target), patch.merges[0], schemas)
+        with within(f"unable to find patch target {quote(str(patch.target))} in `resources`"):
+            selected = resources.select(patch.target)
+        apply_to(resources, selected, patch.merges[0], schemas)
         return
     for one in patch.merges:
         id = one.original_id

@@ -11,7 +11,7 @@ from typing import Any
 from trueup.kube.documents import dump
 from trueup.kustomize.fieldspecs import FieldSpec, NameReference
 from trueup.kustomize.filters.fields import apply_one
-from trueup.kustomize.ids import Gvk, Id
+from trueup.kustomize.ids import Gvk, Id, order_key
 from trueup.kustomize.problem import KustomizeProblem
 from trueup.kustomize.resource import Resource
 from trueup.kustomize.resources import Resources
@@ -25,7 +25,7 @@ def fix(resources: Resources, references: Iterable[NameReference]) -> None:
         for name in dict.fromkeys(name for _, name, _ in resource.previous):
             renamed.setdefault(name, []).append(resource)
     by_kind: dict[str, list[tuple[FieldSpec, Gvk]]] = {}
-    for reference in references:
+    for reference in sorted(references, key=lambda one: order_key(one.target)):
         for spec in reference.referrers:
             by_kind.setdefault(spec.gvk.kind, []).append((spec, reference.target))
     ids = {id(resource): resource.id for resource in resources}

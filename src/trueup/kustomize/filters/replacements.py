@@ -14,7 +14,7 @@ from trueup.kustomize.filters.paths import Place, lookup, places, read_text, spl
 from trueup.kustomize.hashing import go_json
 from trueup.kustomize.ids import Gvk, Id
 from trueup.kustomize.merge import ABSENT
-from trueup.kustomize.problem import KustomizeProblem, quote
+from trueup.kustomize.problem import KustomizeProblem, quote, within
 from trueup.kustomize.resource import Resource
 from trueup.kustomize.resources import Resources, Selector
 from trueup.kustomize.scalars import (
@@ -136,8 +136,9 @@ def _apply_target(resources: Resources, source: _Source, target: Mapping[str, An
     rejects = [Selector.of(reject) for reject in target.get("reject") or ()]
     paths = target.get("fieldPaths") or [_DEFAULT_PATH]
     options = target.get("options") or {}
-    for selector in (select, *rejects):
-        selector.compile()
+    with within("error creating target selector"):
+        for selector in (select, *rejects):
+            selector.compile()
     name = select.plain_name
     marked = any(selector.labels or selector.annotations for selector in (select, *rejects))
     for resource in resources:
