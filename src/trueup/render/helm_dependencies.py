@@ -207,6 +207,10 @@ def _ordered(value: Any) -> Any:
         return [_ordered(one) for one in value]
     fields = {name: value.get(name) for name, _ in _FIELDS}
     fields["name"], fields["repository"] = fields["name"] or "", fields["repository"] or ""
+    if fields["import-values"]:
+        fields["import-values"] = [
+            dict(sorted(one.items())) if isinstance(one, dict) else one for one in fields["import-values"]
+        ]
     return {name: fields[name] for name, empty_goes in _FIELDS if fields[name] or not empty_goes}
 
 

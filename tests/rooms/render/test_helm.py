@@ -278,3 +278,38 @@ async def test_lookup_finds_nothing_without_a_target(shared_renderer: Render) ->
     files = {**CHART, "charts/web/templates/map.yaml": LOOKUP.replace(".items", "")}
     found = (await objects(shared_renderer, files))[0]
     assert (found["data"], found["count"]) == ({"new": "bmV3"}, 0)
+
+
+async def test_values_files_may_be_patterns(shared_renderer: Render) -> None:
+    """All that match, by name; one that is named by itself counts there, and each file once."""
+    files = {
+        **CHART,
+        "charts/web/env/a.yaml": "data: {from: a, a: a}\n",
+        "charts/web/env/b.yaml": "data: {from: b, b: b}\n",
+        "charts/web/env/deep/c.yaml": "data: {from: c, c: c}\n",
+    }
+
+    async def origin(*named: str) -> object:
+        return (await objects(shared_renderer, files, valueFiles=list(named)))[0]["data"].get("from")
+
+    assert await origin("env/*.yaml") == "b"
+    assert await origin("env/**/*.yaml") == "c"
+    assert await origin("env/*.yaml", "env/a.yaml") == "a"
+    assert await origin("env/b.yaml", "env/a.yaml", "env/b.yaml") == "a"
+    assert await origin("/charts/*/env/[a]*") == "a"
+    with pytest.raises(RenderProblem, match=r'values file glob "none/\*" matched no files'):
+        await origin("none/*")
+    missing = await objects(shared_renderer, files, valueFiles=["none/*"], ignoreMissingValueFiles=True)
+    assert missing[0]["data"] == {"a": "chart", "b": "chart"}
+
+
+async def test_values_files_may_come_from_the_web(shared_renderer: Render) -> None:
+    """Where that is allowed; what changes there is rendered anew."""
+    said = {"https://example.com/v.yaml": b"data: {a: web}\n"}
+    asked = request(CHART, "charts/web", valueFiles=["https://example.com/v.yaml"])
+    allowed = replace(asked, urls=said.__getitem__)
+    assert (await shared_renderer.render(allowed)).objects[0]["data"]["a"] == "web"
+    said["https://example.com/v.yaml"] = b"data: {a: changed}\n"
+    assert (await shared_renderer.render(allowed)).objects[0]["data"]["a"] == "changed"
+    with pytest.raises(RenderProblem, match="values are not fetched from URLs here"):
+        await shared_renderer.render(asked)
