@@ -21,7 +21,10 @@ from trueup.kube.names import Object
 from trueup.ports import Origin, Rendered, RenderProblem, Tree
 from trueup.render.outside import OUTSIDE, Look, Outside
 
-_MOST_BYTES = 256 * 1024 * 1024
+_MOST_BYTES = 64 * 1024 * 1024
+"""Some 4,000 renders of 20 objects."""
+_NOTE = 300
+"""Bytes that a note takes, its path included."""
 Problem = tuple[str, str, int, str]
 """The message of a ``RenderProblem``, its path, line and field."""
 _VARIANTS = 4
@@ -111,6 +114,11 @@ class Kept:
         """The same of other trees, in which all that it depends on is the same."""
         return Kept(self.body, self.warnings, self.notes, roots, self.live, self.folders, self.problem)
 
+    @property
+    def size(self) -> int:
+        """About how much memory it takes."""
+        return len(self.body) + _NOTE * len(self.notes)
+
     def rendered(self) -> Rendered:
         """A fresh copy. Raises ``RenderProblem`` for one that failed."""
         if self.problem is not None:
@@ -180,10 +188,10 @@ class Cache:
                 _VARIANTS - 1 :
             ]
             variants[:] = [kept, *(old for old in variants if not any(old is other for other in gone))]
-            self._bytes += len(kept.body) - sum(len(old.body) for old in gone)
+            self._bytes += kept.size - sum(old.size for old in gone)
             self._kept.move_to_end(key)
             while self._bytes > self._most and len(self._kept) > 1:
-                self._bytes -= sum(len(old.body) for old in self._kept.popitem(last=False)[1])
+                self._bytes -= sum(old.size for old in self._kept.popitem(last=False)[1])
 
     def used(self, key: bytes) -> None:
         """Somebody still wants it."""

@@ -11,11 +11,14 @@ import importlib
 import json
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 _MOST_BYTES = 32 * 1024 * 1024
+_MOST_LOADED = 8 * 1024 * 1024
+"""Of archives whose charts stay loaded; a loaded one takes a few times as much."""
 
 
 def jsonnet(job: Mapping[str, Any], ask: Ask) -> str:
@@ -64,8 +67,8 @@ def _evaluated(engine: Any, job: Mapping[str, Any], ask: Ask, load: Callable[[st
 class _Archives:
     """Packed charts by their digest; the longest unused is let go.
 
-    Not the loaded charts: the library takes disabled dependencies out of a chart that it renders, and the next render of
-    the same chart would lack them.
+    Loaded charts are kept only where that is safe: the library takes disabled dependencies out of a chart that it renders,
+    and the next render of the same chart would lack them.
     """
 
     def __init__(self) -> None:
@@ -86,14 +89,51 @@ class _Archives:
 _archives = _Archives()
 
 
+class _Charts:
+    """Loaded charts by their digest, of those that depend on none: rendering changes nothing in them."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._bytes: dict[str, int] = {}
+
+    @contextmanager
+    def opened(self, digest: str, ask: Ask, *, alone: bool) -> Iterator[Any]:
+        """A chart; one that depends on others is loaded each time."""
+        import helm_python
+
+        known = self._kept.pop(digest, None)
+        if known is None:
+            archive = _archives.get(digest, ask)
+            known = helm_python.Chart.load_archive(archive)
+            self._bytes[digest] = len(archive)
+        try:
+            yield known
+        except BaseException:
+            alone = False
+            raise
+        finally:
+            if alone:
+                self._kept[digest] = known
+            else:
+                known.close()
+                del self._bytes[digest]
+        while sum(self._bytes.values()) > _MOST_LOADED and len(self._kept) > 1:
+            gone, chart = self._kept.popitem(last=False)
+            chart.close()
+            del self._bytes[gone]
+
+
+_charts = _Charts()
+
+
 def helm(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
     """The rendered templates of a chart, its CRDs and its dependencies, as Helm's library gives them."""
     import helm_python
 
-    archive = _archives.get(job["digest"], ask)
-    with helm_python.Chart.load_archive(archive) as chart:
-        dependencies, crds = chart.dependencies, chart.crds
-        if job["lookup"] and b"lookup" in gzip.decompress(archive):
+    with _charts.opened(job["digest"], ask, alone=not job["dependencies"] and not job["nested"]) as chart:
+        dependencies = chart.dependencies if job["dependencies"] else []
+        crds = chart.crds if job["crds"] else []  # each question costs as much as a small render
+        if job["lookup"] and b"lookup" in gzip.decompress(_archives.get(job["digest"], ask)):
             from trueup.render.lookup_server import serving
 
             with (

@@ -53,6 +53,9 @@ def render(
         "digest": chart.digest,
         "values": values,
         "lookup": lookup is not None,
+        "crds": any(name.startswith("crds/") or "/crds/" in name or name.endswith(".tgz") for name in chart.files),
+        "nested": any(name.startswith("charts/") for name in chart.files),
+        "dependencies": bool(helm_dependencies.listed(chart.metadata, chart.tree, chart.path)),
         "options": {
             "name": _release(options, chart),
             "namespace": str(options.get("namespace") or target.namespace or "default"),

@@ -6,14 +6,15 @@ where a ``helm dependency build`` would put them.
 
 from __future__ import annotations
 
-import fnmatch
 import gzip
 import hashlib
 import io
 import posixpath
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from trueup.ports import Charts, RenderProblem, Tree
@@ -44,7 +45,7 @@ class ChartFiles:
         out = io.BytesIO()
         total = 0
         with (
-            gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1, mtime=0) as packed,
+            gzip.GzipFile(fileobj=out, mode="wb", compresslevel=0, mtime=0) as packed,  # it goes no further than a pipe
             tarfile.open(fileobj=packed, mode="w") as tar,
         ):
             for name, (tree, path) in self.files.items():
@@ -91,10 +92,10 @@ def _with_dependencies(tree: Tree, path: str, metadata: dict[str, Any], charts: 
 
 
 def _files(tree: Tree, path: str) -> Iterator[File]:
-    rules = _Ignore("templates/.?*")
+    said = b""
     if tree.kind(_join(path, ".helmignore")) == "file":
-        rules = _Ignore(tree.read(_join(path, ".helmignore")).decode("utf-8", "replace") + "\ntemplates/.?*")
-    yield from _walk(tree, path, "", rules)
+        said = tree.read(_join(path, ".helmignore"))
+    yield from _walk(tree, path, "", _ignore(said.decode("utf-8", "replace") + "\ntemplates/.?*"))
 
 
 def _walk(tree: Tree, root: str, inside: str, rules: _Ignore) -> Iterator[File]:
@@ -118,36 +119,94 @@ def _join(folder: str, name: str) -> str:
 
 
 class _Ignore:
-    """``.helmignore``: like Git's, but ``**`` is not known and a rule without a slash looks at the last name only."""
+    """``.helmignore``: like Git's, but ``**`` is not known and a rule without a slash looks at the last name only.
+
+    One rule that hits is enough, whatever stands before or behind it; a negated one hits what it does not match.
+    """
 
     def __init__(self, text: str) -> None:
         lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
-        self._rules = [line for line in lines if line and not line.startswith("#")]
+        rules = [_Rule.of(line) for line in lines if line and not line.startswith("#")]
+        plain = [rule for rule in rules if not rule.negated]
+        self._negated = [rule for rule in rules if rule.negated]
+        self._of_files = _Either([rule for rule in plain if not rule.only_folders])
+        self._of_folders = _Either(plain)
 
     def ignores(self, path: str, folder: bool) -> bool:
-        for rule in self._rules:
-            negated, pattern = rule.startswith("!"), rule.removeprefix("!")
-            only_folders, pattern = pattern.endswith("/"), pattern.removesuffix("/")
-            hit = _rule_hits(pattern, path)
-            if negated:
-                if not hit or (only_folders and not folder):
-                    return True
-            elif hit and (folder or not only_folders):
-                return True
-        return False
+        """Whether a file or folder is no part of the chart."""
+        name = path.rpartition("/")[2]
+        rules = self._of_folders if folder else self._of_files
+        if rules.names.fullmatch(name) or rules.paths.fullmatch(path):
+            return True
+        return any(not rule.hits(path, name) or (rule.only_folders and not folder) for rule in self._negated)
 
 
-def _rule_hits(pattern: str, path: str) -> bool:
-    if pattern.startswith("/"):
-        return matches(pattern[1:], path)
-    if "/" in pattern:
-        return matches(pattern, path)
-    return matches(pattern, posixpath.basename(path))
+@lru_cache(maxsize=64)
+def _ignore(text: str) -> _Ignore:
+    """Most charts have the list that ``helm create`` wrote."""
+    return _Ignore(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One line. ``of_paths``: it looks at the whole path."""
+
+    expression: str
+    of_paths: bool
+    negated: bool
+    only_folders: bool
+
+    @classmethod
+    def of(cls, line: str) -> _Rule:
+        negated, pattern = line.startswith("!"), line.removeprefix("!")
+        only_folders, pattern = pattern.endswith("/"), pattern.removesuffix("/")
+        return cls(_expression(pattern.removeprefix("/")), "/" in pattern, negated, only_folders)
+
+    def hits(self, path: str, name: str) -> bool:
+        """Whether its pattern matches."""
+        return _compiled(self.expression).fullmatch(path if self.of_paths else name) is not None
+
+
+class _Either:
+    """Rules that are looked at together: a chart has many files, and its list many rules."""
+
+    def __init__(self, rules: list[_Rule]) -> None:
+        self.names = _compiled("|".join(rule.expression for rule in rules if not rule.of_paths) or _NOTHING)
+        self.paths = _compiled("|".join(rule.expression for rule in rules if rule.of_paths) or _NOTHING)
+
+
+_NOTHING = "(?!)"
+
+
+@lru_cache(maxsize=512)
+def _expression(pattern: str) -> str:
+    """Go's ``filepath.Match`` as a regular expression: stars and question marks stop at slashes."""
+    out: list[str] = []
+    at = 0
+    while at < len(pattern):
+        char = pattern[at]
+        at += 1
+        end = pattern.find("]", at + 1) if char == "[" else -1
+        if char in "*?":
+            out.append("[^/]*" if char == "*" else "[^/]")
+        elif end > 0:
+            inside = pattern[at:end]
+            body = re.sub(r"([\[\]&~|\\])", r"\\\1", inside.lstrip("^!")) or "^"
+            out.append(f"[{'^/' if inside[0] in '^!' else ''}{body}]")
+            at = end + 1
+        elif char == "\\" and at < len(pattern):
+            out.append(re.escape(pattern[at]))
+            at += 1
+        else:
+            out.append(re.escape(char))
+    return "".join(out)
+
+
+@lru_cache(maxsize=512)
+def _compiled(expression: str) -> re.Pattern[str]:
+    return re.compile(expression, re.DOTALL)
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Go's ``filepath.Match``: a star stops at slashes."""
-    parts, names = pattern.split("/"), path.split("/")
-    return len(parts) == len(names) and all(
-        fnmatch.fnmatchcase(name, part.replace("[^", "[!")) for part, name in zip(parts, names, strict=True)
-    )
+    """Go's ``filepath.Match``."""
+    return _compiled(_expression(pattern)).fullmatch(path) is not None

@@ -313,3 +313,14 @@ async def test_values_files_may_come_from_the_web(shared_renderer: Render) -> No
     assert (await shared_renderer.render(allowed)).objects[0]["data"]["a"] == "changed"
     with pytest.raises(RenderProblem, match="values are not fetched from URLs here"):
         await shared_renderer.render(asked)
+
+
+async def test_a_chart_that_stays_loaded_is_not_changed_by_its_renders(fresh_renderer: Render) -> None:
+    """Values that were removed, replaced or added for one release are none of the next one's."""
+    changed = {"data": {"a": None, "b": {"deep": [1]}, "more": {"x": "y"}}}
+    files = {**CHART, "charts/web/values.yaml": "data:\n  a: chart\n  b: {c: chart}\n"}
+    before = await objects(fresh_renderer, files, releaseName="before")
+    between = await objects(fresh_renderer, files, releaseName="between", valuesObject=changed)
+    after = await objects(fresh_renderer, files, releaseName="after")
+    assert between[0]["data"] == {"b": {"c": "chart", "deep": [1]}, "more": {"x": "y"}}
+    assert after[0]["data"] == before[0]["data"] == {"a": "chart", "b": {"c": "chart"}}
