@@ -50,6 +50,13 @@ def _changed_pod(obj: Object, old: Object, moment: Moment) -> None:
     for name in ("qosClass", "observedGeneration"):
         if not status.get(name) and before.get(name):
             status[name] = before[name]
+    address, known = status.get("podIP"), status.get("podIPs") or ()
+    if known and not address:
+        status["podIP"] = known[0].get("ip") or ""
+    elif address and not (known and known[0].get("ip") == address):
+        status["podIPs"] = [{"ip": address}]  # older kubelets know one alone
+    if not status.get("podIP"):
+        status.pop("podIP", None)
     seen: dict[str, list[int]] = {}
     for condition in before.get("conditions") or ():
         seen.setdefault(condition.get("type", ""), []).append(condition.get("observedGeneration") or 0)
@@ -72,6 +79,14 @@ def _volume_warnings(new: Object, old: Object | None) -> Iterator[str]:
 
 def _claim_warnings(new: Object, old: Object | None) -> Iterator[str]:
     return pod_warnings.claim_sizes(new.get("spec") or {}, "spec")
+
+
+def _whole_claim(obj: Object, moment: Moment) -> None:
+    """Where it copies from is said with a group, if an empty one."""
+    for name in ("dataSource", "dataSourceRef"):
+        source = (obj.get("spec") or {}).get(name)
+        if source is not None:
+            source.setdefault("apiGroup", None)
 
 
 def _template_warnings(new: Object, old: Object | None) -> Iterator[str]:
@@ -163,6 +178,12 @@ def _new_limit_range(obj: Object, moment: Moment) -> None:
     """One without a name gets one. Source: ``core/limitrange/strategy.go``."""
     meta = obj["metadata"]
     meta["name"] = meta.get("name") or str(uuid.uuid5(uuid.NAMESPACE_OID, meta["uid"]))
+
+
+def _whole_limits(obj: Object, moment: Moment) -> None:
+    """Go prints a list of no limits as null."""
+    spec = obj.setdefault("spec", {})
+    spec["limits"] = spec.get("limits") or None
 
 
 def _namespace_phase(obj: Object, old: Object | None) -> Iterator[Cause]:
@@ -309,7 +330,7 @@ ROWS: Mapping[str, Strategy] = {
     "ConfigMap": UNCOUNTED,
     "Endpoints": UNCOUNTED,
     "Event": event("involvedObject", "reportingComponent", "source"),
-    "LimitRange": Strategy(counts_generations=False, create=_new_limit_range),
+    "LimitRange": Strategy(counts_generations=False, create=_new_limit_range, canonical=_whole_limits),
     "Namespace": _NAMESPACE,
     "Node": Strategy(
         counts_generations=False,
@@ -324,7 +345,9 @@ ROWS: Mapping[str, Strategy] = {
         returns_deleted=True,
         warnings=_volume_warnings,
     ),
-    "PersistentVolumeClaim": Strategy(counts_generations=False, returns_deleted=True, warnings=_claim_warnings),
+    "PersistentVolumeClaim": Strategy(
+        counts_generations=False, returns_deleted=True, warnings=_claim_warnings, canonical=_whole_claim
+    ),
     "Pod": _POD,
     "ReplicationController": Strategy(
         selectable=frozenset({"status.replicas"}), selected=counted, orphans=True, warnings=of_template

@@ -234,7 +234,7 @@ def _by_rules(rules: Rules, obj: Object, old: Object | None, write: Write, cause
 
 def warn(served: Served, obj: Object, old: Object | None, write: Write) -> None:
     """Add what the kind's strategy warns of."""
-    if served.strategy.warnings is not None:
+    if served.strategy.warnings is not None and write.subresource != "status":
         write.warnings.extend(served.strategy.warnings(obj, old))
 
 

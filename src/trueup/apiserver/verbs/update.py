@@ -18,7 +18,7 @@ from trueup.merge import owners
 from trueup.store.state import Entry, Stale
 
 ATTEMPTS = 8
-_KEPT = ("creationTimestamp", "generation")
+_KEPT = ("selfLink", "creationTimestamp", "generation")
 """Metadata that only the server writes. Source: ``BeforeUpdate`` of apiserver ``registry/rest/update.go``."""
 _GIVEN = ("uid", "deletionTimestamp", "deletionGracePeriodSeconds")
 """Metadata that may be left out."""

@@ -40,6 +40,7 @@ from trueup.kube.validation import (
 from trueup.kube.validation.causes import Causes
 from trueup.kube.validation.needs import Needs, missing, needs_of
 from trueup.kube.validation.object_meta import metadata, name_problems, unchanged
+from trueup.kube.validation.statuses import status_rules
 from trueup.kube.validation.updates import ALONE, update_rules
 
 __all__ = ["Rules", "metadata", "name_problems", "unchanged"]
@@ -48,11 +49,12 @@ __all__ = ["Rules", "metadata", "name_problems", "unchanged"]
 class Rules:
     """The rules of one built-in kind."""
 
-    __slots__ = ("_definition", "_definitions", "_needs", "_rule", "_update", "again")
+    __slots__ = ("_definition", "_definitions", "_needs", "_rule", "_status", "_update", "again")
 
     def __init__(self, kind: Kind, definition: str, definitions: Mapping[str, Any]) -> None:
         self._rule = _RULES.get((kind.group, kind.kind))
         self._update = update_rules(kind)
+        self._status = status_rules(kind)
         self.again = (kind.group, kind.kind) not in ALONE
         """Whether an update is checked as a new object is, besides."""
         self._definition = definition
@@ -73,6 +75,8 @@ class Rules:
         """What an update changes that it may not."""
         if self._update is not None:
             yield from self._update(new, old)
+        if self._status is not None and new.get("status") != old.get("status"):
+            yield from self._status(new, old)
 
 
 _RULES: Mapping[tuple[str, str], Callable[[Object], Causes]] = {

@@ -31,6 +31,13 @@ _SEARCH = rf"{_SEARCH_LABEL}(\.{_SEARCH_LABEL})*"
 _is_header = re.compile(_HEADER).fullmatch
 _is_search = re.compile(_SEARCH).fullmatch
 _is_integer = re.compile("0|-?[1-9][0-9]*").fullmatch
+_REASON = r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?"
+_is_reason = re.compile(_REASON).fullmatch
+_REASON_TEXT = (
+    "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or "
+    "'_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or "
+    f"'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '{_REASON}')"
+)
 _is_env_name = re.compile(r"[ -<>-~]+").fullmatch
 _is_percent = re.compile("[0-9]+%").fullmatch
 _ENDS = "and must start and end with an alphanumeric character"
@@ -172,6 +179,11 @@ def env_name(text: str) -> Problems:
 def path_prefix(text: str) -> Problems:
     """What a name made up from a prefix can begin with in a path."""
     return tuple(f"may not contain '{sign}'" for sign in ("/", "%") if sign in text)
+
+
+def reason(text: str) -> Problems:
+    """Why a condition is as it is, in one word."""
+    return () if _is_reason(text) else (_REASON_TEXT,)
 
 
 def path_segment(text: str) -> Problems:

@@ -113,9 +113,7 @@ def quota(obj: Object) -> Causes:
     spec = obj.get("spec") or {}
     for name, value in (spec.get("hard") or {}).items():
         path = f"spec.hard[{name}]"
-        yield from resources.resource_name(name, path)
-        if "/" not in name and name not in resources.QUOTAS and not _is_quota(name):
-            yield invalid(path, name, "must be a standard resource for quota")
+        yield from counted(name, path)
         yield from resources.amount(name, value, path)
     scopes = spec.get("scopes") or []
     for scope in scopes:
@@ -127,6 +125,13 @@ def quota(obj: Object) -> Causes:
     selector = spec.get("scopeSelector")
     if selector is not None:
         yield from _selected(selector, spec, scopes)
+
+
+def counted(name: str, path: str) -> Causes:
+    """What a quota counts."""
+    yield from resources.resource_name(name, path)
+    if "/" not in name and name not in resources.QUOTAS and not _is_quota(name):
+        yield invalid(path, name, "must be a standard resource for quota")
 
 
 def _is_quota(name: str) -> bool:

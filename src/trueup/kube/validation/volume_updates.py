@@ -42,8 +42,7 @@ def volume(new: Object, old: Object) -> Causes:
 
 def claim(new: Object, old: Object) -> Causes:
     """v1 PersistentVolumeClaim."""
-    was, status = old.get("spec") or {}, new.get("status") or {}
-    bound = status.get("phase") == "Bound"
+    was, bound = _without_nulls(old.get("spec") or {}), (new.get("status") or {}).get("phase") == "Bound"
     yield from _classes(new, old)
     now, before = _comparable(new, was, bound=bound), dict(was)
     if not was.get("volumeName") and now.get("volumeName"):
@@ -63,6 +62,15 @@ def claim(new: Object, old: Object) -> Causes:
             what = "nil" if wanted is None else "empty string"
             text = f"update to {what} is forbidden when status.currentVolumeAttributesClassName is not nil"
             yield forbidden(_ATTRIBUTES, text)
+
+
+def _without_nulls(spec: Object) -> Object:
+    """Sources without the groups that are printed though there are none."""
+    spec = dict(spec)
+    for name in ("dataSource", "dataSourceRef"):
+        if spec.get(name) is not None:
+            spec[name] = {key: value for key, value in spec[name].items() if value is not None}
+    return spec
 
 
 def _classes(new: Object, old: Object) -> Causes:
@@ -85,7 +93,7 @@ def _upgraded(new: Object, old: Object) -> bool:
 
 def _comparable(new: Object, was: Object, *, bound: bool) -> Object:
     """The wanted spec with what may change as it was."""
-    now = dict(new.get("spec") or {})
+    now = _without_nulls(new.get("spec") or {})
     if was.get("storageClassName") is None:
         now.pop("storageClassName", None)
     if not bound:
