@@ -40,7 +40,20 @@ def many(kind: Kind, meta: Object, objects: Iterable[Object], form: Form) -> byt
 
 def partial(obj: Object, form: Form) -> Object:
     """``PartialObjectMetadata``."""
-    return {"kind": PARTIAL, "apiVersion": form.api_version, "metadata": obj["metadata"]}
+    return {"kind": PARTIAL, "apiVersion": form.api_version, "metadata": bare_metadata(obj)}
+
+
+def bare_metadata(obj: Object) -> Object:
+    """Metadata where no more is shown: without what only a version's conversion writes into it."""
+    meta: Object = obj["metadata"]
+    if obj.get("kind") != "DaemonSet" or _CONVERTED not in (meta.get("annotations") or {}):
+        return meta
+    rest = {name: value for name, value in meta["annotations"].items() if name != _CONVERTED}
+    meta = {name: value for name, value in meta.items() if name != "annotations"}
+    return {**meta, "annotations": rest} if rest else meta
+
+
+_CONVERTED = "deprecated.daemonset.template.generation"
 
 
 def check_single(kind: Kind, form: Form, custom: bool) -> None:

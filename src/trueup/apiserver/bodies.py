@@ -20,7 +20,9 @@ def written(served: Served, request: Request, write: Write, kind: str = "") -> O
     """
     media = wire.media_type(request.headers)
     ought = kind or served.kind.kind
-    obj = wire.read_object(request.body, media, ought, custom=served.custom and not kind)
+    title = f'{ought} in version "{served.kind.version}" cannot be handled as a {ought}: '
+    custom, ignores = served.custom and not kind, write.validation == "Ignore"
+    obj = wire.read_object(request.body, media, ought, custom=custom, title=title if ignores else "")
     if served.custom and not kind and not obj.get("apiVersion"):
         raise BadRequest(
             f"the API version in the data () does not match the expected API version ({served.kind.api_version})"

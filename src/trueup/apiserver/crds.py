@@ -244,7 +244,9 @@ def _taken(definition: Object, others: Iterable[Object]) -> Iterator[tuple[str, 
 
 def with_condition(definition: Object, type_: str, status: str, reason: str, message: str, now: str) -> None:
     """Set a condition in place; its time changes only when its status does."""
-    conditions: list[Object] = definition.setdefault("status", {}).setdefault("conditions", [])
+    status_of = definition.setdefault("status", {})
+    conditions: list[Object] = status_of.get("conditions") or []
+    status_of["conditions"] = conditions
     made = {"type": type_, "status": status, "lastTransitionTime": now, "reason": reason, "message": message}
     for index, old in enumerate(conditions):
         if old.get("type") == type_:

@@ -44,7 +44,9 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     if served.custom and not _in_scope(served, target, verb):
         return NOWHERE
     if served.custom and verb in ("update", "patch") and not target.name:
-        raise BadRequest("name must be provided")
+        refused = BadRequest("name must be provided")
+        refused.warnings = (served.warning,) if served.warning else ()
+        raise refused
     if (
         not verb or request.method == "HEAD" or not _addressed(verb, target, served.custom)
     ):  # HEAD is authorized as a read
@@ -58,9 +60,13 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
     try:
         if not virtual.is_virtual(served) and verb != "watch":
             _form(served, request, target)
-        _readable(request, served, verb)
+        told = verb != "patch"  # what a patch may come as is looked at before anybody could warn
+        if verb != "update":
+            _readable(request, served, verb)
         told = True
         write = options.write_of(request, target, warnings)
+        if verb == "update":  # of whose options more is thought
+            _readable(request, served, verb)
         return await _answer(hub, authorizer, served, request, target, verb, write)
     except ApiProblem as problem:  # refusals carry warnings too
         problem.warnings = tuple(warnings) if told or served.custom else ()
@@ -164,6 +170,8 @@ async def _delete_collection(
 ) -> Response:
     found = await _find(hub, served, request.query, target)
     meant, write = options.deletion(request, write)
+    if served.strategy.preserved and not meant.propagation:
+        write.warnings.append(served.strategy.preserved)
 
     async def one(meta: Object) -> None:
         with suppress(NotFound):  # somebody else was quicker
@@ -242,7 +250,8 @@ def _listed(
     """A list in any form."""
     if form.shape == negotiation.TABLE:
         include = request.query.get("includeObject", "Metadata")
-        body = table(served, objects, hub.clock.now(), include, revision=found.revision, token=found.token)
+        where = (found.revision, found.token, found.remaining)
+        body = table(served, objects, hub.clock.now(), include, *where)
         return answers.one({**body, "apiVersion": form.api_version}, form, warnings=warnings)
     kind = Kind(served.kind.group, served.kind.version, served.list_kind)
     if form.shape:
@@ -290,8 +299,11 @@ def _readable(request: Request, served: Served, verb: str) -> None:
     media = wire.media_type(request.headers)
     if verb == "patch":
         wire.patch_kind(media, custom=served.custom)
-    elif verb in ("create", "update", "delete", "deletecollection") and request.body and not wire.readable(media):
+    elif verb in _WRITES and (request.body or verb in ("create", "update")) and not wire.readable(media):
         raise UnsupportedMediaType(wire.UNREADABLE)
+
+
+_WRITES = ("create", "update", "delete", "deletecollection")
 
 
 def _deleted(served: Served, obj: Object) -> Object:

@@ -14,7 +14,7 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.patch import check_form, decode_applied, expect_applied, patched
-from trueup.apiserver.verbs.update import change, conflict, other_uid, refused_by_store
+from trueup.apiserver.verbs.update import change, conflict, other_uid, refused_by_store, uids_of
 from trueup.kube import validation
 from trueup.kube.go_json import word
 from trueup.kube.names import Kind, Object
@@ -120,7 +120,7 @@ def _check_preconditions(
 ) -> None:
     meta = scale["metadata"]
     if meta.get("uid") and meta["uid"] != stored["metadata"]["uid"]:
-        raise conflict(served, name, refused_by_store(served, namespace, name, meta["uid"], stored, write))
+        raise conflict(served, name, refused_by_store(served, namespace, name, uids_of(meta["uid"], stored), write))
     if meta.get("resourceVersion") and meta["resourceVersion"] != stored["metadata"]["resourceVersion"]:
         raise conflict(served, name)
 

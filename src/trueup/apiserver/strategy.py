@@ -13,6 +13,9 @@ from trueup.apiserver.users import ADMIN, User
 from trueup.kube.names import Object
 from trueup.kube.problems import Cause
 
+RESET = ("deletionTimestamp", "generation", "selfLink", "labels", "annotations", "finalizers", "ownerReferences")
+"""Metadata that writes of a part leave as it is: ``ResetObjectMetaForStatus`` of apimachinery ``meta/v1``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from trueup.apiserver.answers import bare_metadata
 from trueup.apiserver.cells import Column, human_duration
 from trueup.apiserver.columns import BUILT_IN, PLAIN
 from trueup.apiserver.jsonpath import find
@@ -24,9 +25,10 @@ def table(
     objects: Sequence[Object],
     now: float,
     include: str = "Metadata",
-    *,
     revision: str = "",
     token: str = "",
+    remaining: int = 0,
+    *,
     headed: bool = True,
     columns: Sequence[Column] | None = None,
 ) -> Object:
@@ -43,7 +45,7 @@ def table(
             row["object"] = {
                 "kind": "PartialObjectMetadata",
                 "apiVersion": "meta.k8s.io/v1",
-                "metadata": obj["metadata"],
+                "metadata": bare_metadata(obj),
             }
         elif include == "Object":
             row["object"] = obj
@@ -53,6 +55,8 @@ def table(
         meta["resourceVersion"] = revision
     if token:
         meta["continue"] = token
+        if remaining:
+            meta["remainingItemCount"] = remaining
     heads = [
         {
             "name": column.name,

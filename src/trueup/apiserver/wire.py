@@ -51,10 +51,11 @@ def _media(content_type: str) -> str:
     return media.strip().lower()
 
 
-def read_object(body: bytes, media: str, kind: str = "", *, custom: bool = False) -> Object:
+def read_object(body: bytes, media: str, kind: str = "", *, custom: bool = False, title: str = "") -> Object:
     """An object out of a request's body, which ought to be of a kind. Raises ``BadRequest`` or ``UnsupportedMediaType``.
 
-    ``custom``: of a kind that has no Go type, so that it must be named.
+    ``custom``: of a kind that has no Go type, so that it must be named; ``title``: how a refusal of one that is not begins,
+    where unknown fields are ignored.
 
     Source: apimachinery ``json.Serializer``, apiserver ``transformDecodeError``.
     """
@@ -86,7 +87,8 @@ def read_object(body: bytes, media: str, kind: str = "", *, custom: bool = False
             said = f"json: cannot unmarshal {word(value[name])} into Go struct field .{name} of type string"
             raise _unrecognized(body, kind, _PARSE + said)
     if custom and not value.get("kind"):
-        raise _unrecognized(body, kind, f"Object 'Kind' is missing in '{body.decode(errors='replace')}'")
+        why = f"Object 'Kind' is missing in '{body.decode(errors='replace')}'"
+        raise BadRequest(title + why) if title else _unrecognized(body, kind, why)
     return value
 
 

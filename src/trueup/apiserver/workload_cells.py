@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trueup.apiserver.cells import NONE, Cell, conditions, holds, human_duration, since, value
+from trueup.apiserver.versions import convert
 from trueup.kube.names import Object
 from trueup.timing.rfc3339 import parse_time
 
@@ -209,6 +210,7 @@ _MOST_METRICS = 2
 
 def autoscaler_targets(obj: Object, now: float) -> str:
     """``cpu: 20%/80%, memory: <unknown>/1Gi + 1 more...``."""
+    obj = convert(obj, "autoscaling/v2")
     wanted = (obj.get("spec") or {}).get("metrics") or ()
     current = _statuses(obj, "currentMetrics")
     shown = []

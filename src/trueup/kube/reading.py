@@ -18,8 +18,10 @@ from trueup.kube.quantity import parse
 from trueup.kube.settling import settle
 from trueup.kube.times import parse_time
 
-Unknown = Callable[[Object, str, str], None]
-"""Told of each unknown field: what holds it, its name, its path."""
+Trail = tuple[Any, ...]
+"""Where a value is: the trail of what holds it, its name, and its index or key in a list or map. Written out on demand."""
+Unknown = Callable[[Object, str, Trail], None]
+"""Told of each unknown field: what holds it, its name, its trail."""
 
 _QUANTITY = "k8s.io.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "k8s.io.apimachinery.pkg.util.intstr.IntOrString"
@@ -58,8 +60,9 @@ class Member:
         self.drop = field is None or (field.omitempty and not field.pointer)
         """Left out of JSON when zero."""
         always = field is not None and not (field.pointer or field.many or field.omitzero)
-        self.null = always and self.leaf in ("time", "micro")
-        """Whether JSON shows null where there is none: Go's times are structs that say so themselves."""
+        bare = field is not None and bool(field.many) and not (field.omitempty or field.pointer or field.omitzero)
+        self.null = bare or (always and self.leaf in ("time", "micro"))
+        """Whether JSON shows null where there is none: of lists that are not left out, and of Go's times, which say so."""
         self.zero: Any = None
         """What JSON shows when nothing is given; None for nothing."""
         if always and self.leaf == "quantity":
@@ -180,16 +183,13 @@ def _go_type(field: Field) -> str:
 
 # --- checking ----------------------------------------------------------------------------------------------------
 
-Trail = tuple[Any, ...]
-"""Where a value is: the trail of what holds it, its name, and its index or key in a list or map. Written out on demand."""
-
 
 def _check(obj: Object, struct: Struct, trail: Trail, unknown: Unknown) -> None:
     members = struct.members
     for name, value in obj.items():
         member = members.get(name)
         if member is None:
-            unknown(obj, name, _path((trail, name)))
+            unknown(obj, name, (trail, name))
         elif value is None:
             continue
         elif not member.many:
@@ -295,14 +295,14 @@ def _bad_byte(text: str) -> int:
     return len(text) // 4 * 4
 
 
-def _path(trail: Trail) -> str:
-    """``spec.containers[0].foo``."""
+def path(trail: Trail, *, bare: bool = False) -> str:
+    """``spec.containers[0].foo``. ``bare``: without the keys of maps, as who converts an object leaves them out."""
     parts: list[str] = []
     while trail:
         trail, name, *key = trail
         parts.append(name)
         if key:
-            parts[-1] += f"[{key[0]}]" if isinstance(key[0], int) else f".{key[0]}"
+            parts[-1] += f"[{key[0]}]" if isinstance(key[0], int) else "" if bare else f".{key[0]}"
     return ".".join(reversed(parts))
 
 
@@ -319,13 +319,13 @@ def _wrong(value: Any, struct: Struct, trail: Trail, go_type: str, word: str = "
     what = word or _word(value)
     where = f"{struct.name}.{_go_path(trail)}"
     text = f"json: cannot unmarshal {what} into Go struct field {where} of type {go_type}"
-    return WrongType(text, converting or _converting(value, go_type))
+    return WrongType(text, converting or conversion_problem(value, go_type))
 
 
 _PLAIN = frozenset({"string", "bool", "int32", "int64", "uint8", "uint32", "uint64", "float32", "float64", "types.UID"})
 
 
-def _converting(value: Any, go_type: str) -> str:
+def conversion_problem(value: Any, go_type: str) -> str:
     """Source: apimachinery ``runtime/converter.go``."""
     have = {"number": "float64" if type(value) is float else "int64", "object": "map", "array": "slice"}
     kind = have.get(_word(value), _word(value))

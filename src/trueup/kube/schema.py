@@ -39,7 +39,9 @@ _NOTHING = Shape("map")
 def _prune(value: Any, shape: Shape, path: str, gone: list[str]) -> None:
     if isinstance(value, dict):
         if shape.of != "map":
-            return
+            if shape.preserve_unknown or shape.of == "any":
+                return
+            shape = _NOTHING  # whatever it ought to be, no field of it is known
         fields, values = shape.fields, shape.values
         if shape.schema.get("additionalProperties") is True and not shape.schema.get(_KEEPS):
             values = _NOTHING  # what may have any name is kept, but nothing is known of what is in it
@@ -54,9 +56,9 @@ def _prune(value: Any, shape: Shape, path: str, gone: list[str]) -> None:
                 continue
             if isinstance(value[name], (dict, list)):
                 _prune(value[name], below, at, gone)
-    elif isinstance(value, list) and shape is _NOTHING:
+    elif isinstance(value, list) and (shape is _NOTHING or shape.of == "scalar"):
         for index, item in enumerate(value):
-            _prune(item, shape, f"{path}[{index}]", gone)
+            _prune(item, _NOTHING, f"{path}[{index}]", gone)
     elif isinstance(value, list) and shape.items is not None:
         for index, item in enumerate(value):
             if isinstance(item, (dict, list)):
@@ -75,7 +77,7 @@ def drop_nulls(value: Any, schema: Mapping[str, Any]) -> None:
             if not isinstance(below, Mapping):
                 continue
             if item is None:
-                if "default" not in below and not _may_be_null(below):
+                if "default" not in below and not below.get("nullable"):
                     del value[name]
             elif isinstance(item, (dict, list)):
                 drop_nulls(item, below)
@@ -159,8 +161,10 @@ def _object(value: Object, schema: Mapping[str, Any], path: str) -> Iterator[Cau
     properties = schema.get("properties") or {}
     if schema.get("x-kubernetes-embedded-resource"):
         for name in ("apiVersion", "kind"):
-            if not value.get(name):
-                yield Cause("FieldValueRequired", "Required value: must not be empty", f"{path}.{name}")
+            if name not in value:
+                yield Cause("FieldValueRequired", "Required value", f"{path}.{name}")
+            elif value[name] == "":
+                yield _invalid(f"{path}.{name}", '""', "must not be empty")
     for name in schema.get("required") or ():
         if name not in value:
             yield Cause("FieldValueRequired", "Required value", f"{path}.{name}" if path else name)

@@ -53,7 +53,7 @@ def settle(obj: Object, struct: Struct) -> None:
     for member in struct.zeros:
         if member.name not in obj:
             zero = member.zero
-            if member.struct is not None:
+            if member.struct is not None and not member.null:
                 obj[member.name] = zero = {}
                 settle(zero, member.struct)
             else:

@@ -24,8 +24,14 @@ def compare(old: dict[str, Any], new: dict[str, Any], shape: Shape) -> tuple[Fie
     return changed, removed
 
 
+class Unfit(ValueError):
+    """A map or a list where the schema has a scalar: whoever writes that, nobody's fields are known any more."""
+
+
 def whole(value: Any, shape: Shape) -> FieldSet:
     """The node of something that came or went with all that is in it: itself and everything below."""
+    if shape.of == "scalar" and (type(value) is dict or type(value) is list):
+        raise Unfit
     if type(value) is dict:
         if not value or is_leaf(shape, value):
             return MEMBER
@@ -97,6 +103,8 @@ def _both(old: Any, new: Any, shape: Shape, key: str, changed: FieldSet, removed
         return
     if same(old, new):
         return
+    if shape.of == "scalar" and (now is dict or now is list):
+        raise Unfit
     deep_old = (was is dict or was is list) and bool(old) and not is_leaf(shape, old)
     deep_new = (now is dict or now is list) and bool(new) and not is_leaf(shape, new)
     inner_changed: FieldSet = {}

@@ -15,7 +15,7 @@ from trueup.kube.objects import same
 from trueup.kube.problems import ApiProblem, BadRequest
 from trueup.kube.shapes import ANY, Shape
 from trueup.merge.combine import combine
-from trueup.merge.compare import compare
+from trueup.merge.compare import Unfit, compare
 from trueup.merge.conflicts import Contested, refusal
 from trueup.merge.fields import FieldSet, difference, intersection, union, without
 from trueup.merge.lastapplied import KUBECTL, allowed_conflicts, renewed
@@ -235,9 +235,21 @@ def track_update(
     empty = empty_object(new)
     before = empty if old is None else with_parts(old, empty)
     version = str(new.get("apiVersion") or "")
-    _track(
-        entries, before, with_parts(new, empty), shape, manager or UNKNOWN, subresource, version, now, reset, versions
-    )
+    try:
+        _track(
+            entries,
+            before,
+            with_parts(new, empty),
+            shape,
+            manager or UNKNOWN,
+            subresource,
+            version,
+            now,
+            reset,
+            versions,
+        )
+    except Unfit:  # source: apimachinery ``FieldManager.UpdateNoErrors``
+        entries = {}
     cap(entries)
     return with_entries(new, entries)
 

@@ -17,6 +17,7 @@ RETAIN = "$retainKeys"
 DELETE_PRIMITIVES = "$deleteFromPrimitiveList"
 ORDER = "$setElementOrder"
 
+BAD_DOCUMENT = "invalid JSON document"
 BAD_PRIMITIVES = "invalid patch format of primitive list"
 BAD_RETAIN = "invalid patch format of retainKeys"
 BAD_ORDER = "invalid patch format of setElementOrder list"
@@ -28,14 +29,14 @@ Map = dict[str, Any]
 def strategic_merge(live: Map, patch: Any, shape: Shape) -> Map:
     """``live`` with the patch laid over. Raises ``PatchProblem`` for directives that make no sense."""
     if not isinstance(patch, dict):
-        raise PatchProblem("invalid JSON document")
+        raise PatchProblem(BAD_DOCUMENT)
     return merge_map(live, patch, shape, onto_live=True)
 
 
 def merge_map(original: Map, patch: Map, shape: Shape, *, onto_live: bool) -> Map:
     """The patch laid over an object, or (``onto_live`` off) over another patch, whose directives and nulls stay."""
     if DIRECTIVE in patch:
-        return _directed(patch, onto_live)
+        return _directed(patch)
     out, rest = dict(original), dict(patch)
     _retain(out, rest, onto_live)
     for key in [name for name in rest if name.startswith(ORDER + "/")]:
@@ -55,12 +56,10 @@ def merge_map(original: Map, patch: Map, shape: Shape, *, onto_live: bool) -> Ma
     return out
 
 
-def _directed(patch: Map, onto_live: bool) -> Map:
-    """A map with ``$patch``: it replaces what was there, or empties it."""
+def _directed(patch: Map) -> Map:
+    """A map with ``$patch``: it replaces what was there as it stands, nulls and all, or empties it."""
     if patch[DIRECTIVE] == "replace":
-        return {
-            name: _taken(value, onto_live) for name, value in patch.items() if name != DIRECTIVE and value is not None
-        }
+        return {name: value for name, value in patch.items() if name != DIRECTIVE}
     if patch[DIRECTIVE] == "delete":
         return {}
     raise PatchProblem(f"unknown patch type: {patch[DIRECTIVE]} in map: {go_text(patch)}")
@@ -95,11 +94,11 @@ def _field(out: Map, name: str, value: Any, shape: Shape, onto_live: bool) -> No
             out[name] = kept
     elif type(value) is dict:
         replace = "replace" in shape.patch_strategy
-        out[name] = _taken_map(value, onto_live) if replace else merge_map(before, value, shape, onto_live=onto_live)
+        out[name] = value if replace else merge_map(before, value, shape, onto_live=onto_live)
     elif "merge" in shape.patch_strategy:
         out[name] = _merged_list(before, value, shape, onto_live)
     else:
-        out[name] = [_without_nulls(item) for item in value] if onto_live else value
+        out[name] = value
 
 
 def _delete_primitives(out: Map, directive: str, gone: Any) -> None:
@@ -225,7 +224,7 @@ def _keyed(live: list[Any], patch: list[Any], items: Shape, key: str, onto_live:
     for item in patch:
         at = next((index for index, have in enumerate(merged) if have[key] == item[key]), None)
         if at is None:
-            merged.append(_taken_map(item, onto_live))
+            merged.append(item)
         else:
             merged[at] = merge_map(merged[at], item, items, onto_live=onto_live)
     return merged
@@ -278,21 +277,15 @@ def _taken(value: Any, onto_live: bool) -> Any:
 
 
 def _taken_map(value: Map, onto_live: bool) -> Map:
-    """Without what is for patches only: directives, and nulls where nothing is left to remove."""
+    """Without maps that are directives, and without nulls, where nothing is left to remove."""
     out: Map = {}
     for name, below in value.items():
-        if onto_live and (below is None or name in (DIRECTIVE, RETAIN) or name.startswith((ORDER, DELETE_PRIMITIVES))):
+        if onto_live and below is None:
             continue
         kept = _taken(below, onto_live)
         if kept is not _GONE:
             out[name] = kept
     return out
-
-
-def _without_nulls(value: Any) -> Any:
-    if type(value) is dict:
-        return {name: _without_nulls(below) for name, below in value.items() if below is not None}
-    return [_without_nulls(item) for item in value] if type(value) is list else value
 
 
 def go_text(value: Any) -> str:

@@ -11,10 +11,10 @@ from trueup.kube.names import Object
 ADMISSION = "admissionregistration.k8s.io/v1"
 RBAC = "rbac.authorization.k8s.io"
 STORAGE = "storage.k8s.io/v1"
-LEFT_OUT = frozenset({"CertificateSigningRequest", "IPAddress", "ValidatingAdmissionPolicy", "VolumeAttributesClass"})
+LEFT_OUT = frozenset({"CertificateSigningRequest", "IPAddress", "ValidatingAdmissionPolicy"})
 """Requests for certificates name their users, who are not the same. Addresses are printed with a cell more than there are
-columns. Policies' types are checked and told in their status at once here, and by a controller elsewhere. Classes of attributes
-are protected there, not here. FlowSchemas and APIServices get their status at any time, and are not made at all."""
+columns. Policies' types are checked and told in their status at once here, and by a controller elsewhere. FlowSchemas and
+APIServices get their status at any time, and are not made at all."""
 SIGNING_REQUEST = (
     "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlISE1HNENBUUF3RERFS01BZ0dBMVVFQXd3QllUQlpNQk1HQnlx"
     "R1NNNDlBZ0VHQ0NxR1NNNDlBd0VIQTBJQQpCRFVFYWpXL01PWjkyQitWSkd3eGdrYnBiZ0FOOWVWSzVrV3FxM2w1MnBBdEtkcllF"

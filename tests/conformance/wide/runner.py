@@ -92,21 +92,26 @@ class Report:
         refused = sum(count for code, count in self.codes.items() if code >= 400)
         share = 100 * refused // max(1, self.calls)
         return (
-            f"{self.clean} of {self.sequences} sequences clean, {self.word_for_word} of {self.sequences} word for word,"
-            f" {self.sequences - self.clean} differ ({self.calls} calls, {share} % refused with {len(self.messages)} kinds of"
+            f"{self.clean} of {self.told} sequences clean, {self.word_for_word} of {self.told} word for word,"
+            f" {self.told - self.clean} differ ({self.calls} calls, {share} % refused with {len(self.messages)} kinds of"
             f" messages, {len(self.kinds)} kinds, {len(self.touched)} fields touched; {self.events} events of watches the"
             f" same, {self.expired} forgotten, {self.broken} hung up; codes {dict(sorted(self.codes.items()))})"
         )
 
     @property
+    def told(self) -> int:
+        """How many sequences there were, but for those in which the expected server hung up."""
+        return self.sequences - self.broken
+
+    @property
     def clean(self) -> int:
         """How many sequences had equal codes, reasons and objects."""
-        return self.sequences - len({one.seed for one in self.differences if not one.worded})
+        return self.told - len({one.seed for one in self.differences if not one.worded})
 
     @property
     def word_for_word(self) -> int:
         """How many had equal words too."""
-        return self.sequences - len({one.seed for one in self.differences})
+        return self.told - len({one.seed for one in self.differences})
 
 
 def shape(message: str) -> str:

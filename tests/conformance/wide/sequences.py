@@ -1,6 +1,7 @@
 """A random sequence of calls about one or two objects, reproducible by its seed.
 
-The runner puts it to two servers. About two calls of five are meant to be refused, in as many ways as there are.
+The runner puts it to two servers. In one half of the sequences most calls are allowed; in the other about two of five, the others
+being refused in as many ways as there are.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import random
 from typing import Any
 
+from tests.conformance.wide import sound
 from tests.conformance.wide.calls import APPLY, JSON, MERGE, STRATEGIC, Call, Json
 from tests.conformance.wide.objects import bases
 from tests.conformance.wide.surface import Resource, Surface
@@ -38,7 +40,10 @@ class Sequence:
         self.collection = self.resource.collection(space)
         self.name = self.base["metadata"]["name"]
         self.path = f"{self.collection}/{self.name}"
+        self.sound = self.chance.random() < 0.5
+        """Whether its changes are such as are allowed, for what is refused never comes to be stored and merged."""
         self.wild = self.chance.random() < 0.75
+        self.named = 0
 
     def any_of(self, values: Any) -> Any:
         """One of them, to be kept."""
@@ -54,6 +59,10 @@ class Sequence:
     def object(self, changes: int | None = None) -> Json:
         """The object as a client might write it: valid, or changed in a place or three."""
         made: Json = copy.deepcopy(self.base)
+        if self.sound and self.luck(0.9):
+            for _ in range(self.any_of((0, 1, 1, 2, 3)) if changes is None else changes):
+                self.values.touched.add(sound.change(self.chance, made))
+            return made
         if changes is None:
             changes = self.any_of((0, 0, 1, 1, 2, 3)) if self.wild else self.any_of((0, 0, 0, 1))
         if self.base["kind"] not in COVERED:
@@ -64,6 +73,9 @@ class Sequence:
 
     def alter(self, value: Json) -> str:
         """One change: of its metadata, or of whatever else it has."""
+        if self.sound and self.luck(0.9):
+            self.values.touched.add(path := sound.change(self.chance, value, removes=True))
+            return path
         if self.luck(0.2):
             return self._metadata(value)
         roots = tuple(key for key in self.values.resolved(self.resource.schema).get("properties", {}) if key not in
@@ -117,14 +129,17 @@ class Sequence:
         first = self.any_of((self.create, self.create, self.apply, self.apply))
         made = [self._counted(first(self.object(0 if self.luck(0.7) else None)))]
         while len(made) < count:
-            made.append(self._counted(self.next()))
+            again = self.sound and made[-1].method == "DELETE" and self.luck(0.8)
+            again = again or (self.sound and self.luck(0.12))
+            made.append(self._counted(first(self.object()) if again else self.next()))
         return made
 
     def _counted(self, call: Call) -> Call:
         if call.method in ("POST", "PUT", "PATCH") and "fieldValidation" not in call.query and self.luck(0.25):
-            call.query = {**call.query, "fieldValidation": self.any_of(("Strict", "Warn", "Ignore", "Strict", "bad"))}
+            ways = ("Strict", "Warn", "Ignore", "Strict", "bad")
+            call.query = {**call.query, "fieldValidation": self.any_of(ways[:4] if self.sound else ways)}
         if call.method != "GET" and self.luck(0.06):
-            call.query = {**call.query, "dryRun": self.any_of(("All", "All", "bad"))}
+            call.query = {**call.query, "dryRun": self.any_of(("All", "All", "All" if self.sound else "bad"))}
         return call
 
     def next(self) -> Call:
@@ -141,9 +156,9 @@ class Sequence:
             (6, self.list),
             (7, self.delete),
             (2, self.generated),
-            (4, self.raw),
+            (1 if self.sound else 4, self.raw),
             (2, self.delete_collection),
-            (3, self.lost),
+            (1 if self.sound else 3, self.lost),
         )
         return self.chance.choices([maker for _, maker in makers], [weight for weight, _ in makers])[0]()
 
@@ -161,7 +176,11 @@ class Sequence:
     def generated(self) -> Call:
         """A name is made by the server."""
         made = self.object()
-        made["metadata"] = {**made["metadata"], "generateName": self.any_of(("gen-", "gen-", "Bad_", "x" * 60))}
+        self.named += 1  # so that those of one sequence stand in one order, whatever their names end in
+        leads = (f"{self.named}gen-", f"{self.named}gen-", "Bad_", "x" * 60)
+        if self.base["kind"] == "Service":
+            leads = (f"g{self.named}gen-", *leads[1:])
+        made["metadata"] = {**made["metadata"], "generateName": self.any_of(leads[:2] if self.sound else leads)}
         made["metadata"].pop("name", None)
         return Call("generate", "POST", self.collection, {}, made)
 

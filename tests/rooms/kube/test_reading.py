@@ -8,6 +8,7 @@ import pytest
 from tests.corpora import corpus
 from trueup.kube.names import Kind, Object
 from trueup.kube.reading import Struct, WrongType, metadata_struct
+from trueup.kube.reading import path as path_of
 from trueup.kube.types import load
 
 DEPLOYMENT = Kind("apps", "v1", "Deployment")
@@ -57,7 +58,7 @@ def test_what_go_leaves_out_goes() -> None:
             "replicas": 0,
             "selector": {},
             "strategy": {},
-            "template": {"metadata": {}, "spec": {}},
+            "template": {"metadata": {}, "spec": {"containers": None}},
         },
     )
 
@@ -100,7 +101,7 @@ def test_unknown_fields_are_told_by_their_paths() -> None:
     found: list[str] = []
     obj = {"spec": {"replica": 1, "template": {"spec": {"containers": [{}, {"ports": [{"port": 80}]}]}}}}
 
-    struct().check(obj, lambda holder, name, path: found.append(path))
+    struct().check(obj, lambda holder, name, trail: found.append(path_of(trail)))
 
     assert found == ["spec.replica", "spec.template.spec.containers[1].ports[0].port"]
 
@@ -143,7 +144,7 @@ def test_fields_of_another_version_are_unknown() -> None:
     old = load("1.30").struct(Kind("", "v1", "Pod"))
     assert old is not None
 
-    old.check({"spec": {"resources": {}}}, lambda holder, name, path: found.append(path))
+    old.check({"spec": {"resources": {}}}, lambda holder, name, trail: found.append(path_of(trail)))
 
     assert found == ["spec.resources"]
 

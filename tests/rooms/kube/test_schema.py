@@ -91,7 +91,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "embedded": (
         {"metadata": {}, "kind": "Pod"},
         {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True},
-        "f.apiVersion: Required value: must not be empty",
+        "f.apiVersion: Required value",
     ),
 }
 

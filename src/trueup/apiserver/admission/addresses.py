@@ -87,10 +87,21 @@ class Addresses:
         if causes:
             raise _refused(service, causes)
         had = before.get("clusterIP")
+        headless = (spec["clusterIP"] or had) == "None"
+        if (not headless or spec.get("selector")) and (unserved := _unserved(spec)):
+            raise _refused(service, unserved)
+        if before and not had and before.get("type") != "ExternalName" and not spec["clusterIP"]:
+            # Made by a write of its status, it never got any.
+            spec.setdefault("ipFamilies", ["IPv4"])
+            spec.setdefault("ipFamilyPolicy", "SingleStack")
+            del spec["clusterIP"], spec["clusterIPs"]
+            return
         asked = spec["clusterIP"] or had or self._free_ip(service)
         if not dry and not had and asked != "None" and not service["metadata"].get("name"):
+            # An address is an object, which names whose it is.
             why = f'IPAddress.networking.k8s.io "{asked}" is invalid: spec.parentRef.name: Required value'
-            raise _invalid(service, "spec.clusterIPs", f'Invalid value: [""]: failed to allocate IP: {why}')
+            text = f'Invalid value: ["{spec["clusterIP"]}"]: failed to allocate IP: {why}'
+            raise _invalid(service, "spec.clusterIPs", text)
         if not had and spec["clusterIP"]:
             self._ask(service, asked, dry)
         spec["clusterIP"], spec["clusterIPs"] = asked, spec["clusterIPs"] or [asked]
@@ -157,6 +168,19 @@ class Addresses:
         raise _invalid(service, "spec.ports", "failed to allocate a nodePort: range is full")
 
 
+def _unserved(spec: Object) -> list[Cause]:
+    """What a Service asks for of a family that has no addresses. Source: ``ipallocator``, initIPFamilyFields."""
+    causes = []
+    if spec.get("ipFamilyPolicy") == "RequireDualStack":
+        text = 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services'
+        causes.append(Cause("FieldValueInvalid", text, "spec.ipFamilyPolicy"))
+    for index, family in enumerate(spec.get("ipFamilies") or ()):
+        if family == "IPv6":
+            why = 'Invalid value: "IPv6": not configured on this cluster'
+            causes.append(Cause("FieldValueInvalid", why, f"spec.ipFamilies[{index}]"))
+    return causes
+
+
 def _of(service: Object) -> Iterator[Thing]:
     spec = service.get("spec") or {}
     yield from (ip for ip in spec.get("clusterIPs") or () if ip != "None")
@@ -174,6 +198,10 @@ def _invalid(service: Object, field: str, text: str) -> Invalid:
 
 
 def _refused(service: Object, causes: list[Cause]) -> Invalid:
-    name, texts = service["metadata"].get("name"), [f"{cause.field}: {cause.message}" for cause in causes]
+    name, texts = service["metadata"].get("name") or "", [f"{cause.field}: {cause.message}" for cause in causes]
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    return Invalid(f'Service "{name}" is invalid: {text}', causes=causes, details={"name": name, "kind": "Service"})
+    return Invalid(
+        f'Service "{name}" is invalid: {text}',
+        causes=causes,
+        details={**({"name": name} if name else {}), "kind": "Service"},
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from trueup.apiserver.strategies.core import of_template
+from trueup.apiserver.strategies.core import of_new_template, of_template
 from trueup.apiserver.strategy import Moment, Strategy
 from trueup.kube.names import Object
 from trueup.kube.objects import same
@@ -75,7 +75,7 @@ def _same_data(obj: Object, old: Object | None) -> Iterator[Cause]:
 ROWS: Mapping[str, Strategy] = {
     "ControllerRevision": Strategy(counts_generations=False, check=_same_data),
     "DaemonSet": Strategy(
-        read=_read_daemon_set, create=_new_daemon_set, update=_changed_daemon_set, warnings=of_template
+        read=_read_daemon_set, create=_new_daemon_set, update=_changed_daemon_set, warnings=of_new_template
     ),
     "Deployment": Strategy(update=_changed_deployment, warnings=of_template),
     "ReplicaSet": Strategy(warnings=of_template),

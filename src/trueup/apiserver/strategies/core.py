@@ -10,11 +10,11 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
+from trueup.apiserver.strategy import RESET, UNCOUNTED, Moment, Strategy
 from trueup.kube.names import Object
-from trueup.kube.problems import Cause
+from trueup.kube.problems import Cause, Invalid
 from trueup.kube.validation import pod_warnings, services
-from trueup.kube.validation.causes import forbidden, invalid
+from trueup.kube.validation.causes import forbidden, invalid, required
 
 
 def _new_pod(obj: Object, moment: Moment) -> None:
@@ -43,6 +43,11 @@ def _checked_pod(new: Object, old: Object | None) -> Iterator[Cause]:
 
 def _changed_pod(obj: Object, old: Object, moment: Moment) -> None:
     """What a writer of its status has left out. Source: ``pod/strategy.go``, podStatusStrategy."""
+    if moment.subresource == "ephemeralcontainers":
+        _keeps_debuggers(obj, old)
+        _alone(obj, old, {"ephemeralContainers": obj["spec"].get("ephemeralContainers")})
+    elif moment.subresource == "resize":
+        _resized_pod(obj, old)
     before = old.get("status") or {}
     if moment.subresource != "status" or obj.get("status") == before:
         return
@@ -66,6 +71,51 @@ def _changed_pod(obj: Object, old: Object, moment: Moment) -> None:
         if generation and not condition.get("observedGeneration"):
             status["conditions"] = [*status["conditions"]]
             status["conditions"][index] = {**condition, "observedGeneration": generation}
+
+
+def _keeps_debuggers(obj: Object, old: Object) -> None:
+    """Raises ``Invalid`` when one of the ephemeral containers goes. Source: ``ValidatePodEphemeralContainersUpdate``."""
+    kept = {one.get("name") for one in obj["spec"].get("ephemeralContainers") or ()}
+    causes = [
+        forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{one["name"]}" may not be removed\n')
+        for one in old["spec"].get("ephemeralContainers") or ()
+        if one["name"] not in kept
+    ]
+    if causes:
+        name, texts = obj["metadata"]["name"], [f"{cause.field}: {cause.message}" for cause in causes]
+        text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+        raise Invalid(f'Pod "{name}" is invalid: {text}', causes=causes, details={"name": name, "kind": "Pod"})
+
+
+def _resized_pod(obj: Object, old: Object) -> None:
+    """Nothing but what containers ask for. Source: ``pod/strategy.go``, dropNonResizeUpdates."""
+    spec, before = obj["spec"], old["spec"]
+    parts: Object = {}
+    for part in ("containers", "initContainers"):
+        now, was = spec.get(part) or [], before.get(part) or []
+        if len(now) != len(was):
+            return  # the rules tell of it
+        if [one.get("name") for one in now] != [one.get("name") for one in was]:
+            parts[part] = now
+        elif now:
+            parts[part] = [_with(a, b, ("resources", "resizePolicy")) for a, b in zip(was, now, strict=True)]
+    _alone(obj, old, {**parts, "resources": spec.get("resources")})
+
+
+def _with(held: Object, given: Object, names: tuple[str, ...]) -> Object:
+    """A container with some of what another one says."""
+    kept = {name: value for name, value in held.items() if name not in names}
+    return kept | {name: given[name] for name in names if name in given}
+
+
+def _alone(obj: Object, old: Object, parts: Object) -> None:
+    """An object that is the old one but for parts of its specification; in place."""
+    spec = {name: value for name, value in old["spec"].items() if name not in parts}
+    obj["spec"] = spec | {name: value for name, value in parts.items() if value is not None}
+    for name in RESET:
+        obj["metadata"].pop(name, None)
+        if name in old["metadata"]:
+            obj["metadata"][name] = old["metadata"][name]
 
 
 def _pod_warnings(new: Object, old: Object | None) -> Iterator[str]:
@@ -94,11 +144,25 @@ def _template_warnings(new: Object, old: Object | None) -> Iterator[str]:
 
 
 def of_template(new: Object, old: Object | None) -> Iterator[str]:
-    """Warnings of what makes pods by a template, where that is new."""
+    """Warnings of what makes pods by a template, whenever more than metadata and status is new."""
+    if old is not None and new["metadata"].get("generation") == old["metadata"].get("generation"):
+        return iter(())
+    return pod_warnings.template((new.get("spec") or {}).get("template"), "spec.template")
+
+
+def of_new_template(new: Object, old: Object | None) -> Iterator[str]:
+    """The same where the template itself has to be new: a DaemonSet counts it by itself."""
     made = (new.get("spec") or {}).get("template")
     if old is not None and made == (old.get("spec") or {}).get("template"):
         return iter(())
     return pod_warnings.template(made, "spec.template")
+
+
+def _of_controlled_template(new: Object, old: Object | None) -> Iterator[str]:
+    """Of a ReplicationController that changes it is the old template that Kubernetes warns of."""
+    if old is None:
+        return of_template(new, old)
+    return of_template({**new, "spec": old.get("spec")}, old)
 
 
 _COMPUTE = ("cpu", "memory")
@@ -146,6 +210,13 @@ def _changed_service(obj: Object, old: Object, moment: Moment) -> None:
         _drop_same(spec, before, "loadBalancerClass")
     if kind != "LoadBalancer" and (obj.get("status") or {}).get("loadBalancer"):
         obj["status"] = {**obj["status"], "loadBalancer": {}}
+
+
+def _checked_service(obj: Object, old: Object | None) -> Iterator[Cause]:
+    """One that was given no addresses, for its status made it. Source: ``ValidateServiceClusterIPsRelatedFields``."""
+    spec = obj["spec"]
+    if spec.get("clusterIP") and not spec.get("clusterIPs") and spec.get("type") != "ExternalName":
+        yield required("spec.clusterIPs")
 
 
 _ON_NODES = ("NodePort", "LoadBalancer")
@@ -350,7 +421,7 @@ ROWS: Mapping[str, Strategy] = {
     ),
     "Pod": _POD,
     "ReplicationController": Strategy(
-        selectable=frozenset({"status.replicas"}), selected=counted, orphans=True, warnings=of_template
+        selectable=frozenset({"status.replicas"}), selected=counted, orphans=True, warnings=_of_controlled_template
     ),
     "PodTemplate": Strategy(returns_deleted=True, warnings=_template_warnings),
     "ResourceQuota": _RETURNED,
@@ -360,6 +431,7 @@ ROWS: Mapping[str, Strategy] = {
         keeps_status=True,
         update=_changed_service,
         warnings=services.warnings,
+        check=_checked_service,
         returns_deleted=True,
         selectable=frozenset({"spec.clusterIP", "spec.type"}),
     ),

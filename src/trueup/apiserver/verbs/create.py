@@ -43,8 +43,9 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
         )
     try:
         await hub.mutate(served, "CREATE", obj, None, write)
-        generated = _identify(hub, obj["metadata"])
-        await hub.allocate(served, "CREATE", obj, None, write)
+        _identify(hub, obj["metadata"])
+        if not write.subresource:  # what makes an object by its status gives it no addresses
+            await hub.allocate(served, "CREATE", obj, None, write)
         moment = hub.moment(served, write)
         if strategy.create is not None:
             strategy.create(obj, moment)
@@ -56,22 +57,20 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
         prepare.warn(served, obj, None, write)
         await hub.admit(served, "CREATE", obj, None, write)
         hub.prune(served, obj)
-        return await _store(hub, served, obj, write, generated=generated)
+        return await _store(hub, served, obj, write)
     finally:
         hub.settle(served, obj)
 
 
-def _identify(hub: Hub, meta: Object) -> bool:
-    """What makes an object itself, in place; whether its name is made up."""
-    generated = not meta.get("name") and bool(meta.get("generateName"))
-    if generated:
+def _identify(hub: Hub, meta: Object) -> None:
+    """What makes an object itself, in place."""
+    if not meta.get("name") and meta.get("generateName"):
         meta["name"] = f"{str(meta['generateName'])[:58]}{fresh.suffix()}"
     meta["uid"] = fresh.uid()
     meta["creationTimestamp"] = hub.now()
-    return generated
 
 
-async def _store(hub: Hub, served: Served, obj: Object, write: Write, *, generated: bool) -> Object:
+async def _store(hub: Hub, served: Served, obj: Object, write: Write) -> Object:
     bucket, meta = hub.store.bucket(served.storage), obj["metadata"]
     space, name = meta.get("namespace") or "", meta["name"]
     if served.converts:
@@ -79,16 +78,26 @@ async def _store(hub: Hub, served: Served, obj: Object, write: Write, *, generat
     if write.dry_run:
         there = bucket.newest(space, name)
         if there is not None:
-            raise already_exists(served, name, there)
+            raise _not_unique(served, name) if meta.get("generateName") else already_exists(served, name, there)
         return await hub.converted(served, obj)
     try:
         stored = (await hub.put(bucket, obj, 0)).obj
         return await hub.converted(served, stored) if served.converts else stored
     except Stale:
-        if generated:
-            why = "the server was not able to generate a unique name"
-            raise AlreadyExists(f'{served.resource.group_resource} "{name}" already exists, {why}') from None
+        if meta.get("generateName"):
+            raise _not_unique(served, name) from None
         raise already_exists(served, name, bucket.newest(space, name)) from None
+
+
+def _not_unique(served: Served, name: str) -> AlreadyExists:
+    """Made up or not: what may be made up is to be tried again. Source: apimachinery ``NewGenerateNameConflict``."""
+    why = "the server was not able to generate a unique name for the object"
+    details: Object = {"name": name, "kind": served.resource.name}
+    if served.resource.group:
+        details["group"] = served.resource.group
+    found = AlreadyExists(f'{served.resource.group_resource} "{name}" already exists, {why}', details=details)
+    found.retry_after = 1
+    return found
 
 
 def already_exists(served: Served, name: str, there: Entry | None) -> AlreadyExists:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
-from trueup.apiserver.verbs.update import ATTEMPTS, conflict
+from trueup.apiserver.verbs.update import ATTEMPTS, conflict, other_uid, refused_by_store
 from trueup.kube.names import Object
 from trueup.kube.problems import Conflict, not_found
 from trueup.store.state import Stale
@@ -41,6 +41,8 @@ async def delete(
             raise not_found(served.resource.group_resource, name)
         stored = entry.obj
         _check_preconditions(served, stored, options)
+        if served.storage == "namespaces" and stored["metadata"].get("deletionTimestamp") and _held(served, stored):
+            return stored, False  # it goes already, and no more is said of how
         new = _marked(hub, served, stored, options)
         shown = await hub.converted(served, stored)
         seen = new if shown is stored else _marked(hub, served, shown, options)
@@ -52,6 +54,8 @@ async def delete(
             return (shown if at_once and served.strategy.grace is None else seen), at_once
         try:
             if _may_go(served, new):
+                if options.revision and stored["metadata"].get("finalizers"):
+                    raise _outdated(served, namespace, name, stored, write)
                 last = entry
                 if served.strategy.grace is not None and new != stored:
                     last = await hub.put(
@@ -85,10 +89,27 @@ def _check_preconditions(served: Served, stored: Object, options: DeleteOptions)
         )
     if not why:
         return
-    kind, group = served.kind.kind, served.kind.group
+    if served.storage == "namespaces":
+        raise conflict(served, meta["name"], _of_namespace(meta, options))
+    kind, group = served.kind.kind, "" if served.storage == "events" else served.kind.group
     title = f"{kind}.{group}" if group else kind
     details = {"name": meta["name"], "kind": kind, **({"group": group} if group else {})}
     raise Conflict(f'Operation cannot be fulfilled on {title} "{meta["name"]}": {why}', details=details)
+
+
+def _outdated(served: Served, namespace: str, name: str, stored: Object, write: Write) -> Conflict:
+    """Finalizers that go with the deletion itself make Kubernetes forget which version was asked for."""
+    there = stored["metadata"]["resourceVersion"]
+    why = f"ResourceVersion in precondition: , ResourceVersion in object meta: {there}"
+    return conflict(served, name, refused_by_store(served, namespace, name, why, write))
+
+
+def _of_namespace(meta: Object, options: DeleteOptions) -> str:
+    """Source: ``namespace/storage/storage.go``."""
+    if options.uid and options.uid != meta["uid"]:
+        return other_uid(options.uid, {"metadata": meta})
+    wanted, there = options.revision, meta["resourceVersion"]
+    return f"Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {there}"
 
 
 def _marked(hub: Hub, served: Served, stored: Object, options: DeleteOptions) -> Object:
@@ -125,5 +146,8 @@ def _marked(hub: Hub, served: Served, stored: Object, options: DeleteOptions) ->
 
 
 def _may_go(served: Served, new: Object) -> bool:
-    held = served.strategy.held
-    return not new["metadata"].get("finalizers") and not (held is not None and held(new))
+    return not new["metadata"].get("finalizers") and not _held(served, new)
+
+
+def _held(served: Served, obj: Object) -> bool:
+    return served.strategy.held is not None and served.strategy.held(obj)

@@ -15,12 +15,29 @@ from trueup.apiserver.verbs.update import change, conflict, unparsable
 from trueup.kube import struct_order
 from trueup.kube.go_json import word
 from trueup.kube.names import Object
-from trueup.kube.problems import AlreadyExists, ApiProblem, BadRequest, Cause, Invalid, UnsupportedMediaType, not_found
-from trueup.kube.reading import WrongType
+from trueup.kube.problems import (
+    AlreadyExists,
+    ApiProblem,
+    BadRequest,
+    Cause,
+    InternalError,
+    Invalid,
+    UnsupportedMediaType,
+    not_found,
+)
+from trueup.kube.reading import WrongType, conversion_problem
 from trueup.merge import owners
 from trueup.merge.fields import FieldSet
 from trueup.merge.jsonpatch import PatchProblem, json_patch, merge_patch
-from trueup.merge.strategic import go_text, strategic_merge
+from trueup.merge.strategic import (
+    BAD_DOCUMENT,
+    BAD_ORDER,
+    BAD_PRIMITIVES,
+    BAD_RETAIN,
+    NO_LISTS_OF_LISTS,
+    go_text,
+    strategic_merge,
+)
 from trueup.merge.typed import problems_text, title
 from trueup.ports import PatchType
 
@@ -55,7 +72,7 @@ def patched(served: Served, stored: Object, name: str, body: Any, how: PatchType
     except PatchProblem as problem:
         if how == "json":
             raise _unfitting(problem) from None
-        raise ApiProblem(str(problem)) if how == "strategic" else BadRequest(str(problem)) from None
+        raise _misshapen(str(problem)) if how == "strategic" else BadRequest(str(problem)) from None
     if not isinstance(new, dict):
         raise BadRequest("a patch must leave an object")
     whole, new = new, cast(Object, prepare.copy(new))
@@ -63,9 +80,9 @@ def patched(served: Served, stored: Object, name: str, body: Any, how: PatchType
         for part, own in (("apiVersion", served.kind.api_version), ("kind", served.kind.kind)):
             if new.get(part) is None or isinstance(new[part], str):
                 new[part] = own
-    _expect_kind(served, new, whole)
+    _expect_kind(served, new, whole, body if how == "strategic" else None)
     try:
-        prepare.decode(served, new, write)
+        prepare.decode(served, new, write, bare=how == "strategic")
     except prepare.Unreadable as problem:
         if how == "strategic":
             raise _unreadable(go_text(body), problem.converting) from None
@@ -86,13 +103,21 @@ def check_form(body: Any, how: PatchType) -> None:
         raise BadRequest(f"json: cannot unmarshal {got} into Go value of type map[string]interface {{}}")
 
 
-def _expect_kind(served: Served, new: Object, whole: Object) -> None:
+def _expect_kind(served: Served, new: Object, whole: Object, laid: Any = None) -> None:
     """A patch may not make something else of an object. Source: apiserver ``jsonPatcher.applyPatchToCurrentObject``."""
     for name in ("apiVersion", "kind"):
         if new.get(name) is not None and not isinstance(new[name], str):
+            if laid is not None:  # converted, not read
+                raise _unreadable(go_text(laid), conversion_problem(new[name], "string"))
             said = f"json: cannot unmarshal {word(new[name])} into Go struct field .{name} of type string"
             raise _unreadable(_sorted(whole), f"couldn't get version/kind; json parse error: {said}")
     if served.custom:
+        if not new.get("kind"):
+            text = _sorted(whole)
+            raise _unreadable(text, f"Object 'Kind' is missing in '{text}'")
+        if not new.get("apiVersion"):
+            why = f"Object 'apiVersion' is missing in '{_sorted(whole)}'"
+            raise InternalError(f"Internal error occurred: {why}", causes=[Cause("", why)])
         if new.get("apiVersion") != served.kind.api_version:
             prepare.expect_custom_kind(served, new, ("kind", "apiVersion"))
         return
@@ -125,14 +150,25 @@ def _unfitting(problem: PatchProblem) -> ApiProblem:
     return refused
 
 
+def _misshapen(text: str) -> ApiProblem:
+    """Source: apiserver ``interpretStrategicMergePatchError``."""
+    if text in (BAD_PRIMITIVES, BAD_RETAIN, BAD_ORDER, BAD_DOCUMENT):
+        return BadRequest(text)
+    if text == NO_LISTS_OF_LISTS:
+        refused = Invalid("the server rejected our request due to an error in our request")
+        refused.generic = True
+        return refused
+    return ApiProblem(text)
+
+
 def _same_identity(stored: Object, new: Object, served: Served, name: str) -> None:
     meta = new.get("metadata") or {}
     if not isinstance(meta, dict):
         raise BadRequest("metadata must be an object")
+    prepare.identify(served, new, stored["metadata"].get("namespace") or "", name, named=True)
     version = meta.get("resourceVersion")
     if version and version != stored["metadata"]["resourceVersion"]:
         raise conflict(served, name)
-    prepare.identify(served, new, stored["metadata"].get("namespace") or "", name, named=True)
 
 
 _OWN = frozenset({"creationTimestamp", "uid", "generation", "selfLink", "namespace"})
@@ -149,7 +185,6 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         raise BadRequest("metadata.managedFields must be nil")
     wrong = decode_applied(served, applied, called, write)
     nameless = not (applied.get("metadata") or {}).get("name")
-    wrong = _repeats(write) if wrong is None else wrong
     misplaced = _misplaced(served, applied, namespace, name)
     if applied.get("metadata") is None:
         applied["metadata"] = {"name": name, **({"namespace": namespace} if namespace else {})}
@@ -179,7 +214,8 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             versions=versions,
             touched=any(name not in stored["metadata"] or stored["metadata"][name] != own[name] for name in own),
         )
-        for problem in (wrong, misplaced):  # what others own is looked at first
+        # What others own is looked at first.
+        for problem in (wrong, _repeats(write), misplaced):
             if problem is not None:
                 raise problem
         if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
@@ -189,7 +225,7 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
     for _ in range(3):
         if bucket.newest(namespace, name) is not None:
             return await change(hub, served, namespace, name, applied_to, write, memory=memory)
-        if wrong is not None:
+        if wrong is not None or (wrong := _repeats(write)) is not None:
             raise wrong
         if wanted_uid:
             why = f"uid mismatch: the provided object specified uid {wanted_uid}, and no existing object was found"
@@ -226,6 +262,7 @@ def _repeats(write: Write) -> ApiProblem | None:
         if write.validation == "Strict":
             return BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {twice}")
         write.warnings.extend(prepare.lines(twice))
+    write.repeated.clear()
     return None
 
 
@@ -249,7 +286,7 @@ def decode_applied(served: Served, applied: Object, called: str, write: Write) -
     unknown: list[str] = []
     if served.struct is not None:
         try:
-            served.struct.check(applied, lambda holder, name, path: unknown.append(path))
+            served.struct.check(applied, lambda holder, name, trail: unknown.append(name))
         except WrongType as problem:
             wrong = problem
         if wrong is None and not unknown and not write.duplicates and not _has_bytes(applied):
@@ -278,8 +315,13 @@ def _has_bytes(applied: Object) -> bool:
     return False
 
 
+_METADATA: FieldSet = {"f:metadata": {}}
+
+
 def _reset(served: Served, write: Write) -> tuple[FieldSet, ...]:
     if write.subresource == "status":
+        if served.custom:
+            return prepare.SPEC, _METADATA
         keeps = served.strategy.status_keeps
         if not keeps:
             return (prepare.SPEC,)

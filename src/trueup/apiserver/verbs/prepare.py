@@ -16,7 +16,7 @@ from trueup.kube.go_json import word
 from trueup.kube.names import Kind, Object
 from trueup.kube.objects import same
 from trueup.kube.problems import BadRequest, Cause, Invalid
-from trueup.kube.reading import Struct, WrongType, metadata_struct
+from trueup.kube.reading import Struct, Trail, WrongType, metadata_struct, path
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
 from trueup.kube.validation.causes import invalid as invalid_value
 from trueup.merge.fields import FieldSet
@@ -117,13 +117,14 @@ class Unreadable(BadRequest):
         self.converting = converting or text
 
 
-def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False) -> None:
+def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False, bare: bool = False) -> None:
     """Take out unknown fields as ``fieldValidation`` says, refuse wrong types; in place.
 
-    ``nulls``: keep those of custom objects that may not be, for the check to refuse (an apply).
+    ``nulls``: keep those of custom objects that may not be, for the check to refuse (an apply). ``bare``: the object is
+    not read but converted, which names no keys of maps.
     """
     if served.struct is not None:
-        gone = _read(served, served.struct, obj)
+        gone = _read(served, served.struct, obj, bare=bare)
         if served.strategy.read is not None and (why := served.strategy.read(obj)):
             raise Unreadable(served, why)
     else:
@@ -155,16 +156,16 @@ def lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if not line.endswith(" errors:")]
 
 
-def _read(served: Served, struct: Struct, obj: Object) -> list[str]:
+def _read(served: Served, struct: Struct, obj: Object, *, bare: bool = False) -> list[str]:
     """Take out in place what the kind does not know; the paths."""
-    found: list[tuple[Object, str, str]] = []
+    found: list[tuple[Object, str, Trail]] = []
     try:
-        struct.check(obj, lambda holder, name, path: found.append((holder, name, path)))
+        struct.check(obj, lambda holder, name, trail: found.append((holder, name, trail)))
     except WrongType as wrong:
         raise Unreadable(served, str(wrong), wrong.converting) from None
     for holder, name, _ in found:
         del holder[name]
-    return [path for _, _, path in found]
+    return [path(trail, bare=bare) for _, _, trail in found]
 
 
 def default(served: Served, obj: Object) -> None:
@@ -233,7 +234,10 @@ def _by_rules(rules: Rules, obj: Object, old: Object | None, write: Write, cause
 
 
 def warn(served: Served, obj: Object, old: Object | None, write: Write) -> None:
-    """Add what the kind's strategy warns of."""
+    """Add what the kind's strategy warns of, and of custom objects new finalizers that nobody's domain is in."""
+    if served.custom and obj["metadata"].get("finalizers"):
+        had = set(((old or {}).get("metadata") or {}).get("finalizers") or ())
+        write.warnings.extend(validation.finalizer_warnings(set(obj["metadata"]["finalizers"]) - had))
     if served.strategy.warnings is not None and write.subresource != "status":
         write.warnings.extend(served.strategy.warnings(obj, old))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from trueup.apiserver.converting import Memory
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
+from trueup.apiserver.strategy import RESET
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
 from trueup.kube.names import Object
@@ -20,8 +22,6 @@ from trueup.store.state import Entry, Stale
 ATTEMPTS = 8
 _KEPT = ("selfLink", "creationTimestamp", "generation")
 """Metadata that only the server writes. Source: ``BeforeUpdate`` of apiserver ``registry/rest/update.go``."""
-_GIVEN = ("uid", "deletionTimestamp", "deletionGracePeriodSeconds")
-"""Metadata that may be left out."""
 
 Change = Callable[[Object], tuple[Object, bool]]
 """From the stored object to the wanted one, and whether its managed fields are settled already (an apply)."""
@@ -37,7 +37,7 @@ async def update(hub: Hub, served: Served, namespace: str, name: str, obj: Objec
 
     def replace(stored: Object) -> tuple[Object, bool]:
         if wanted_uid and wanted_uid != stored["metadata"]["uid"]:
-            raise conflict(served, name, refused_by_store(served, namespace, name, wanted_uid, stored, write))
+            raise conflict(served, name, refused_by_store(served, namespace, name, uids_of(wanted_uid, stored), write))
         if wanted_version and not wanted_version.isdigit():
             raise unparsable(wanted_version)
         if wanted_version in ("", "0") and (served.custom or not served.strategy.unconditional):
@@ -56,10 +56,8 @@ async def _created(hub: Hub, served: Served, namespace: str, obj: Object, write:
     meta = obj["metadata"]
     if meta.get("uid"):
         raise conflict(
-            served, meta["name"], refused_by_store(served, namespace, meta["name"], meta["uid"], None, write)
+            served, meta["name"], refused_by_store(served, namespace, meta["name"], uids_of(meta["uid"], None), write)
         )
-    if write.subresource:
-        raise not_found(served.resource.group_resource, meta["name"])
     version = str(meta.pop("resourceVersion", None) or "")
     if version and not version.isdigit():
         raise unparsable(version)
@@ -78,16 +76,21 @@ _KEYS = {
 """Where Kubernetes keeps what it does not keep under the resource's name."""
 
 
-def refused_by_store(served: Served, namespace: str, name: str, uid: str, stored: Object | None, write: Write) -> str:
-    """Why the store refuses what is meant for another object of the name. Source: ``storage.Preconditions.Check``."""
+def uids_of(wanted: str, stored: Object | None) -> str:
+    """What is wanted of an object's identity, and what it is."""
     there = stored["metadata"]["uid"] if stored is not None else ""
+    return f"UID in precondition: {wanted}, UID in object meta: {there}"
+
+
+def refused_by_store(served: Served, namespace: str, name: str, why: str, write: Write) -> str:
+    """Why the store refuses what is meant for another object of the name. Source: ``storage.Preconditions.Check``."""
     plural = served.resource.name
     root = f"{served.kind.group}/{plural}" if served.custom else _KEYS.get(plural, plural)
     start = "" if write.dry_run else "/registry"  # a dry run does not come as far as to where keys have it
     return (
         f"StorageError: invalid object, Code: 4, Key: {start}/{'/'.join(filter(None, (root, namespace, name)))}, "
         "ResourceVersion: 0, AdditionalErrorMsg: "
-        f"Precondition failed: UID in precondition: {uid}, UID in object meta: {there}"
+        f"Precondition failed: {why}"
     )
 
 
@@ -105,6 +108,8 @@ async def change(
         new, settled = make(stored) if memory is None else await memory.settle(partial(make, stored))
         try:
             new = await _prepared(hub, served, stored, new, write, settled=settled)
+            if not write.dry_run and "selfLink" in new["metadata"]:
+                del new["metadata"]["selfLink"]  # never stored, but a dry run shows it
             if _same(new, stored, write) and not _elsewhere(hub, served, entry):
                 return stored
             if write.dry_run:
@@ -151,15 +156,17 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
     if forgets:
         new["metadata"]["managedFields"] = [{}]  # an empty list says the same and is gone by now
     hooked = hub.hooked()
-    if not settled and not hooked and _says_nothing_new(new, stored):
+    if not settled and not hooked and _says_nothing_new(new, stored) and not _unserved(served, stored):
         prepare.warn(served, new, stored, write)
         return stored
     if not settled:  # what admission adds is nobody's
         track = _tracked_by_versions(hub, served, stored, new, write) if served.converts else None
         new = _tracked(hub, served, stored, new, write) if track is None else await track
+    _restored(stored, new)
     await hub.mutate(served, "UPDATE", new, stored, write)
     if hooked:
         new = _kept(served, stored, new, write)
+        _restored(stored, new)
         if not settled and not forgets and _says_nothing_new(new, stored):
             await hub.admit(served, "UPDATE", new, stored, write)
             prepare.warn(served, new, stored, write)
@@ -179,6 +186,22 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
     return new
 
 
+def _restored(stored: Object, new: Object) -> None:
+    """What may be left out of metadata as it is stored, in place: after it was seen who leaves it out."""
+    old_meta, meta = stored["metadata"], new["metadata"]
+    if old_meta.get("deletionTimestamp"):
+        meta["deletionTimestamp"] = old_meta["deletionTimestamp"]
+    grace = old_meta.get("deletionGracePeriodSeconds")
+    if grace is not None and meta.get("deletionGracePeriodSeconds") is None:
+        meta["deletionGracePeriodSeconds"] = grace
+
+
+def _unserved(served: Served, stored: Object) -> bool:
+    """Whether it is a Service that knows no families yet, for a write of its status made it."""
+    spec = stored.get("spec") or {}
+    return served.storage == "services" and not spec.get("ipFamilies") and spec.get("type") != "ExternalName"
+
+
 def _kept(served: Served, stored: Object, new: Object, write: Write) -> Object:
     """The wanted object with what this write may not change as it is stored."""
     old_meta, meta = stored["metadata"], dict(new.get("metadata") or {})
@@ -188,9 +211,8 @@ def _kept(served: Served, stored: Object, new: Object, write: Write) -> Object:
             meta[name] = old_meta[name]
         else:
             meta.pop(name, None)
-    for name in _GIVEN:  # what else is said of them is refused
-        if name in old_meta and (meta.get(name) in (None, "") or name == "deletionTimestamp"):
-            meta[name] = old_meta[name]
+    if not meta.get("uid"):
+        meta["uid"] = old_meta["uid"]
     meta.setdefault("name", old_meta["name"])
     if "namespace" in old_meta:
         meta.setdefault("namespace", old_meta["namespace"])
@@ -243,9 +265,9 @@ def _status_alone(served: Served, stored: Object, new: Object) -> Object:
     out = {name: prepare.copy(part) for name, part in stored.items() if name not in ("metadata", "status")}
     meta = new["metadata"]
     keeps = served.strategy.status_keeps
-    if served.custom or "*" in keeps:
+    if served.custom:
         meta = {**stored["metadata"], **({"managedFields": meta["managedFields"]} if "managedFields" in meta else {})}
-    for name in keeps - {"*"}:
+    for name in RESET if "*" in keeps else keeps:
         meta.pop(name, None)
         if name in stored["metadata"]:
             meta[name] = stored["metadata"][name]
@@ -260,10 +282,24 @@ def _spec_changed(old: Object, new: Object, served: Served) -> bool:
     if not served.custom:
         if "spec" in old or "spec" in new:
             a, b, apart = old.get("spec") or {}, new.get("spec") or {}, served.strategy.uncounted
-            return any(a.get(k) != b.get(k) for k in (a.keys() | b.keys()) - apart) if apart else bool(a != b)
-        return any(old.get(k) != new.get(k) for k in old.keys() | new.keys() if k != "metadata")
+            if a == b:
+                return False
+            return not all(_alike(a.get(k), b.get(k)) for k in (a.keys() | b.keys()) - apart)
+        return not all(_alike(old.get(k), new.get(k)) for k in old.keys() | new.keys() if k != "metadata")
     skip = {"metadata", "status"} if served.has_status else {"metadata"}
     return not all(same(old.get(k), new.get(k)) for k in (old.keys() | new.keys()) - skip)
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether Go takes two values of a built-in kind for equal: none and nothing are."""
+    if same(a, b) or (not a and not b and type(a) in _NONE and type(b) in _NONE):
+        return True
+    if type(a) is dict and type(b) is dict:
+        return all(_alike(a.get(k), b.get(k)) for k in a.keys() | b.keys())
+    return type(a) is list and type(b) is list and len(a) == len(b) and all(map(_alike, a, b))
+
+
+_NONE = (dict, list, type(None))
 
 
 def _versionless(served: Served, name: str) -> Invalid:

@@ -179,7 +179,7 @@ def _patched(obj: Object, operations: list[Object], served: Served, write: Write
         return new
     unknown: list[tuple[Object, str]] = []
     try:
-        served.struct.check(new, lambda holder, name, path: unknown.append((holder, name)))
+        served.struct.check(new, lambda holder, name, trail: unknown.append((holder, name)))
     except WrongType as wrong:
         raise reviews.internal(str(wrong)) from None
     for holder, name in unknown:

@@ -233,7 +233,7 @@ def check_status(status: Object | None, path: str) -> None:
     """What a webhook calls a ``Status`` has that form. Raises ``Unusable``, which names its fields by ``path``."""
     try:
         if status is not None:
-            status_struct().check(status, lambda holder, name, path: None)
+            status_struct().check(status, lambda holder, name, trail: None)
     except WrongType as wrong:
         raise Unusable(re.sub(r"(?<=Go struct field )\w+\.", rf"\g<0>{path}.", str(wrong))) from None
 

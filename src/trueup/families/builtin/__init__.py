@@ -52,6 +52,7 @@ FAMILY = Family(
             volume_reclaim.CONTROLLER,
             protection.CLAIMS,
             protection.VOLUMES,
+            protection.CLASSES,
             protection.EPHEMERAL,
             budgets.CONTROLLER,
             autoscaling.CONTROLLER,

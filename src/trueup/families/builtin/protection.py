@@ -1,14 +1,14 @@
 """What is in use is not deleted: claims wait for their pods, volumes for their claims. And claims that live as long as a pod.
 
-Source: kube-controller-manager ``pkg/controller/volume/pvcprotection``, ``pvprotection``, ``ephemeral``; admission puts the
-finalizers there.
+Source: kube-controller-manager ``pkg/controller/volume/pvcprotection``, ``pvprotection``, ``vacprotection``, ``ephemeral``;
+admission puts the finalizers there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trueup.families.builtin.kinds import CLAIM, POD, VOLUME
+from trueup.families.builtin.kinds import ATTRIBUTES_CLASS, CLAIM, POD, VOLUME
 from trueup.families.builtin.tools import change, create, owner_reference
 from trueup.family import Controller, Result, Stop, Tools, Watch
 from trueup.kube.names import Key, Object
@@ -16,7 +16,9 @@ from trueup.kube.objects import controller_of, meta, uid
 from trueup.kube.problems import AlreadyExists
 
 OF_CLAIMS, OF_VOLUMES = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
+OF_CLASSES = "kubernetes.io/vac-protection"
 BY_CLAIM = "claim"
+BY_CLASS = "attributes class"
 
 
 def claims_used(pod: Object) -> Iterable[tuple[str, Object]]:
@@ -64,6 +66,31 @@ async def reconcile_volume(tools: Tools, key: Key) -> Result:
     if claim is None or uid(claim) != ref.get("uid"):  # the last to know was the volume itself
         await _release(tools, volume, OF_VOLUMES)
     return Result()
+
+
+async def reconcile_class(tools: Tools, key: Key) -> Result:
+    """Let a class of attributes go that no claim and no volume names."""
+    found = tools.cache(ATTRIBUTES_CLASS).get(key)
+    if found is None or not meta(found).get("deletionTimestamp"):
+        return Result()
+    if not any(tools.cache(kind).by_index(BY_CLASS, key.name) for kind in (CLAIM, VOLUME)):
+        await _release(tools, found, OF_CLASSES)
+    return Result()
+
+
+def classes(obj: Object) -> Iterable[str]:
+    """The classes of attributes that a claim or a volume has, is to have or last had."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    named = (
+        spec.get("volumeAttributesClassName"),
+        status.get("currentVolumeAttributesClassName"),
+        (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"),
+    )
+    return [name for name in named if name]
+
+
+def _classes(obj: Object) -> Iterable[Key]:
+    return (Key("", name) for name in classes(obj))
 
 
 async def _release(tools: Tools, obj: Object, finalizer: str) -> None:
@@ -127,4 +154,13 @@ CLAIMS = Controller(
     "claim-protection", CLAIM, reconcile_claim, watches=(Watch(POD, keys=_claims, index={BY_CLAIM: by_claim}),)
 )
 VOLUMES = Controller("volume-protection", VOLUME, reconcile_volume, watches=(Watch(CLAIM, keys=_volume),))
+CLASSES = Controller(
+    "class-protection",
+    ATTRIBUTES_CLASS,
+    reconcile_class,
+    watches=(
+        Watch(CLAIM, keys=_classes, index={BY_CLASS: classes}),
+        Watch(VOLUME, keys=_classes, index={BY_CLASS: classes}),
+    ),
+)
 EPHEMERAL = Controller("ephemeral-volume", POD, reconcile_pod, watches=(Watch(CLAIM, keys=_owner),))

@@ -39,11 +39,11 @@ from trueup.kube.validation import (
 )
 from trueup.kube.validation.causes import Causes
 from trueup.kube.validation.needs import Needs, missing, needs_of
-from trueup.kube.validation.object_meta import metadata, name_problems, unchanged
+from trueup.kube.validation.object_meta import finalizer_warnings, metadata, name_problems, unchanged
 from trueup.kube.validation.statuses import status_rules
 from trueup.kube.validation.updates import ALONE, update_rules
 
-__all__ = ["Rules", "metadata", "name_problems", "unchanged"]
+__all__ = ["Rules", "finalizer_warnings", "metadata", "name_problems", "unchanged"]
 
 
 class Rules:

@@ -6,7 +6,7 @@ Source: apimachinery ``api/validation/objectmeta.go``; the kinds' own name rules
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from trueup.kube.names import Kind, Object
@@ -183,6 +183,20 @@ def _finalizers(kind: Kind, finalizers: Any) -> Causes:
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         text = "finalizer orphan and foregroundDeletion cannot be both set"
         yield invalid("metadata.finalizers", finalizers, text)
+
+
+def finalizer_warnings(added: Iterable[str]) -> Iterator[str]:
+    """What is said of finalizers that a custom object gets. Source: apiextensions ``customresource/validator.go``."""
+    for name in sorted(added):
+        lead = f'metadata.finalizers: "{name}": '
+        for problem in formats.qualified(name):
+            yield lead + problem
+        if "/" not in name and name not in _STANDARD:
+            path = " including a path (/)" if "." in name else ""
+            yield (
+                f"{lead}prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer"
+                " writers"
+            )
 
 
 _FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
