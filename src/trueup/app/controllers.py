@@ -11,6 +11,7 @@ import orjson
 
 from trueup.app import families as known
 from trueup.app.keys import LazyKeys
+from trueup.app.process import take_turns
 from trueup.client.access import AccessProblem, ClusterAccess
 from trueup.client.http import HttpClient
 from trueup.client.kubeconfig import parse
@@ -83,6 +84,7 @@ def controllers(
 
     ``metrics``: those that the client is counted in already. ``mine``: which keys this replica works on.
     """
+    take_turns()
     metrics = metrics or Metrics()
     manager = Manager(client, clock, workers=settings.workers, metrics=metrics, mine=mine)
     fetcher = Sources(

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,6 +33,15 @@ def collect_rarely() -> None:
     bringing up two hundred applications, a tenth of a second at a time, was spent looking.
     """
     gc.set_threshold(10_000, 5, 50)
+
+
+def take_turns() -> None:
+    """Let a thread that waits for the interpreter have it after half a millisecond instead of five.
+
+    An event loop that is busy lets go of it for moments only, and each of them starts the five anew: a render in a thread
+    waited until everybody else had been served.
+    """
+    sys.setswitchinterval(0.0005)
 
 
 class End:

@@ -95,24 +95,31 @@ def answer(tree: Tree, question: str, path: str) -> str:
         return type(problem).__name__
 
 
+Looked = tuple[dict[str, str], Sequence[str], tuple[str, ...], tuple[str, ...]]
+"""The files that were read with their digests, the warnings, what was not there, the folders that were listed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One render: its result as bytes, so that everybody gets objects of their own, and what it depends on."""
+    """One render: its result, and what it depends on. Objects are kept as bytes, so that everybody gets some of their own."""
 
     body: bytes
-    warnings: tuple[str, ...]
+    origins: tuple[Origin, ...]
+    looked: Looked
     notes: Mapping[Look, str]
     roots: Mapping[str, str]
-    live: bool
-    """Whether it depends on more than its trees."""
     folders: Mapping[Look, str] | None = None
     """A few digests that stand for all notes: while they are the same, so are those. None where nothing can."""
     problem: Problem | None = None
     """Why there is no result: what does not render does not render again, until something that it read is another."""
+    live: bool = False
+    """Whether it depends on more than its trees."""
 
     def now_of(self, roots: Mapping[str, str]) -> Kept:
         """The same of other trees, in which all that it depends on is the same."""
-        return Kept(self.body, self.warnings, self.notes, roots, self.live, self.folders, self.problem)
+        return Kept(
+            self.body, self.origins, self.looked, self.notes, roots, self.folders, self.problem, self.live
+        )  # fmt: skip
 
     @property
     def size(self) -> int:
@@ -124,14 +131,10 @@ class Kept:
         if self.problem is not None:
             message, path, line, field = self.problem
             raise RenderProblem(message, path=path, line=line, field=field)
-        pairs = orjson.loads(self.body)
-        objects: list[Object] = [pair[0] for pair in pairs]
-        return Rendered(objects, [Origin(*pair[1]) for pair in pairs], *looked_at(self.notes, self.warnings))
+        return Rendered(orjson.loads(self.body), list(self.origins), *self.looked)
 
 
-def looked_at(
-    notes: Mapping[Look, str], warnings: Sequence[str]
-) -> tuple[dict[str, str], Sequence[str], tuple[str, ...], tuple[str, ...]]:
+def looked_at(notes: Mapping[Look, str], warnings: Sequence[str]) -> Looked:
     """What was read, the warnings, what was missing, what was listed; paths of other trees begin with their names."""
     files: dict[str, str] = {}
     absent: list[str] = []
@@ -229,10 +232,10 @@ def _now(trees: Mapping[str, Tree], outside: Outside, look: Look) -> str:
     return answer(trees[name], question, path) if name in trees else ""
 
 
-def encode(objects: Sequence[Object], origins: Sequence[Origin]) -> bytes:
-    """Objects with their origins, for keeping. Raises ``RecursionError``, too, for what is nested too deeply."""
+def encode(objects: Sequence[Object]) -> bytes:
+    """Objects for keeping. Raises ``RecursionError``, too, for what is nested too deeply."""
     try:
-        return orjson.dumps([(obj, (o.path, o.line, o.tool)) for obj, o in zip(objects, origins, strict=True)])
+        return orjson.dumps(objects)
     except orjson.JSONEncodeError as problem:
         if "Recursion" not in str(problem):
             raise

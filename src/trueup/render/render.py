@@ -18,9 +18,9 @@ from typing import Any
 import orjson
 
 from trueup.kube.limits import Allowance, Limits, weight
-from trueup.ports import Rendered, RenderProblem, RenderRequest, Tree
+from trueup.ports import Origin, Rendered, RenderProblem, RenderRequest, Tree
 from trueup.render import helm, jsonnet, kustomize, plain
-from trueup.render.cache import Cache, Kept, RecordingTree, encode, folders
+from trueup.render.cache import Cache, Kept, RecordingTree, encode, folders, looked_at
 from trueup.render.choose import choose
 from trueup.render.objects import Found
 from trueup.render.outside import OUTSIDE, Look, Outside
@@ -125,28 +125,30 @@ class Render:
             kept = known.now_of(roots)
             self._cache.keep(key, kept, instead=known)
             return kept
-        inputs, allowance = _Inputs(request, path), Allowance(self._limits)
-        body, problem = b"", None
-        try:
-            body = self._bounded(inputs, allowance)
-        except RenderProblem as found:
-            if allowance.by_chance:
-                raise
-            problem = (found.message, found.path, found.line, found.field)
-        notes = inputs.notes
-        stands = folders(path, trees, notes) if all(roots.values()) else None
-        live = any(question in OUTSIDE for _, question, _ in notes)
-        kept = Kept(body, tuple(inputs.warnings), notes, roots, live, stands, problem)
+        kept = self._rendered(_Inputs(request, path), trees, roots)
         self._cache.keep(key, kept)
         return kept
 
-    def _bounded(self, inputs: _Inputs, allowance: Allowance) -> bytes:
-        """The objects with their origins, encoded, within the limits of one render."""
+    def _rendered(self, inputs: _Inputs, trees: Mapping[str, Tree], roots: dict[str, str]) -> Kept:
+        """One render, or why there is none. Raises ``RenderProblem`` for what another time may be otherwise."""
         self.rendered += 1
-        with self._watch.bounded(allowance, inputs.path):
-            found = self._found(inputs)
-            allowance.spend(weight([one[0] for one in found], allowance.limits.total))
-            return encode([one[0] for one in found], [one[1] for one in found])
+        allowance, notes = Allowance(self._limits), inputs.notes
+        body, problem = b"", None
+        origins: tuple[Origin, ...] = ()
+        try:
+            with self._watch.bounded(allowance, inputs.path):
+                found = self._found(inputs)
+                objects = [one[0] for one in found]
+                allowance.spend(weight(objects, allowance.limits.total))
+                body, origins = encode(objects), tuple(one[1] for one in found)
+        except RenderProblem as said:
+            if allowance.by_chance:
+                raise
+            problem = (said.message, said.path, said.line, said.field)
+        stands = folders(inputs.path, trees, notes) if all(roots.values()) else None
+        live = any(question in OUTSIDE for _, question, _ in notes)
+        looked = looked_at(notes, tuple(inputs.warnings))
+        return Kept(body, origins, looked, notes, roots, stands, problem, live)
 
     def _found(self, inputs: _Inputs) -> list[Found]:
         path = inputs.path

@@ -19,8 +19,10 @@ from trueup.render import engines
 
 _LARGEST_FILE = 64 * 1024 * 1024
 """Bytes of last words: who prints without end ends there."""
-_RESERVE = 64 * 1024 * 1024
+_RESERVE = 32 * 1024 * 1024
 """For pages of libraries that come in later: the bound is on data alone."""
+_LEAST = 256 * 1024 * 1024
+"""Of data: Go sets so much apart before it begins."""
 _STATUS = Path("/proc/self/status")
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -54,18 +56,14 @@ def main() -> None:
 
 
 def _bound(memory: int) -> None:
-    """Let the data of this process grow until as much memory is in use. Go reserves more than it uses, so what is there now
-    is counted by what is in use of it. Systems that tell nothing of that bound no data either."""
+    """Let data have what libraries leave of the memory: what is in memory is data or comes from files. Systems that do not
+    tell which is which bound no data either."""
     try:
         lines = _STATUS.read_text().splitlines()
     except OSError:
         return
-    kilobytes = {name: int(rest.split()[0]) for name, rest in (line.split(":", 1) for line in lines) if name in _USED}
-    most = kilobytes["VmData"] * 1024 + max(memory - kilobytes["VmRSS"] * 1024 - _RESERVE, _RESERVE)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
-
-
-_USED = ("VmData", "VmRSS")
+    files = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssFile:")), 0)
+    resource.setrlimit(resource.RLIMIT_DATA, (max(memory - files - _RESERVE, _LEAST), resource.RLIM_INFINITY))
 
 
 def _send(outlet: BinaryIO, value: Any) -> None:
