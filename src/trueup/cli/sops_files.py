@@ -44,6 +44,8 @@ GENERIC, UNREADABLE, UNWRITABLE, BAD_CONFIG, CONFLICT, MISMATCH, NO_CONFIG, BAD_
 NO_FILE, NO_KEY, UNCHANGED, NO_EDITOR, ENCRYPTED_ALREADY = 100, 128, 200, 201, 203
 """Exit codes, as SOPS has them."""
 _DEEPEST = 100
+_LARGEST = 1 << 30
+"""The user's own files are no repository's: memory is the limit."""
 
 
 class SopsFailure(click.ClickException):
@@ -110,6 +112,7 @@ class File:
                 verify=not options.get("ignore_mac"),
                 order=order_of(options.get("decryption_order") or ""),
                 entropy=secrets.token_bytes if again else None,
+                largest=_LARGEST,
             )
 
     def encrypted(self, documents: list[Any], metadata: Metadata) -> bytes:

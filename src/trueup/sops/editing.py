@@ -21,7 +21,7 @@ from trueup.sops.selecting import DEFAULT_SUFFIX, Rules
 from trueup.sops.walk import Opened, Sealed
 
 LARGEST = 5 << 20
-"""The largest file that is decrypted, as in Flux."""
+"""The largest file that is decrypted unless told otherwise, as in Flux."""
 VERSION = "3.13.0"
 """The version of the format that is written."""
 
@@ -48,10 +48,11 @@ def opened(
     verify: bool = True,
     order: Sequence[str] = DECRYPTION_ORDER,
     entropy: Entropy | None = None,
+    largest: int = LARGEST,
 ) -> Opening:
     """An encrypted file. ``entropy`` for those who will seal it again."""
-    if len(data) > LARGEST:
-        raise Malformed(f"the file has {len(data)} bytes: no more than {LARGEST} are decrypted")
+    if len(data) > largest:
+        raise Malformed(f"the file has {len(data)} bytes: no more than {largest} are decrypted")
     file = read(data, form)
     return _opened(file.documents, file.metadata, keys, verify, order, entropy)
 

@@ -30,7 +30,7 @@ from trueup.sops.cipher import Comment, Moment, moment
 from trueup.sops.problems import Malformed
 
 _DEEPEST = 200
-_SCALARS = 500_000
+_SCALARS = 100_000
 _TAG = "tag:yaml.org,2002:"
 _RULES = (
     ("null", re.compile(r"~|null|Null|NULL|", re.ASCII)),
@@ -197,8 +197,11 @@ class _Reader:
     def _end(self, mapping: bool) -> Any:
         collection = self._open.pop()
         outer = self._open[-1].column if self._open else -1
-        while self._pending and (collection.flow or self._pending[0][0] >= collection.column > outer):
-            collection.remark(self._pending.pop(0)[1])
+        mine = 0
+        while mine < len(self._pending) and (collection.flow or self._pending[mine][0] >= collection.column > outer):
+            collection.remark(self._pending[mine][1])
+            mine += 1
+        del self._pending[:mine]
         if not self._open:
             self._settle(collection)
         value = collection.value()
@@ -207,9 +210,7 @@ class _Reader:
         return value
 
     def _scalar(self, event: ScalarEvent) -> Any:
-        self._count += 1
-        if self._count > _SCALARS:
-            raise Malformed(f"the file has more than {_SCALARS} values")
+        self._counted()
         text = event.value
         if event.tag is not None:
             kind = event.tag.removeprefix(_TAG) if event.tag.startswith(_TAG) else "str"
@@ -219,6 +220,11 @@ class _Reader:
         if event.anchor:
             self._anchors[event.anchor] = value
         return value
+
+    def _counted(self) -> None:
+        self._count += 1
+        if self._count > _SCALARS:
+            raise Malformed(f"the file has more than {_SCALARS} values and comments")
 
     def _put(self, value: Any, *, settled: bool) -> None:
         collection = self._open[-1]
@@ -255,6 +261,7 @@ class _Reader:
             self._at = max(self._at, _end(event))
 
     def _met(self, text: str, at: int) -> None:
+        self._counted()
         before = self._text[self._text.rfind("\n", 0, at) + 1 : at]
         if not before.strip() or before.startswith("---"):
             self._pending.append((len(before) if not before.strip() else 0, Comment(text)))

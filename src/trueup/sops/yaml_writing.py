@@ -22,7 +22,7 @@ _OLD = frozenset(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no
 _SIXTIES = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?", re.ASCII)
 _BREAKS = "\n\r\x85\u2028\u2029"
 _NOT_PRINTABLE = re.compile("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
-_SPACED = re.compile(f"[ \t](?:[{_BREAKS}])|[ ]\\Z")
+_NOT_IN_BLOCK = re.compile(f"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]| [{_BREAKS}]| \\Z")
 _ESCAPES = {
     "\0": "0", "\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e", '"': '"',
     "\\": "\\", "\x85": "N", "\xa0": "_", "\u2028": "L", "\u2029": "P",
@@ -156,7 +156,7 @@ class _Writer:
             return text
         if any("\udc80" <= char <= "\udcff" for char in text):
             raise SopsProblem("a value is not UTF-8: YAML has no place for it, choose the output type binary")
-        if "\n" in text and not _NOT_PRINTABLE.search(text) and not _SPACED.search(text):
+        if "\n" in text and not _NOT_IN_BLOCK.search(text):
             return self._block(text, column)
         if not text or kind_of(text) != "str" or text in _OLD or _SIXTIES.fullmatch(text):
             return _double(text)

@@ -125,3 +125,31 @@ def test_a_repository_s_pattern_costs_what_its_text_costs() -> None:
     """However it is nested: each key is looked at once, in linear time."""
     rules = Rules.parse({"encrypted_regex": "(a+)+(a+)+(a+)+$"})
     assert not rules.hit("a" * 100_000 + "b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 1\n" + "#\n" * 200_000,
+        "a:\n" + "  #\n" * 200_000 + "  b: 1\n",
+        "a: [" + "1," * 200_000 + "]\n",
+    ],
+    ids=["comments", "inner comments", "entries"],
+)
+def test_a_file_that_is_all_of_something(text: str) -> None:
+    """Is refused by its count, before it costs much."""
+    with pytest.raises(Malformed, match="more than 100000 values and comments"):
+        documents(text)
+
+
+def test_one_long_comment() -> None:
+    """Is one, whatever is in it."""
+    assert len(documents("a: 1 " + "# " * 2_000_000 + "\n")[0]) == 2
+
+
+def test_a_value_that_is_all_marks() -> None:
+    """Is looked at once, whoever wrote it to a key that is his neighbour's."""
+    from trueup.sops.cipher import Cipher
+
+    with pytest.raises(Malformed, match="the value of 'a' is not encrypted"):
+        Cipher(bytes(32)).open("ENC[AES256_GCM,data:x" + ",iv:x" * 500_000, "a:")
