@@ -7,7 +7,8 @@ of one version, e.g. as `go mod download` leaves them:
 
 What is kept is facts alone: `{message: [[field number, JSON name, type, marks], ...]}`. Of the marks, `l` is a list, `m` a
 map, `p` a pointer (absent is not zero), `o` omitempty, `z` omitzero, `i` fields that stand among the parent's in JSON, and
-`a` the only field of a message that is in JSON what the field is.
+`a` the only field of a message that is in JSON what the field is. A field of a type with a name of its own, such as
+`v1.DNSPolicy`, has that name behind its marks.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _MEMBER = re.compile(r"^\t(?:\w+\s+)?(\S+)\s+`(.*)`")
 _JSON_TAG = re.compile(r'json:"([^"]*)"')
 _NUMBER = re.compile(r'protobuf:"\w+,(\d+)')
 
-Fields = dict[int, tuple[str, str]]
+_IMPORT = re.compile(r"^\s*(?:import )?(?:(\w+) )?\"([\w./-]+)\"$", re.MULTILINE)
+_NAMED = re.compile(r"^(?:\*|\[\]|map\[[\w.]+\])*(?:(\w+)\.)?([A-Z]\w*)$")
+
+Fields = dict[int, tuple[str, str, str]]
 
 
 def main(folders: list[str]) -> None:
@@ -48,6 +52,8 @@ def main(folders: list[str]) -> None:
 def read_structs(text: str, members: dict[str, Fields]) -> None:
     """One Go file's structs: for each field number its JSON name and marks."""
     current = ""
+    imported = {alias or path.rpartition("/")[2]: path.rpartition("/")[2] for alias, path in _IMPORT.findall(text)}
+    package = re.search(r"^package (\w+)", text, re.MULTILINE)
     for line in text.splitlines():
         if found := _STRUCT.match(line):
             current = found[1]
@@ -63,7 +69,10 @@ def read_structs(text: str, members: dict[str, Fields]) -> None:
             marks += "o" if "omitempty" in options else ""
             marks += "z" if "omitzero" in options else ""
             marks += "i" if not name else ""
-            members[current][int(number[1])] = (name, marks)
+            named = _NAMED.match(found[1])
+            own = package[1] if package else ""
+            go = f"{imported.get(named[1], named[1]) if named[1] else own}.{named[2]}" if named else ""
+            members[current][int(number[1])] = (name, marks, go)
 
 
 def read_messages(text: str, members: dict[str, Fields], messages: dict[str, list[list[object]]]) -> None:
@@ -78,9 +87,10 @@ def read_messages(text: str, members: dict[str, Fields], messages: dict[str, lis
         elif (found := _FIELD.match(line)) or (found := _MAP.match(line)):
             *how, kind, name, number = found.groups()
             shape = ("l" if how[0] == "repeated" else "") if how else "m"
-            unknown = (name, "a" if name == "items" and kind in SCALARS else "o")
-            json_name, marks = members.get(current, {}).get(int(number), unknown)
-            messages[f"{package}.{current}"].append([int(number), json_name, full(kind, package), shape + marks])
+            unknown = (name, "a" if name == "items" and kind in SCALARS else "o", "")
+            json_name, marks, go = members.get(current, {}).get(int(number), unknown)
+            row = [int(number), json_name, full(kind, package), shape + marks]
+            messages[f"{package}.{current}"].append([*row, go] if go and kind in SCALARS else row)
 
 
 def full(kind: str, package: str) -> str:

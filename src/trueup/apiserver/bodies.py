@@ -10,6 +10,7 @@ from trueup.apiserver.request import Request, Write
 from trueup.kube.go_json import GoJsonError
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest
+from trueup.kube.reading import WrongType
 from trueup.ports import PatchType
 
 
@@ -30,7 +31,9 @@ def written(served: Served, request: Request, write: Write, kind: str = "") -> O
     if media.endswith("json"):
         try:
             twice = wire.duplicates(request.body, obj)
-        except GoJsonError as problem:
+            if served.struct is not None and not kind:
+                wire.check_numbers(request.body, served.struct)
+        except (GoJsonError, WrongType) as problem:
             version = served.kind.version
             raise BadRequest(f'{ought} in version "{version}" cannot be handled as a {ought}: {problem}') from None
         if write.validation != "Ignore":

@@ -211,7 +211,8 @@ def _selectable(fields: list[Object], schema: Mapping[str, Any], path: str) -> I
 
 def _names(names: Mapping[str, Any]) -> Iterator[Cause]:
     for field in ("plural", "singular", "kind", "listKind"):
-        if not names.get(field) and field in ("plural", "kind"):  # the others are filled in
+        filled = field in ("singular", "listKind") and names.get("kind")
+        if not names.get(field) and not filled:
             yield required(f"spec.names.{field}")
     for field in ("plural", "singular"):
         if names.get(field) and (problems := dns1035(str(names[field]))):

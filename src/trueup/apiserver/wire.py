@@ -6,6 +6,7 @@ Called by what answers requests; what leaves in other forms is made by `answers`
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,7 @@ from trueup.kube import documents, go_json
 from trueup.kube.go_json import GoJsonError, word
 from trueup.kube.names import Object
 from trueup.kube.problems import BadRequest, TooLarge, UnsupportedMediaType
+from trueup.kube.reading import Decimal, Struct
 
 UNREADABLE = (
     "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, "
@@ -272,6 +274,16 @@ def duplicates(body: bytes, value: Any) -> list[str]:
     out: list[str] = []
     _find_twice(json.loads(body, object_pairs_hook=_Pairs.of), "", out)
     return out
+
+
+_DECIMAL = re.compile(rb"[:,\[]\s*-?\d+(?:[.eE]|\d{18})")
+"""What may be a number that is not written as a whole one, or is too large for one; or part of a text."""
+
+
+def check_numbers(body: bytes, struct: Struct) -> None:
+    """Raises ``WrongType`` where a JSON body has ``1.0`` or ``1e2`` for a whole number, which Go does not read from it."""
+    if _DECIMAL.search(body):
+        struct.check(json.loads(body, parse_float=Decimal), lambda *_: None)
 
 
 def _find_twice(value: Any, path: str, out: list[str]) -> None:

@@ -30,14 +30,28 @@ _PACKAGES = {
 class Field:
     """One field of a Go struct."""
 
-    __slots__ = ("_message", "inline", "kind", "many", "name", "number", "omitempty", "omitzero", "pointer", "scalar")
+    __slots__ = (
+        "_message",
+        "go",
+        "inline",
+        "kind",
+        "many",
+        "name",
+        "number",
+        "omitempty",
+        "omitzero",
+        "pointer",
+        "scalar",
+    )
 
-    def __init__(self, number: int, name: str, kind: str, marks: str) -> None:
+    def __init__(self, number: int, name: str, kind: str, marks: str, go: str = "") -> None:
         self.number = number
         self.name = name
         self.kind = kind
         """A scalar's name, or a message's."""
         self.scalar = kind in SCALARS
+        self.go = go
+        """The name of the Go type of a scalar that has one of its own: ``v1.DNSPolicy``."""
         self.many = "list" if "l" in marks else "map" if "m" in marks else ""
         self.pointer = "p" in marks
         self.omitempty = "o" in marks

@@ -27,7 +27,8 @@ _QUANTITY = "k8s.io.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "k8s.io.apimachinery.pkg.util.intstr.IntOrString"
 _LEAVES = {_QUANTITY: "quantity", _INT_OR_STRING: "int-or-string", f"{META}Time": "time", f"{META}MicroTime": "micro"}
 _ANYTHING = ("JSON", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray")
-_LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
+_HALF = 1 << 31
+_LIMITS = {"int32": _HALF, "int64": 1 << 63}
 
 
 class WrongType(ValueError):
@@ -44,7 +45,7 @@ class WrongType(ValueError):
 class Member:
     """One JSON name of a struct."""
 
-    __slots__ = ("drop", "field", "go_type", "leaf", "many", "name", "null", "struct", "zero")
+    __slots__ = ("drop", "field", "go_type", "leaf", "many", "name", "null", "one", "struct", "zero")
 
     def __init__(self, name: str, field: Field | None, struct: Struct | None) -> None:
         self.name = name
@@ -53,7 +54,9 @@ class Member:
         """What it holds, or what its list or map holds; None for leaves."""
         self.many = field.many if field else ""
         self.leaf = _leaf(field)
-        self.go_type = _go_type(field) if field else "string"
+        self.one = _one(field) if field else "string"
+        """The Go type of a value, of one where there are many."""
+        self.go_type = _go_type(field, self.one) if field else "string"
         if field and not field.scalar and field.message.is_list:
             # A map of lists, such as a user's extra information: read as it comes.
             self.struct, self.leaf = None, "any"
@@ -137,6 +140,8 @@ class Structs:
         for name, field in fields.items():
             holds = field is not None and _leaf(field) == "struct"
             out[name] = Member(name, field, self._struct(field.message) if field and holds else None)
+            if field is None and definition is not None and definition["properties"][name].get("type") != "string":
+                out[name].leaf = "any"  # of a version whose Go types are not known
         return out
 
 
@@ -171,11 +176,13 @@ def _leaf(field: Field | None) -> str:
     return "struct"
 
 
-def _go_type(field: Field) -> str:
-    kind = {"bytes": "[]uint8", "double": "float64"}.get(field.kind, field.kind)
-    if field.name == "uid":
-        kind = "types.UID"
-    one = kind if field.scalar else field.message.go_name
+def _one(field: Field) -> str:
+    if not field.scalar:
+        return field.message.go_name
+    return field.go or {"bytes": "[]uint8", "double": "float64", "float": "float32"}.get(field.kind, field.kind)
+
+
+def _go_type(field: Field, one: str) -> str:
     if field.many == "map":
         return "v1.ResourceList" if field.kind == _QUANTITY else f"map[string]{one}"
     return f"[]{one}" if field.many == "list" else one
@@ -195,7 +202,7 @@ def _check(obj: Object, struct: Struct, trail: Trail, unknown: Unknown) -> None:
         elif not member.many:
             if member.struct is None:
                 if type(value) is not str or member.leaf != "string":
-                    _check_leaf(value, member.leaf, struct, (trail, name))
+                    _check_leaf(value, member, struct, (trail, name))
             elif isinstance(value, dict):
                 _check(value, member.struct, (trail, name), unknown)
             else:
@@ -213,29 +220,43 @@ def _check_items(value: Any, member: Member, struct: Struct, trail: Trail, unkno
             continue
         if below is None:
             if type(item) is not str or leaf != "string":
-                _check_leaf(item, leaf, struct, trail)
+                _check_leaf(item, member, struct, trail)
         elif isinstance(item, dict):
             _check(item, below, (*trail, key), unknown)
         else:
             raise _wrong(item, struct, trail, below.go_name)
 
 
-def _check_leaf(value: Any, leaf: str, struct: Struct, trail: Trail) -> None:
+class Decimal:
+    """A number as a document has it, where it is not written as a whole one; only a ``float64`` is read from it."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def _check_leaf(value: Any, member: Member, struct: Struct, trail: Trail) -> None:
+    leaf = member.leaf
     if leaf == "any":
         return
     kind = type(value)
     if leaf in _LIMITS:
+        if kind is Decimal:
+            raise _wrong(0, struct, trail, member.one, f"number {value.text}")
         if kind not in (int, float):
-            raise _wrong(value, struct, trail, leaf)
+            raise _wrong(value, struct, trail, member.one, converting=conversion_problem(value, member.one, leaf))
         if not (-_LIMITS[leaf] <= value < _LIMITS[leaf] and value == int(value)):
-            converting = f"cannot convert {'float64' if type(value) is float else 'int64'} to {leaf}"
-            raise _wrong(value, struct, trail, leaf, f"number {value}", converting)
+            converting = f"cannot convert {'float64' if type(value) is float else 'int64'} to {member.one}"
+            raise _wrong(value, struct, trail, member.one, f"number {value}", converting)
     elif leaf == "string" or leaf == "bool":
         if kind is not (str if leaf == "string" else bool):
-            raise _wrong(value, struct, trail, "types.UID" if trail[1] == "uid" else leaf)
+            raise _wrong(value, struct, trail, member.one, converting=conversion_problem(value, member.one, leaf))
     elif leaf == "int-or-string":
-        if kind not in (int, float, str) or (kind is float and not value.is_integer()):
-            what = f"number {value}" if kind is float else _word(value)
+        if kind not in (int, float, str) or (kind is not str and not (value == int(value) and -_HALF <= value < _HALF)):
+            what = (
+                f"number {value.text if kind is Decimal else value}" if kind in (int, float, Decimal) else _word(value)
+            )
             said = f"json: cannot unmarshal {what} into Go value of type int32"
             raise _wrong(value, struct, trail, "int32", what, said)
     elif leaf == "bytes":
@@ -246,12 +267,14 @@ def _check_leaf(value: Any, leaf: str, struct: Struct, trail: Trail) -> None:
         else:
             _check_base64(value)
     elif leaf in ("quantity", "time", "micro"):
+        if kind is Decimal and leaf == "quantity":
+            return
         if leaf != "quantity" and kind is not str:
             said = f"json: cannot unmarshal {_word(value)} into Go value of type string"
             raise _wrong(value, struct, trail, "string", converting=said)
         _check_text(value, leaf)
-    elif kind not in (int, float):
-        raise _wrong(value, struct, trail, {"double": "float64", "float": "float32"}.get(leaf, leaf))
+    elif kind not in (int, float, Decimal):
+        raise _wrong(value, struct, trail, member.one)
 
 
 def _check_text(value: Any, leaf: str) -> None:
@@ -322,24 +345,23 @@ def _wrong(value: Any, struct: Struct, trail: Trail, go_type: str, word: str = "
     return WrongType(text, converting or conversion_problem(value, go_type))
 
 
-_PLAIN = frozenset({"string", "bool", "int32", "int64", "uint8", "uint32", "uint64", "float32", "float64", "types.UID"})
+_PLAIN = frozenset({"string", "bool", "int32", "int64", "uint8", "uint32", "uint64", "float32", "float64"})
 
 
-def conversion_problem(value: Any, go_type: str) -> str:
-    """Source: apimachinery ``runtime/converter.go``."""
+def conversion_problem(value: Any, go_type: str, plain: str = "") -> str:
+    """``plain``: what a scalar is, whatever its type is called. Source: apimachinery ``runtime/converter.go``."""
+    plain = plain or (go_type if go_type in _PLAIN else "")
     have = {"number": "float64" if type(value) is float else "int64", "object": "map", "array": "slice"}
     kind = have.get(_word(value), _word(value))
     if go_type.startswith("[]"):
         return f"cannot restore slice from {kind}"
     if go_type.startswith("map[") or go_type == "v1.ResourceList":
         return f"cannot restore map from {kind}"
-    if go_type not in _PLAIN:
+    if not plain:
         return f"cannot restore struct from: {kind}"
-    if go_type in ("string", "types.UID") and kind == "int64":
-        return f"cannot convert int64 to {go_type}"
-    if kind in ("int64", "float64") and go_type not in ("bool", "string"):
+    if (kind == "int64" and plain != "bool") or (kind == "float64" and plain not in ("bool", "string")):
         return f"cannot convert {kind} to {go_type}"
-    return f"unrecognized type: {go_type}"
+    return f"unrecognized type: {plain}"
 
 
 def _word(value: Any) -> str:

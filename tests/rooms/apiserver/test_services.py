@@ -1,5 +1,8 @@
 """Services: cluster addresses and node ports are given once, held, and free again when their holder is gone."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.rooms.apiserver.web import SERVICE, Clock, ref, service
@@ -163,3 +166,20 @@ async def test_a_node_port_is_in_its_range(client: InProcessClient, port: int) -
     made = await client.create(service("b", type="NodePort", ports=[{"port": 80}]))
     with pytest.raises(Invalid, match=text):
         await client.update({**made, "spec": {**made["spec"], "ports": wanted}})
+
+
+async def test_what_is_wrong_is_said_as_by_kubernetes(client: InProcessClient) -> None:
+    """Each Service that Kubernetes refuses is refused in its words."""
+    rows = [json.loads(line) for line in (Path(__file__).parent / "wrong_services.jsonl").read_text().splitlines()]
+    differing = []
+    for row in rows:
+        obj = service("a", **row["spec"])
+        obj["metadata"]["annotations"] = row.get("annotations", {})
+        with pytest.raises(Invalid) as refused:
+            await client.create(obj)
+        told = str(refused.value).partition(" is invalid: ")[2]
+        if told != row["says"]:
+            differing.append((row["says"], told))
+
+    print(f"{len(rows) - len(differing)} of {len(rows)}")
+    assert differing == []

@@ -1,6 +1,7 @@
 """Create, update, patch and apply: what is filled in, kept, counted, refused and owned."""
 
 import asyncio
+import json
 import re
 from typing import Any
 
@@ -542,3 +543,37 @@ async def test_patches_of_no_such_form(client: InProcessClient, body: Any, how: 
 
     with pytest.raises(BadRequest, match=f"^{re.escape(text)}$"):
         await client.patch(ref("web", DEPLOYMENT), body, how)
+
+
+@pytest.mark.parametrize("number", ["1.0", "1e2", "100e-1", "123456789012345678901234567890"])
+async def test_whole_numbers_are_written_as_such(web: Web, number: str) -> None:
+    """``1.0`` and ``1e2`` are no whole numbers to Go; the refusal has the number as it came. YAML's are."""
+    body = '{"apiVersion":"v1","kind":"Service","metadata":{"name":"a"},"spec":{"ports":[{"port":NUMBER}]}}'
+    path, yaml = "/api/v1/namespaces/default/services", {"content-type": "application/yaml"}
+
+    refused = await web.ask("POST", path, body.replace("NUMBER", number).encode())
+    taken = await web.ask("POST", path, body.replace("NUMBER", "8e1").encode(), yaml)
+
+    told = f"cannot unmarshal number {number} into Go struct field ServicePort.spec.ports.port of type int32"
+    assert (refused.status, refused.json["message"]) == (
+        400,
+        f'Service in version "v1" cannot be handled as a Service: json: {told}',
+    )
+    assert (taken.status, taken.json["spec"]["ports"][0]["port"]) == (201, 80)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("type", 5, "number into Go struct field ServiceSpec.spec.type of type v1.ServiceType"),
+        ("ipFamilies", "IPv4", "string into Go struct field ServiceSpec.spec.ipFamilies of type []v1.IPFamily"),
+        ("ipFamilies", [4], "number into Go struct field ServiceSpec.spec.ipFamilies of type v1.IPFamily"),
+    ],
+)
+async def test_types_have_their_names(web: Web, field: str, value: object, told: str) -> None:
+    """Go's errors name the types that Kubernetes gives its words."""
+    obj = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {field: value}}
+
+    refused = await web.ask("POST", "/api/v1/namespaces/default/services", json.dumps(obj).encode())
+
+    assert refused.json["message"].endswith(f"json: cannot unmarshal {told}")

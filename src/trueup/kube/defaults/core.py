@@ -53,7 +53,9 @@ def claim(obj: Object) -> None:
     fill(spec, volumeMode="Filesystem")
     fill(section(obj, "status"), phase="Pending")
     source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
-    if source and not reference:
+    if source is not None and reference is None and not _is_known_source(source):
+        del spec["dataSource"]
+    elif source and not reference:
         spec["dataSourceRef"] = dict(source)
     elif reference and not source and not reference.get("namespace") and _is_known_source(reference):
         spec["dataSource"] = dict(reference)

@@ -41,7 +41,9 @@ def service(obj: Object) -> Causes:
         yield invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services")
     if kind == "ExternalName":
         yield from _outside(spec)
-    yield from _ports(ports, str(kind))
+    names: set[str] = set()
+    for index, port in enumerate(ports):
+        yield from _port(port, f"spec.ports[{index}]", len(ports) > 1, names)
     yield from object_meta.labels(spec.get("selector"), "spec.selector")
     yield from _sticks(spec)
     if kind != "ExternalName":
@@ -51,6 +53,7 @@ def service(obj: Object) -> Causes:
         wrong = list(addresses.address(path, address, canonical=False))
         yield from wrong or addresses.endpoint(path, address)
     yield from one_of("spec.type", kind, _TYPES)
+    yield from _ports(ports, str(kind))
     yield from _balancer(spec, notes)
     yield from _traffic(spec)
 
@@ -73,17 +76,19 @@ def _outside(spec: Object) -> Causes:
 
 
 def _ports(ports: Sequence[Object], kind: str) -> Causes:
-    names: set[str] = set()
+    """What ports are to each other."""
     for index, port in enumerate(ports):
-        yield from _port(port, f"spec.ports[{index}]", len(ports) > 1, names)
         if kind == "ClusterIP" and port.get("nodePort"):
             yield forbidden(f"spec.ports[{index}].nodePort", "may not be used when `type` is 'ClusterIP'")
     outside: set[tuple[Any, Any]] = set()
     inside: set[tuple[Any, Any]] = set()
     for index, port in enumerate(ports):
-        protocol, given, number = port.get("protocol") or "", port.get("nodePort"), port.get("port") or 0
+        protocol, given = port.get("protocol") or "", port.get("nodePort")
         if given and (protocol, given) in outside:
             yield duplicate(f"spec.ports[{index}].nodePort", given)
+        outside.add((protocol, given))
+    for index, port in enumerate(ports):
+        protocol, number = port.get("protocol") or "", port.get("port") or 0
         if (protocol, number) in inside:
             shown = {
                 "Name": "",
@@ -94,7 +99,6 @@ def _ports(ports: Sequence[Object], kind: str) -> Causes:
                 "NodePort": 0,
             }
             yield Cause("FieldValueDuplicate", f"Duplicate value: {show_go(shown)}", f"spec.ports[{index}]")
-        outside.add((protocol, given))
         inside.add((protocol, number))
 
 
