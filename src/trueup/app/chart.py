@@ -97,8 +97,12 @@ def _opened(what: str, charts: _Charts) -> tuple[Tree, str, str]:
     return DirTree(root), str(folder.relative_to(root)), folder.name
 
 
+def read_flag(file: str) -> bytes:
+    """What a flag names: a file on this machine or on the web, or what is handed in."""
+    return _read(file, _Charts(Remote()))
+
+
 def _read(file: str, charts: _Charts) -> bytes:
-    """A file named by a flag: on this machine, on the web, or what is handed in."""
     if file.strip() == "-":
         return sys.stdin.buffer.read()
     if file.startswith(("https://", "http://")):

@@ -1,116 +1,93 @@
-"""The flags of `trueup render` for a chart: those of ``helm template``, by Helm's names.
-
-Used by `render`. They come as one `ChartFlags`; nothing of what renders is loaded before a chart is asked for.
-"""
+"""`trueup chart`: lint, show and dependencies of a chart on disk, as Helm prints them."""
 
 from __future__ import annotations
 
-import functools
-import shlex
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from trueup.cli.chart_flags import value_flags, value_options
+
 if TYPE_CHECKING:
-    from trueup.app.chart import ChartFlags
-
-_MANY: dict[str, Any] = {"multiple": True}
-_FLAGS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
-    "values": click.option("-f", "--values", **_MANY, metavar="FILE|URL", help="Values files of a chart; - is standard input."),
-    "set_value": click.option("--set", "set_value", **_MANY, metavar="KEY=VALUE", help="Values of a chart."),
-    "set_string": click.option("--set-string", **_MANY, metavar="KEY=VALUE", help="Values that stay texts."),
-    "set_json": click.option("--set-json", **_MANY, metavar="KEY=JSON", help="Values as JSON."),
-    "set_file": click.option("--set-file", **_MANY, metavar="KEY=FILE", help="Values that are what a file holds."),
-    "set_literal": click.option("--set-literal", **_MANY, metavar="KEY=VALUE", help="Values as they stand."),
-    "release_name": click.option("--release-name", default="", metavar="NAME", help="What the release is called."),
-    "kube_version": click.option("--kube-version", default="", metavar="VERSION", help="As --kubernetes-version, in full."),
-    "api_versions": click.option("-a", "--api-versions", **_MANY, metavar="G/V[/K]", help="What the cluster has, for a chart."),
-    "include_crds": click.option("--include-crds", is_flag=True, help="With --as helm: the files of crds/, too."),
-    "skip_crds": click.option("--skip-crds", is_flag=True, help="Without the files of crds/."),
-    "skip_tests": click.option("--skip-tests", is_flag=True, help="Without hooks that are tests."),
-    "no_hooks": click.option("--no-hooks", is_flag=True, help="Without any hooks."),
-    "skip_schema_validation": click.option("--skip-schema-validation", is_flag=True, help="Without values.schema.json."),
-    "is_upgrade": click.option("--is-upgrade", is_flag=True, help="Render as for an upgrade."),
-    "show_only": click.option("-s", "--show-only", **_MANY, metavar="TEMPLATE", help="Only the objects of these templates."),
-    "post_renderer": click.option(
-        "--post-renderer", default="", metavar="COMMAND", help="A program that changes the manifests; needs --allow-exec."
-    ),
-    "allow_exec": click.option("--allow-exec", is_flag=True, help="Let a post-renderer run."),
-    "repo": click.option("--repo", default="", metavar="URL", help="The Helm repository that has the chart."),
-    "version": click.option("--version", default="", metavar="VERSION", help="Exact or a range, of a chart in a repository."),
-    "username": click.option("--username", default="", help="Opens the repository."),
-    "password": click.option("--password", default="", help="Opens the repository; better in TRUEUP_RENDER_PASSWORD."),
-    "ca_file": click.option("--ca-file", type=click.Path(path_type=Path), default=None, help="Authorities to trust."),
-    "insecure": click.option("--insecure-skip-tls-verify", "insecure", is_flag=True, help="Trust any certificate."),
-    "plain_http": click.option("--plain-http", is_flag=True, help="Speak to registries without TLS."),
-    "pass_credentials": click.option("--pass-credentials", is_flag=True, help="Show them to other hosts, too."),
-    "verify": click.option("--verify", is_flag=True, help="Only a chart that is signed by a key of --keyring."),
-    "keyring": click.option("--keyring", type=click.Path(path_type=Path), default=None, help="Public PGP keys."),
-}  # fmt: skip
+    from trueup.app.charts_on_disk import Linted
 
 
-def chart_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the flags; the command is handed ``chart``: what was said, by name, without what was not."""
-
-    @functools.wraps(command)
-    def gathered(**given: Any) -> Any:
-        said = {name: value for name in _FLAGS if (value := given.pop(name)) not in ("", (), None, False)}
-        return command(chart=said, **given)
-
-    wrapped: Callable[..., Any] = gathered
-    for option in reversed(_FLAGS.values()):
-        wrapped = option(wrapped)
-    return wrapped
+@click.group()
+def chart() -> None:
+    """Examine charts on disk."""
 
 
-def flags_of(said: dict[str, Any], tool: str | None, mapping: dict[str, Path]) -> ChartFlags:
-    """The flags as one value. Raises ``UsageError`` for those that do not go together."""
-    from trueup.app.chart import ChartFlags, Remote
-    from trueup.render.helm_flags import ValueFlags
+@chart.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@value_options
+@click.option("--strict", is_flag=True, help="Warnings fail, too.")
+@click.option("--with-subcharts", is_flag=True, help="Examine the charts in charts/ as well.")
+@click.option("--quiet", is_flag=True, help="Print only warnings and errors.")
+@click.option("--skip-schema-validation", is_flag=True, help="Without values.schema.json.")
+@click.option("--kube-version", default="", metavar="VERSION", help="What is looked up as deprecated.")
+@click.option("-n", "--namespace", default="", help="Of the release.")
+def lint(
+    paths: Sequence[str], values: dict[str, Any], strict: bool, with_subcharts: bool, quiet: bool,
+    skip_schema_validation: bool, kube_version: str, namespace: str,
+) -> None:  # fmt: skip
+    """Say what is the matter with charts."""
+    from trueup.app.charts_on_disk import inside
+    from trueup.app.charts_on_disk import lint as examine
 
-    if said.get("post_renderer") and not said.get("allow_exec"):
-        raise click.UsageError("--post-renderer runs a program of others; say --allow-exec as well")
-    if said.get("verify") and not said.get("keyring"):
-        raise click.UsageError("--verify needs --keyring")
-    as_helm = tool == "helm"
-    options: dict[str, Any] = {
-        "skipCrds": bool(said.get("skip_crds") or (as_helm and not said.get("include_crds"))),
-        "skipTests": bool(said.get("skip_tests")),
-        "skipSchemaValidation": bool(said.get("skip_schema_validation")),
-        "isUpgrade": bool(said.get("is_upgrade")),
-        "apiVersions": [one for text in said.get("api_versions") or () for one in text.split(",")],
+    options = {
+        "strict": strict,
+        "skip_schema_validation": skip_schema_validation,
+        **({"kube_version": kube_version} if kube_version else {}),
+        **({"namespace": namespace} if namespace else {}),
     }
-    name = said.get("release_name") or ("release-name" if as_helm else "")
-    if name:
-        options["releaseName"] = name
-    return ChartFlags(
-        options=options,
-        values=ValueFlags(
-            said.get("values") or (), said.get("set_json") or (), said.get("set_value") or (),
-            said.get("set_string") or (), said.get("set_file") or (), said.get("set_literal") or (),
-        ),
-        remote=Remote(
-            repository=said.get("repo") or "",
-            version=said.get("version") or "",
-            secret=_secret(said),
-            pass_credentials=bool(said.get("pass_credentials")),
-            keyring=said["keyring"].read_bytes() if said.get("verify") else b"",
-            mapping=mapping,
-        ),
-        shown=said.get("show_only") or (),
-        no_hooks=bool(said.get("no_hooks")),
-        post_renderer=shlex.split(said.get("post_renderer") or ""),
-    )  # fmt: skip
+    every = [*paths, *(one for path in paths if with_subcharts for one in inside(path))]
+    found = [examine(path, value_flags(values), options) for path in every]
+    shown = [one for one in found if not quiet or _matters(one)]
+    for one in shown:
+        click.echo(_told(one, quiet))
+    failed = sum(one.failed for one in found)
+    summary = f"{len(every)} chart(s) linted, {failed} chart(s) failed"
+    if failed:
+        raise click.ClickException(summary)
+    if not quiet or shown:
+        click.echo(summary)
 
 
-def _secret(said: dict[str, Any]) -> dict[str, bytes]:
-    fields = {
-        "username": str(said.get("username") or "").encode(),
-        "password": str(said.get("password") or "").encode(),
-        "ca.crt": said["ca_file"].read_bytes() if said.get("ca_file") else b"",
-        "insecure": b"true" if said.get("insecure") else b"",
-        "plainHTTP": b"true" if said.get("plain_http") else b"",
-    }
-    return {name: value for name, value in fields.items() if value}
+def _matters(linted: Linted) -> bool:
+    return linted.failed or any(finding.severity not in ("UNKNOWN", "INFO") for finding in linted.findings)
+
+
+def _told(linted: Linted, quiet: bool) -> str:
+    lines = [
+        f"[{finding.severity}] {finding.path}: {finding.message}\n"
+        for finding in linted.findings
+        if not quiet or finding.severity not in ("UNKNOWN", "INFO")
+    ]
+    return f"==> Linting {linted.path}\n{''.join(lines)}"
+
+
+@chart.command()
+@click.argument("what", type=click.Choice(["all", "chart", "values", "readme", "crds"]))
+@click.argument("path")
+def show(what: str, path: str) -> None:
+    """Print what a chart is, its values, its readme or its definitions."""
+    from trueup.app.charts_on_disk import show as text
+
+    click.echo(text(path, what).rstrip("\n"))
+
+
+@chart.command()
+@click.argument("path")
+def dependencies(path: str) -> None:
+    """List what a chart depends on, and whether it is there."""
+    from trueup.app.charts_on_disk import dependencies as listed
+
+    rows = [[one[name] for name in ("name", "version", "repository", "status")] for one in listed(path)]
+    if not rows:
+        click.echo(f"WARNING: no dependencies at {path}/charts")
+        return
+    rows.insert(0, ["NAME", "VERSION", "REPOSITORY", "STATUS"])
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        click.echo("\t".join(text.ljust(width) for text, width in zip(row, widths, strict=True)))

@@ -17,6 +17,7 @@ from trueup.ports import RenderProblem, SourceProblem
 VERBS: dict[str, str] = {
     "address": "trueup.cli.address",
     "apiserver": "trueup.cli.apiserver",
+    "chart": "trueup.cli.chart",
     "completion": "trueup.cli.completion",
     "diff": "trueup.cli.diff",
     "down": "trueup.cli.down",

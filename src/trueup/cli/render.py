@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trueup.cli.chart import chart_options, flags_of
+from trueup.cli.chart_flags import chart_options, flags_of
 from trueup.cli.connect import cluster_options
 from trueup.cli.limits import render_limits
 

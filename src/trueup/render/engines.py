@@ -161,7 +161,33 @@ def helm_values(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
         return {"values": chart.merge_values(job["values"])}
 
 
-_MODULES = {"jsonnet": "_gojsonnet", "helm": "helm_python", "helm_values": "helm_python"}
+def helm_lint(job: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
+    """What is the matter with a chart on disk."""
+    import helm_python
+
+    found: dict[str, Any] = helm_python.lint(job["path"], job["values"], **job["options"])
+    return found
+
+
+def helm_show(job: Mapping[str, Any], ask: Ask) -> str:
+    """A part of a chart on disk as text."""
+    import helm_python
+
+    text: str = helm_python.show(job["path"], output_format=job["what"])
+    return text
+
+
+def helm_listed(job: Mapping[str, Any], ask: Ask) -> list[dict[str, Any]]:
+    """The dependencies of a chart on disk, and whether they are there."""
+    import helm_python
+
+    found: list[dict[str, Any]] = helm_python.dependency_list(job["path"])
+    return found
+
+
+_MODULES = {"jsonnet": "_gojsonnet", "helm": "helm_python", "helm_values": "helm_python"} | dict.fromkeys(
+    ("helm_lint", "helm_show", "helm_listed"), "helm_python"
+)
 
 
 def load(job: str) -> bool:
@@ -176,4 +202,7 @@ JOBS: Mapping[str, Callable[[Mapping[str, Any], Ask], Any]] = {
     "jsonnet": jsonnet,
     "helm": helm,
     "helm_values": helm_values,
+    "helm_lint": helm_lint,
+    "helm_show": helm_show,
+    "helm_listed": helm_listed,
 }

@@ -1,4 +1,9 @@
-"""The cases of `helm template` in Helm's own suite, its flags as the fields of Argo CD's ``source.helm``."""
+"""The cases of Helm's own suite of commands that are about charts: template, lint, dependency, and what install renders.
+
+There are none of `helm show` among the recorded ones. The rest of the 126 is about releases that are stored (list, get, history,
+status, rollback, uninstall, most of upgrade), about Helm's own files (repositories, searches) and about completion in shells:
+trueup stores no releases and has settings of its own.
+"""
 
 import json
 import shlex
@@ -10,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.corpora import corpus
+from trueup.cli.chart import chart as chart_command
 from trueup.cli.render import render
 from trueup.kube.documents import parse
 from trueup.kube.names import Object
@@ -117,4 +123,66 @@ def test_the_same_cases_by_the_command_line(capsys: Any, monkeypatch: pytest.Mon
     wrong = {case["cmd"]: why for case in cases if (why := why_not_printed(root, case))}
     with capsys.disabled():
         print(f"\nhelm template by trueup render: {len(cases) - len(wrong)} of {len(cases)}")
+    assert wrong == {}
+
+
+REPORTS = {"lint": "lint", "dependency list": "dependencies"}
+
+
+def why_not_reported(root: Path, case: dict[str, Any], verb: str) -> str:
+    """Empty if `trueup chart` prints what Helm prints."""
+    arguments = shlex.split(case["cmd"].removeprefix(verb))
+    done = CliRunner().invoke(chart_command, [REPORTS[verb], *arguments])
+    printed = done.stdout + done.stderr
+    if isinstance(done.exception, RenderProblem):
+        printed = f"Error: {done.exception}"  # as the program prints it
+    golden = (root.parents[1] / case["golden"]).read_text()
+    if bool(done.exit_code) != case["wantError"]:
+        return f"ends with {done.exit_code}: {printed}"
+    return "" if printed.rstrip() == golden.rstrip() else f"{golden}\n{printed}"
+
+
+def test_the_cases_of_lint_and_dependency(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`trueup chart lint` and `trueup chart dependencies` print the same text and fail for the same charts."""
+    rows = json.loads(corpus("extracted/helm_cmd_golden.json").read_text())
+    root = corpus(ROOT)
+    monkeypatch.chdir(root)
+    for verb in REPORTS:
+        cases = [row for row in rows if row["cmd"].startswith(f"{verb} ")]
+        wrong = {case["cmd"]: why for case in cases if (why := why_not_reported(root, case, verb))}
+        with capsys.disabled():
+            print(f"\nhelm {verb}: {len(cases) - len(wrong)} of {len(cases)}")
+        assert wrong == {}
+
+
+OF_RELEASES = ("--name-template", "--dependency-update", "--hide-secret")
+"""What names the release by a template, writes into the chart, or shows what is stored of it."""
+IGNORED = ("--replace", "--take-ownership", "--wait", "--wait-for-jobs")
+FAILED = "Error: INSTALLATION FAILED: "
+
+
+def why_not_installed(root: Path, case: dict[str, Any]) -> str:
+    """Empty if a chart that Helm installs is rendered, and one that it refuses is refused in its words."""
+    name, *rest = [word for word in shlex.split(case["cmd"])[1:] if word not in IGNORED]
+    done = CliRunner().invoke(render, [*rest, "--as", "helm", "--release-name", name, "--kube-version", "1.20.0"])
+    if not case["wantError"]:
+        return "" if not done.exit_code else f"refused: {done.output} {done.exception}"
+    golden = (root.parents[1] / case["golden"]).read_text().removeprefix(FAILED).strip()
+    said = str(done.exception)
+    if "charts are not installable" in said:
+        return "" if "chart.metadata.type" in golden else said
+    return "" if done.exit_code and golden in said else f"{golden}\n{said}"
+
+
+def test_what_helm_installs_is_rendered(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same charts and values are taken, the same are refused; schemas are told in Helm's words."""
+    rows = json.loads(corpus("extracted/helm_cmd_golden.json").read_text())
+    root = corpus(ROOT)
+    monkeypatch.chdir(root)
+    cases = [
+        row for row in rows if row["cmd"].startswith("install ") and not any(flag in row["cmd"] for flag in OF_RELEASES)
+    ]
+    wrong = {case["cmd"]: why for case in cases if (why := why_not_installed(root, case))}
+    with capsys.disabled():
+        print(f"\nhelm install, as far as it renders: {len(cases) - len(wrong)} of {len(cases)}")
     assert wrong == {}
