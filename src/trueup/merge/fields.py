@@ -183,5 +183,14 @@ def element_text(key: str) -> str:
         return f".{rest}"
     if what == "k:":
         keys = sorted(orjson.loads(rest).items())
-        return "[" + ",".join(f"{name}={orjson.dumps(value).decode()}" for name, value in keys) + "]"
+        return "[" + ",".join(f"{name}={_value_text(value)}" for name, value in keys) + "]"
     return f"[={rest}]" if what == "v:" else f"[{rest}]"
+
+
+def _value_text(value: Any) -> str:
+    """Source: structured-merge-diff ``value.ToString``, which sets nothing around maps."""
+    if isinstance(value, dict):
+        return "".join(f"{name}={_value_text(below)}" for name, below in value.items())
+    if isinstance(value, list):
+        return f"[{','.join(map(_value_text, value))}]"
+    return orjson.dumps(value).decode()

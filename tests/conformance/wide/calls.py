@@ -252,6 +252,13 @@ def _depth(path: str) -> int:
 _ECHO = re.compile(r"^(Invalid value: )(?:[\[{].*[\]}]|\"\{.*\}\"|\"map\[.*\]\"): ", re.DOTALL)
 
 
+_STRUCTS = (
+    "Forbidden: pod updates may not change",
+    "Forbidden: spec is immutable after creation except",
+    "Forbidden: spec.persistentvolumesource is immutable after creation",
+)
+
+
 def _settle_invalid(status: Json) -> None:
     """Each cause once, in one order; echoed objects are left out, for Kubernetes prints them as its own Go structs.
 
@@ -260,8 +267,9 @@ def _settle_invalid(status: Json) -> None:
     found = {}
     for cause in status["details"]["causes"]:
         cause["message"] = _ECHO.sub(r"\1OBJECT: ", cause.get("message", ""))
-        if cause["message"].startswith("Forbidden: pod updates may not change"):
-            cause["message"] = "Forbidden: pod updates"  # what follows are Go's structs, line by line
+        for lead in _STRUCTS:
+            if cause["message"].startswith(lead):
+                cause["message"] = lead  # what follows are Go's structs, line by line
         found[cause.get("field", ""), cause["message"]] = cause
     status["details"]["causes"] = [found[key] for key in sorted(found)]
     status["message"] = status["message"].partition(" is invalid: ")[0]
