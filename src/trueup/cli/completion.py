@@ -13,7 +13,7 @@ def completion(shell: str) -> None:
 
     For bash: source <(trueup completion bash)
     """
-    from trueup.cli.main import cli
+    from trueup.cli.command import cli
 
     maker = get_completion_class(shell)
     assert maker is not None

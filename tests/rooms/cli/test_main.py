@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import trueup
 from trueup.cli import serving
-from trueup.cli.main import VERBS, cli
+from trueup.cli.command import VERBS, cli
 from trueup.cli.output import table
 
 
