@@ -6,6 +6,7 @@ bases through callables; nothing is fetched and no program is run.
 
 from trueup.kustomize.build import build
 from trueup.kustomize.edits import build_with, generate_kustomization
+from trueup.kustomize.hashing import hash_of
 from trueup.kustomize.loading import Files
 from trueup.kustomize.options import Built, HelmChart, Options
 from trueup.kustomize.problem import KustomizeProblem
@@ -14,5 +15,5 @@ from trueup.kustomize.substitute import substitute
 
 __all__ = [
     "Built", "Files", "HelmChart", "KustomizeProblem", "Options", "build", "build_with", "generate_kustomization",
-    "place_of", "substitute",
+    "hash_of", "place_of", "substitute",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from trueup.kube.names import Object
 from trueup.kustomize.resource import Resource
 from trueup.kustomize.scalars import copy, settle, text_of
 
@@ -32,6 +33,11 @@ def content_hash(resource: Resource) -> str:
         content = settle(copy(resource.body))
     digest = hashlib.sha256(go_json(content).encode()).hexdigest()
     return digest[:_LENGTH].translate(_LETTERS)
+
+
+def hash_of(obj: Object) -> str:
+    """The same of an object that a build has made."""
+    return content_hash(Resource(obj))
 
 
 def _content(resource: Resource, field: str) -> dict[str, Any]:

@@ -9,17 +9,21 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+import pyrage
 import pytest
 import yaml
 
 from tests import keyservers
 from tests.corpora import corpus
 from tests.keyservers import key_server
+from tests.rooms.kustomize.trees import Memory
 from trueup.app.keys import LazyKeys
 from trueup.families.flux.decryption import Decryption, encrypted, keys_of
+from trueup.families.flux.renaming import named_by_content, referring
 from trueup.keyservices import Environment, from_environment
 from trueup.kube.names import Kind, Object, Ref
-from trueup.sops import MasterKey, SopsProblem, Wish, naming, sealed_anew
+from trueup.kustomize import build
+from trueup.sops import MasterKey, SopsProblem, Wish, encrypt, naming, sealed_anew
 
 DATA = "flux-kustomize-controller/internal/controller/testdata/sops"
 SECRET = Ref(Kind("", "v1", "Secret"), "flux-system", "sops-age")
@@ -182,3 +186,46 @@ def test_a_workload_has_no_identity_at_a_cloud() -> None:
     said = r"workload identity \(spec.decryption.serviceAccountName: team\) is not supported"
     with keys_of(None, account="team").at_hand(LazyKeys()) as decryption, pytest.raises(SopsProblem, match=said):
         decryption.open(obj)
+
+
+def test_long_entries_are_in_lines() -> None:
+    """As kustomize breaks them; what comes out is broken like that, too."""
+    identity = pyrage.x25519.Identity.generate()
+    keys = keys_of(secret({"a.agekey": str(identity).encode()}), SECRET)
+    to, now = [str(identity.to_public())], "2026-01-01T00:00:00Z"
+    lines = f"KEY={'long ' * 30}\n".encode()
+    sealed = encrypt(lines, "dotenv", recipients=to, now=now, entropy=secrets.token_bytes).decode()
+
+    def built(text: str) -> list[Object]:
+        files = {
+            "a.env": text,
+            "kustomization.yaml": "secretGenerator: [{name: s, envs: [a.env]}, {name: f, files: [a.env]}]\n",
+        }
+        return build(Memory(files), "").objects
+
+    assert built(lines.decode()) == [named_by_content(obj, keys.open(obj)) for obj in built(sealed)]
+
+
+@pytest.mark.parametrize("outer", ["", "namePrefix: team-\n", "nameSuffix: -blue\n"])
+def test_a_generated_name_is_that_of_what_was_opened(decryption: Decryption, outer: str) -> None:
+    """As if the file had been decrypted before the build; so is what refers to it."""
+    between = corpus(f"{DATA}/files/file.txt").read_text()
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {volumes: [{name: s, secret: {secretName: s}}]}\n"
+
+    def built(text: str) -> list[Object]:
+        inner = "resources: [pod.yaml]\nsecretGenerator: [{name: s, files: [key=file.txt]}]\n"
+        files = {"in/kustomization.yaml": inner, "in/file.txt": text, "in/pod.yaml": pod}
+        return build(Memory({**files, "kustomization.yaml": f"resources: [in]\n{outer}"}), "").objects
+
+    closed = built(between)
+    opened = [named_by_content(obj, decryption.open(obj)) for obj in closed]
+    names = {old["metadata"]["name"]: new["metadata"]["name"] for old, new in zip(closed, opened, strict=True)}
+    assert built("value") == referring(opened, {old: new for old, new in names.items() if old != new})
+
+
+def test_a_name_without_the_hash_stays(decryption: Decryption) -> None:
+    """And one of an object that was changed since."""
+    data = {"file.txt": corpus(f"{DATA}/files/file.txt").read_bytes()}
+    for name in ("s", "s-abcdefghkm"):
+        closed = {**secret(data), "metadata": {"name": name}}
+        assert name == named_by_content(closed, decryption.open(closed))["metadata"]["name"]

@@ -32,6 +32,7 @@ _AZURE_NAMES = {
 }
 _PRINCIPAL = {"tenant": "AZURE_TENANT_ID", "appId": "AZURE_CLIENT_ID", "password": "AZURE_CLIENT_SECRET"}
 """As the command ``az`` writes a service principal."""
+_LINE = 70
 _DOCKER = ".dockerconfigjson"
 _ENV_MARK = "sops_mac"
 
@@ -194,11 +195,16 @@ def _marked(value: object) -> Format | None:
 
 
 def _decoded(value: str) -> bytes:
+    """kustomize breaks long texts into lines, and Go reads over line breaks."""
     try:
-        return base64.b64decode(value, validate=True)
+        return base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError) as problem:
         raise Malformed("it is not valid base64") from problem
 
 
 def _encoded(value: bytes) -> str:
-    return base64.b64encode(value).decode()
+    """As kustomize writes it: the hash in a generated name goes by it."""
+    text = base64.b64encode(value).decode()
+    if len(text) < _LINE:
+        return text
+    return "".join(f"{text[at : at + _LINE]}\n" for at in range(0, len(text), _LINE))

@@ -23,6 +23,7 @@ from trueup.families.flux.composition import NotHere, SourceMissing, external
 from trueup.families.flux.credentials import SECRET
 from trueup.families.flux.decryption import Decryption, encrypted, keys_of
 from trueup.families.flux.messages import subject
+from trueup.families.flux.renaming import named_by_content, referring
 from trueup.families.flux.types import (
     EXTERNAL_ARTIFACT,
     GIT_REPOSITORY,
@@ -177,7 +178,7 @@ class Inputs:
         )  # programs and servers may be asked
         for place, obj in zip(places, opened, strict=True):
             objects[place] = obj
-        return replace(desired, objects=objects)
+        return replace(desired, objects=referring(objects, self._names(closed, opened)))
 
     async def _rendered(self, artifact: Artifact, target: Target, variables: Mapping[str, str] | None) -> Desired:
         wish = self.wish
@@ -204,7 +205,7 @@ class Inputs:
     def _opened(self, obj: Object, decryption: Decryption, variables: Mapping[str, str] | None) -> Object:
         """One encrypted object opened and its variables replaced. What cannot be opened is refused alone, by name."""
         try:
-            plain = decryption.open(obj)
+            plain = named_by_content(obj, decryption.open(obj))
             found: Object = plain if variables is None else substitute(plain, variables, True)
         except SopsProblem as problem:
             self.closed[Ref.of(obj)] = str(problem)
@@ -215,6 +216,14 @@ class Inputs:
             raise NotYet("BuildFailed", text, self.wish.retry_interval) from None
         self.opened.add(Ref.of(found))
         return found
+
+    def _names(self, closed: Sequence[Object], opened: Sequence[Object]) -> dict[str, str]:
+        """New names of what was opened, by the old ones."""
+        pairs = (
+            (str(old["metadata"]["name"]), str(new["metadata"]["name"]))
+            for old, new in zip(closed, opened, strict=True)
+        )
+        return {old: new for old, new in pairs if old != new}
 
     def _closed(self, ref: Ref) -> str:
         """Why an object could not be opened; the plan names its namespace, the source may not."""
