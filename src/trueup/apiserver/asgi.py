@@ -25,6 +25,7 @@ from trueup.apiserver.request import NOWHERE, Request, Response
 from trueup.apiserver.users import User
 from trueup.apiserver.wire import MAX_BODY, TOO_DEEP
 from trueup.kube.problems import ApiProblem, BadRequest, InternalError, Timeout, TooLarge, Unauthorized, Unavailable
+from trueup.kube.query import Query
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -309,7 +310,7 @@ def _failure(problem: ApiProblem, scope: Mapping[str, Any], headers: Mapping[str
 
 
 def _query(scope: Mapping[str, Any]) -> dict[str, str]:
-    return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return Query(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
 
 def _identity(headers: Mapping[str, str]) -> str:

@@ -148,14 +148,19 @@ class Hub:
         for admit in self.allocating:
             await admit(served, operation, obj, old, write)
 
-    async def review(self, served: Served, namespace: str, name: str, part: Object, write: Write) -> None:
-        """A part of an object is made: reviewers may refuse it, or change it in place."""
-        kind, meta = served.subresources[write.subresource].kind, part.get("metadata") or {}
-        given = {**part, "metadata": {**meta, "name": name, "namespace": namespace}}
+    async def review(
+        self, served: Served, namespace: str, name: str, part: Object, write: Write, operation: str = "CREATE"
+    ) -> None:
+        """What is never stored is made, such as a part of an object: reviewers may refuse it, or change it in place."""
+        kind, meta = served.kind, part.get("metadata") or {}
+        if write.subresource:
+            kind = served.subresources[write.subresource].kind
+        where = {"name": name, "namespace": namespace}
+        given = {**part, "metadata": {**meta, **{key: value for key, value in where.items() if value}}}
         part.clear()
         part.update({"kind": kind.kind, "apiVersion": kind.api_version, **given})
         for admit in self.reviewing:
-            await admit(served, "CREATE", part, None, write)
+            await admit(served, operation, part, None, write)
 
     async def admit(self, served: Served, operation: str, obj: Object, old: Object | None, write: Write) -> None:
         """What stands between a valid write and the store."""

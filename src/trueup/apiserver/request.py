@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from trueup.apiserver.users import ADMIN, User
+from trueup.kube.query import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,12 @@ class Request:
     user: User
     annotations: dict[str, str] = field(default_factory=dict)
     """What the audit log says of the request besides: shared with every `Write` of it."""
+
+    def every(self, name: str) -> Sequence[str]:
+        """All that the query says of a name, which it may give more than once."""
+        if isinstance(self.query, Query):
+            return self.query.every(name)
+        return (self.query[name],) if name in self.query else ()
 
 
 @dataclass(frozen=True, slots=True)

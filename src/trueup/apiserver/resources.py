@@ -89,9 +89,12 @@ async def _answer(
         if verb != "create":
             raise _not_allowed(served)
         form = negotiation.negotiate(request.headers, request.query, negotiation.REVIEWS)
-        made = await virtual.create(
-            hub, authorizer, served, namespace, bodies.written(served, request, write), request.user
-        )
+        wanted = bodies.written(served, request, write)
+        await hub.review(served, namespace, "", wanted, write)
+        if served.storage == "bindings":
+            made = await _bound(hub, namespace, wanted, write)
+        else:
+            made = await virtual.create(hub, authorizer, served, namespace, wanted, request.user)
         return _shaped(hub, served, request, form, made, 201, warnings)
     if verb not in served.verbs:
         raise _not_allowed(served)
@@ -100,6 +103,13 @@ async def _answer(
     if verb == "list":
         return await _many(hub, served, request, target)
     return await _one(hub, served, request, target, verb, write)
+
+
+async def _bound(hub: Hub, namespace: str, wanted: Object, write: Write) -> Object:
+    """A binding by itself: as that of the pod which it names."""
+    pods = hub.serves(_POD)
+    await subresources.bind(hub, pods, namespace, str(wanted["metadata"].get("name") or ""), wanted, write)
+    return dict(subresources.DONE)
 
 
 def _components(hub: Hub, served: Served, request: Request, target: Target, verb: str, warnings: list[str]) -> Response:
@@ -117,6 +127,7 @@ def _components(hub: Hub, served: Served, request: Request, target: Target, verb
     return _shaped(hub, served, request, form, found, 200, warnings)
 
 
+_POD = Kind("", "v1", "Pod")
 _ANYTHING = Offer(negotiation.MEDIA, negotiation.BUILT_IN.shapes)
 """What is no object by itself (logs) comes in types of its own; only its failures are negotiated."""
 

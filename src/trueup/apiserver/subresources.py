@@ -5,7 +5,7 @@ Called by `resources`. Answers (object or stream, HTTP status, content type).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,13 +18,20 @@ from trueup.apiserver.request import Request, Write
 from trueup.apiserver.scaling import scale, scale_of, scale_paths
 from trueup.apiserver.verbs import prepare, read
 from trueup.apiserver.verbs.patch import patch
-from trueup.apiserver.verbs.update import change, conflict, update
+from trueup.apiserver.verbs.update import change, update
 from trueup.kube.names import Object
-from trueup.kube.problems import ApiProblem, BadRequest, MethodNotAllowed, Unavailable
+from trueup.kube.problems import ApiProblem, BadRequest, Conflict, MethodNotAllowed, Unavailable
+from trueup.kube.query import flag
 from trueup.ports import PatchType
 
 Answer = tuple[Object | bytes | AsyncIterator[bytes], int, str]
 _JSON = "application/json"
+DONE: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+_CONNECTED: Mapping[str, str] = {
+    "command": "texts", "container": "text", "path": "text", "ports": "numbers",
+    "stderr": "flag", "stdin": "flag", "stdout": "flag", "tty": "flag",
+}  # fmt: skip
+"""What a connection may be asked for, and what that is."""
 
 
 class NotImplementedHere(ApiProblem):
@@ -44,17 +51,22 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
         return await _log(hub, served, request, target)
     if name == "eviction":
         body = bodies.written(served, request, write, "Eviction") if request.body else {}
+        asked = write  # as a review is not made dry by what it says of the deletion
         meant, write = options.delete_options(body.get("deleteOptions") or {}, request.query, write)
         if body and (body.get("metadata") or {}).get("name", target.name) != target.name:
             raise BadRequest("name in URL does not match name in Eviction object")
-        await hub.review(served, target.namespace, target.name, body, write)
+        await hub.review(served, target.namespace, target.name, body, asked)
         await evict(hub, served, target.namespace, target.name, meant, write)
-        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201, _JSON
+        return dict(DONE), 201, _JSON
     if name == "binding":
-        return await _bind(hub, served, request, target, write)
+        wanted = bodies.written(served, request, write, "Binding")
+        await hub.review(served, target.namespace, target.name, wanted, write)
+        await bind(hub, served, target.namespace, target.name, wanted, write)
+        return dict(DONE), 201, _JSON
     if name == "token":
         return await _token(hub, served, request, target, write)
     if name in ("exec", "attach", "portforward", "proxy"):
+        await hub.review(served, target.namespace, target.name, connection(request, target), write, operation="CONNECT")
         obj = await read.get(hub, served, target.namespace, target.name)
         if served.kind.kind == "Pod" and name != "proxy" and not obj["spec"].get("nodeName"):
             raise BadRequest(f"pod {target.name} does not have a host assigned")
@@ -101,17 +113,36 @@ async def _log(hub: Hub, served: Served, request: Request, target: Target) -> An
     return hub.pod_logs(pod, request.query), 200, "text/plain"
 
 
-async def _bind(hub: Hub, served: Served, request: Request, target: Target, write: Write) -> Answer:
-    wanted = bodies.written(served, request, write, "Binding")
+def connection(request: Request, target: Target) -> Object:
+    """What is asked of a connection, as an object that reviewers can read."""
+    asked: Object = {}
+    for name, form in _CONNECTED.items():
+        given = request.every(name)
+        if not given:
+            continue
+        if form == "flag":
+            if flag(request.query, name):
+                asked[name] = True
+        elif form == "numbers":
+            asked[name] = [int(each) for one in given for each in one.split(",") if each.isdigit()]
+        else:
+            asked[name] = list(given) if form == "texts" else given[0]
+    if target.subresource == "proxy":
+        rest = request.path.partition(f"/{target.name}/proxy")[2]
+        asked = {"path": rest} if rest else {}
+    return asked
+
+
+async def bind(hub: Hub, pods: Served, space: str, name: str, wanted: Object, write: Write) -> None:
+    """Put a pod on a node. Raises ``BadRequest``, ``NotFound``, ``Conflict``."""
     node = (wanted.get("target") or {}).get("name")
     if not node:
         raise BadRequest("target.name is required: the node to bind to")
-    await hub.review(served, target.namespace, target.name, wanted, write)
 
     def bound(stored: Object) -> tuple[Object, bool]:
         if stored["spec"].get("nodeName"):
-            why = f'pod {target.name} is already assigned to node "{stored["spec"]["nodeName"]}"'
-            raise conflict(served, target.name, why)
+            why = f'pod {name} is already assigned to node "{stored["spec"]["nodeName"]}"'
+            raise Conflict(f'Operation cannot be fulfilled on pods/binding "{name}": {why}', details=details)
         new = prepare.copy(stored)
         new["spec"]["nodeName"] = node
         conditions = [c for c in (new.get("status") or {}).get("conditions") or () if c["type"] != "PodScheduled"]
@@ -119,8 +150,8 @@ async def _bind(hub: Hub, served: Served, request: Request, target: Target, writ
         new["status"] = {**(new.get("status") or {}), "conditions": conditions}
         return new, False
 
-    await change(hub, served, target.namespace, target.name, bound, replace(write, reviewed=False))
-    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201, _JSON
+    details: Object = {"name": name, "kind": "pods/binding"}
+    await change(hub, pods, space, name, bound, replace(write, subresource="binding", reviewed=False))
 
 
 async def _token(hub: Hub, served: Served, request: Request, target: Target, write: Write) -> Answer:

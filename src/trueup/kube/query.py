@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+
+class Query(dict[str, str]):
+    """The pairs of a query by name; of a name that comes more than once, the last counts, and all are kept."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+    def every(self, name: str) -> Sequence[str]:
+        """All that is said of a name."""
+        return [value for key, value in self.pairs if key == name]
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:

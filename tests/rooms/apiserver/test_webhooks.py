@@ -411,3 +411,59 @@ async def test_deletions_that_a_webhook_would_change(web: Web, server: HookServe
     refused = await web.ask("DELETE", f"{MAPS}/one")
     what = "attempted to modify the object, which is not supported for this operation"
     assert refused.json["message"] == f'Internal error occurred: admission webhook "a.b.c" {what}'
+
+
+async def test_what_is_never_stored(web: Web, server: HookServer) -> None:
+    """Reviews of who may what, and bindings by themselves, are asked about like all that is made."""
+    rule = {"operations": ["CREATE"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"]}
+    await web.post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+    await web.post("/api/v1/namespaces/default/pods", {**pod("a"), "metadata": {"name": "a"}})
+    await configure(web, "Validating", hook(server.client("/v"), rules=[rule]))
+    server.answers["/v"] = lambda review: verdict(review, review["request"]["kind"]["kind"] != "TokenReview")
+    access = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    first = await web.ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", access)
+    token = await web.ask("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": "x"}})
+    binding = {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n1"}}
+    bound = await web.ask("POST", "/api/v1/namespaces/default/bindings", binding)
+    again = await web.ask("POST", "/api/v1/namespaces/default/bindings", binding)
+
+    assert (first.status, token.status, bound.status, again.status) == (201, 400, 201, 409)
+    assert (await web.get("/api/v1/namespaces/default/pods/a"))["spec"]["nodeName"] == "n1"
+    seen = [(one["kind"]["kind"], one["object"].get("spec")) for one in (found["request"] for _, found in server.seen)]
+    assert seen == [
+        ("SelfSubjectAccessReview", access["spec"]),
+        ("TokenReview", {"token": "x"}),
+        ("Binding", None),
+        ("Binding", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "asked"),
+    [
+        (
+            "exec",
+            {"command": ["ls", "-l"], "stdout": "true", "tty": "false"},
+            {"command": ["ls", "-l"], "stdout": True},
+        ),
+        ("attach", {"container": "main", "stdin": "1"}, {"container": "main", "stdin": True}),
+        ("portforward", {"ports": ["80", "81"]}, {"ports": [80, 81]}),
+        ("proxy/a/b", {"c": "d"}, {"path": "/a/b"}),
+    ],
+)
+async def test_connections(
+    web: Web, server: HookServer, path: str, query: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    """Before a pod is connected to, webhooks are asked, with what is asked of the connection."""
+    rule = {"operations": ["CONNECT"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods/*"]}
+    await configure(web, "Validating", hook(server.client("/v"), rules=[rule]))
+    server.answers["/v"] = lambda review: verdict(review, False)
+    refused = await web.ask("GET", f"/api/v1/namespaces/default/pods/a/{path}", **query)
+
+    request = server.seen[0][1]["request"]
+    kind = {"exec": "PodExecOptions", "attach": "PodAttachOptions", "portforward": "PodPortForwardOptions"}
+    assert (refused.status, request["operation"], request["name"], request["options"]) == (400, "CONNECT", "a", None)
+    assert request["kind"]["kind"] == kind.get(request["subResource"], "PodProxyOptions")
+    assert {
+        key: value for key, value in request["object"].items() if key not in ("kind", "apiVersion", "metadata")
+    } == asked

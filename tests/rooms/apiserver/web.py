@@ -174,7 +174,7 @@ class Web:
             "type": "http",
             "method": method,
             "path": path,
-            "query_string": urlencode(query).encode(),
+            "query_string": urlencode(query, doseq=True).encode(),
             "headers": [(name.encode(), value.encode()) for name, value in every.items()],
         }
 

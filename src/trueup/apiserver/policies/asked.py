@@ -52,9 +52,11 @@ class Asked:
         return self.served.storage == "namespaces"
 
 
-def options_of(asked: Asked) -> Object:
-    """A write's options as reviews show them: what the client named, and no more."""
+def options_of(asked: Asked) -> Object | None:
+    """A write's options as reviews show them: what the client named, and no more. None of a connection, which is its options."""
     write = asked.write
+    if asked.operation == "CONNECT":
+        return None
     kind = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}[asked.operation]
     made: Object = {"kind": kind, "apiVersion": "meta.k8s.io/v1", **write.given}
     if write.dry_run:
