@@ -10,6 +10,7 @@ k8s.io/apimachinery's YAML-or-JSON decoder (a stream that opens with a brace is 
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections import Counter
@@ -106,14 +107,61 @@ def parse(
     """
     documents = _json(data, path, strict)
     if documents is None:
-        reader = _Reader(data, path, dialect=dialect)
-        reader.most = most
-        documents = [document for document in reader.documents() if document.value is not None]
+        pieces = _pieces(data) if isinstance(data, bytes) and b"\n..." in data else None
+        if pieces is None:
+            documents = _documents(data, path, dialect, most)
+        else:
+            documents = [
+                Document(
+                    one.value, one.line + lines, path, tuple(Duplicate(d.key, d.line + lines) for d in one.duplicates)
+                )
+                for lines, piece in pieces
+                for one in _first_documents(piece, path, lines, dialect, most)
+            ]
     if strict:
         for document in documents:
             for twice in document.duplicates:
                 raise YamlProblem(path, twice.line, f'key "{twice.key}" already set in map')
     return documents
+
+
+def _documents(data: bytes | str, path: str, dialect: Dialect | None, most: int) -> list[Document]:
+    try:
+        return _all(_Reader(data, path, dialect=dialect), most)
+    except YamlProblem as problem:
+        if not isinstance(data, bytes) or not problem.message.endswith("octet"):
+            raise
+    # What is no UTF-8 is no reason to refuse a file: it becomes the sign for that.
+    return _all(_Reader(data.decode("utf-8", "replace"), path, dialect=dialect), most)
+
+
+def _all(reader: _Reader, most: int) -> list[Document]:
+    reader.most = most
+    return [document for document in reader.documents() if document.value is not None]
+
+
+def _pieces(data: bytes) -> list[tuple[int, bytes]] | None:
+    """What stands between lines that begin with ``---``, and how many lines are before it. Behind the end of a document
+    (``...``) nothing is read until the next such line. None where a piece is in need of what is before: of directives."""
+    out, begin, lines = [], 0, 0
+    if data.startswith(b"%") or b"\n%" in data:
+        return None
+    while (end := data.find(b"\n---", begin)) >= 0:
+        out.append((lines, data[begin : end + 1]))
+        lines += data.count(b"\n", begin, end + 1)
+        begin = end + 1
+    return [*out, (lines, data[begin:])]
+
+
+def _first_documents(
+    piece: bytes, path: str, lines: int, dialect: Dialect | None, most: int
+) -> Iterator[Document]:  # fmt: skip
+    try:
+        reader = _Reader(piece, path, dialect=dialect)
+        reader.most = most
+        yield from (document for document in itertools.islice(reader.documents(), 1) if document.value is not None)
+    except YamlProblem as problem:
+        raise YamlProblem(path, problem.line + lines if problem.line else 0, problem.message) from None
 
 
 def parse_first(data: bytes, *, most: int = sys.maxsize) -> Document | None:

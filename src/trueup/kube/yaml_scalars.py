@@ -12,6 +12,7 @@ import base64
 import binascii
 import math
 import re
+from decimal import Decimal
 
 Scalar = str | int | float | bool | None
 
@@ -26,11 +27,14 @@ _WORDS: dict[str, Scalar] = {
 _MAYBE_NOT_TEXT = frozenset("yYnNtTfFoO~.+-0123456789")
 """First characters of everything that is not text; the empty string is the exception."""
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_DOT_FLOAT = re.compile(r"\.[0-9]+([eE][-+]?[0-9]+)?")
+_DOT_FLOAT = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
+"""Read by Go's own parser, which lets underscores stand between digits; elsewhere they are taken out before."""
 _INTEGER = re.compile(
-    r"(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)|(?P<dec>0|[1-9][0-9]*))"
+    r"(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)|(?P<dec>0|[1-9][0-9]*)"
+    r"|(?<![-+])0b(?P<signed>[-+][01]+))"
 )
-_BASES = (("hex", 16), ("bin", 2), ("oct", 8), ("dec", 10))
+"""The last is what comes of taking ``0b`` off and reading the rest anew."""
+_BASES = (("hex", 16), ("bin", 2), ("oct", 8), ("dec", 10), ("signed", 2))
 _TIMESTAMP = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}(?:[Tt]\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d+)?(?:Z|[-+]\d\d:\d\d)| \d{1,2}:\d{1,2}:\d{1,2}(?:\.\d+)?)?"
 )
@@ -38,6 +42,8 @@ _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _LARGEST = 2**64
 _LONGEST = 20
 """Digits of the largest integer; to make a number of millions of digits takes long, and Python refuses it."""
+_EXACT = 2.0**53
+"""Beyond, a double stands for several integers, and Go writes the one with the fewest digits, then zeros."""
 _EXPONENT_FROM = 6
 """Go's shortest form turns to an exponent from here on."""
 
@@ -120,9 +126,9 @@ def number(value: float) -> float | int:
     """A float as it comes out of JSON again: Go writes a whole number without its point, and reads an integer."""
     if not math.isfinite(value):
         raise ScalarProblem(f"unsupported value: {'NaN' if math.isnan(value) else '+Inf' if value > 0 else '-Inf'}")
-    if value.is_integer() and -(2.0**63) < value < 2.0**63:
-        return int(value)
-    return value
+    if not value.is_integer() or not -(2.0**63) < value < 2.0**63:
+        return value
+    return int(value) if -_EXACT <= value <= _EXACT else int(Decimal(repr(value)))
 
 
 def key(value: Scalar) -> str:

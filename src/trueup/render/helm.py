@@ -23,7 +23,7 @@ from trueup.render.helm_chart import ChartFiles
 from trueup.render.helm_files import Files
 from trueup.render.helm_order import in_order, is_test, is_unknown
 from trueup.render.jobs import Jobs, WorkerProblem
-from trueup.render.objects import Found, objects, read, what_is_missing
+from trueup.render.objects import Found, objects, read_manifests, what_is_missing
 from trueup.render.outside import NOWHERE, Lookup, Outside
 from trueup.render.parsed import Parsed
 
@@ -170,7 +170,7 @@ def _template(chart: ChartFiles, name: str, text: str, parsed: Parsed) -> Iterat
     path = _inside(chart, name.partition("/")[2])
     try:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        documents = parsed.read(digest, len(text), lambda: read(text, ""))
+        documents = parsed.read(digest, len(text), lambda: read_manifests(text, ""))
     except RenderProblem as problem:
         raise RenderProblem(f"what it renders to is no YAML ({problem})", path=path) from None
     for document in documents:
@@ -198,7 +198,7 @@ def _crds(
         if inside.startswith("charts/") and inside.split("/")[1] in off:
             continue
         path = _inside(chart, inside)
-        for document in read(crd["data"], path):
+        for document in read_manifests(crd["data"], path):
             yield from objects(document.value, Origin(path, document.line, "helm"))
 
 

@@ -23,6 +23,13 @@ def read(data: bytes | str, path: str) -> list[Document]:
         raise RenderProblem(problem.message, path=path, line=problem.line) from None
 
 
+def read_manifests(data: bytes | str, path: str) -> list[Document]:
+    """The documents of a file of objects: their reader, unlike that of values, gives the last line its end."""
+    if isinstance(data, bytes):
+        return read(data if data.endswith(b"\n") else data + b"\n", path)
+    return read(data if data.endswith("\n") else data + "\n", path)
+
+
 def objects(value: Any, origin: Origin) -> Iterator[Found]:
     """The object of a document, or those of a ``List``."""
     if value is None:

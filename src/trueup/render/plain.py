@@ -12,7 +12,7 @@ from typing import Any
 
 from trueup.ports import Origin, RenderProblem, Tree
 from trueup.render import globs, jsonnet
-from trueup.render.objects import Found, objects, read, what_is_missing
+from trueup.render.objects import Found, objects, read_manifests, what_is_missing
 from trueup.render.parsed import Parsed
 from trueup.render.workers import Workers
 
@@ -84,7 +84,7 @@ def _is_folder(tree: Tree, path: str) -> bool:
 
 def _file(data: bytes, path: str, digest: str, parsed: Parsed) -> list[Found]:
     try:
-        documents = parsed.read(digest, len(data), lambda: read(data, path))
+        documents = parsed.read(digest, len(data), lambda: read_manifests(data, path))
         if path.endswith(".json") and len(documents) > 1:
             raise RenderProblem("only one object is allowed in a JSON file", path=path, line=documents[1].line)
         if documents and what_is_missing(documents[0].value) and not _looks_like_objects(data):

@@ -162,6 +162,13 @@ async def test_what_does_not_evaluate_is_named(shared_renderer: Render, text: st
     assert caught.value.path == "apps/x/main.jsonnet"
 
 
+async def test_the_last_line_of_a_file_has_its_end(shared_renderer: Render) -> None:
+    """A block of text at the end of a file ends with a line end, whether the file does or not: kubectl and Argo CD say so."""
+    text = config_map("a") + "data:\n  text: |\n    last"
+    rendered = [await shared_renderer.render(request({"a/a.yaml": f"{text}{end}"}, "a")) for end in ("", "\n")]
+    assert ["last\n", "last\n"] == [one.objects[0]["data"]["text"] for one in rendered]
+
+
 GOOD = Files({"a.jsonnet": "{ apiVersion: 'v1', kind: 'A', metadata: { name: 'a' } }"})
 
 
