@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from tests.rooms.kustomize.made_objects import (
@@ -11,17 +10,13 @@ from tests.rooms.kustomize.made_objects import (
     marks,
     maybe,
     name,
-    stream,
     text,
 )
 from tests.rooms.kustomize.made_patches import (
     KINDS,
     Folder,
-    aimed,
     exactly,
-    patch,
     pointers,
-    strategic,
     target,
 )
 
@@ -217,181 +212,3 @@ def label_set(f: Folder) -> dict[str, Any]:
     if maybe(f.r, 0.1):
         out["fields"] = [{"path": "spec/more", "create": True, "kind": f.r.choice(KINDS)}]
     return out
-
-
-def plugin(f: Folder) -> str:
-    """A builtin transformer as an object, in the field or in a file."""
-    r = f.r
-    specs = [
-        {
-            "path": r.choice(
-                (
-                    "metadata/labels",
-                    "spec/template/metadata/labels",
-                    "metadata/name",
-                    "metadata/namespace",
-                    "spec/replicas",
-                )
-            ),
-            "create": maybe(r, 0.5),
-        }
-    ]
-    config: dict[str, Any] = {"apiVersion": "builtin", "metadata": {"name": "plugin"}} | r.choice(
-        (
-            {"kind": "LabelTransformer", "labels": marks(r, 0) or {"l": "m"}, "fieldSpecs": specs},
-            {
-                "kind": "AnnotationsTransformer",
-                "annotations": {"p": "q"},
-                "fieldSpecs": [{"path": "metadata/annotations", "create": True}],
-            },
-            {"kind": "PrefixTransformer", "prefix": "pre-", "fieldSpecs": [{"path": "metadata/name"}]},
-            {"kind": "SuffixTransformer", "suffix": "-suf", "fieldSpecs": [{"path": "metadata/name"}]},
-            {
-                "kind": "PrefixSuffixTransformer",
-                "prefix": "p-",
-                "suffix": "-s",
-                "fieldSpecs": [{"path": "metadata/name"}],
-            },
-            {
-                "kind": "NamespaceTransformer",
-                "metadata": {"name": "n", "namespace": "moved"},
-                "unsetOnly": maybe(r, 0.5),
-                "setRoleBindingSubjects": r.choice(("allServiceAccounts", "defaultOnly", "none")),
-                "fieldSpecs": [{"path": "metadata/namespace", "create": True}],
-            },
-            {"kind": "PatchTransformer", **aimed(f)},
-            {
-                "kind": "ReplicaCountTransformer",
-                "replica": {"name": name(r), "count": 4},
-                "fieldSpecs": [{"path": "spec/replicas", "create": True, "kind": "Deployment"}],
-            },
-            {
-                "kind": "ImageTagTransformer",
-                "imageTag": image(f),
-                "fieldSpecs": [{"path": "spec/template/spec/containers[]/image"}],
-            },
-            {"kind": "ReplacementTransformer", "replacements": [replacement(f)]},
-            {"kind": "Unknown"}
-            if maybe(r, 0.2)
-            else {"kind": "PrefixTransformer", "prefix": "q", "fieldSpecs": [{"path": "metadata/name"}]},
-        )
-    )
-    if maybe(r, 0.7):
-        config["metadata"] = {"name": "plugin", **config["metadata"]}
-    content = text(r, config)
-    return content if maybe(r, 0.4) else f.write(content, "plugin")
-
-
-def generator_plugin(f: Folder) -> str:
-    """A builtin generator as an object."""
-    config = {
-        "apiVersion": "builtin",
-        "kind": f.r.choice(("ConfigMapGenerator", "SecretGenerator")),
-        "metadata": {"name": name(f.r)},
-        "literals": ["a=b"],
-    }
-    return f.write(text(f.r, config), "generator")
-
-
-def configuration(f: Folder) -> str:
-    """More field specs."""
-    r = f.r
-    found: dict[str, Any] = {}
-    for field, value in (
-        (
-            "nameReference",
-            [
-                {
-                    "kind": r.choice(("Secret", "ConfigMap", "Service")),
-                    "version": "v1",
-                    "fieldSpecs": [{"path": "spec/secretRef/name", "kind": "Widget"}],
-                }
-            ],
-        ),
-        ("images", [{"path": "spec/image", "kind": "Widget"}]),
-        ("commonLabels", [{"path": "spec/more/labels", "create": True, "kind": "Widget"}]),
-        ("namePrefix", [{"path": "metadata/name"}]),
-        ("namespace", [{"path": "spec/ns", "kind": "Widget", "create": True}]),
-        ("replicas", [{"path": "spec/replicas", "kind": "Gadget"}]),
-        ("varReference", [{"path": "spec/deep/a/b", "kind": "Widget"}]),
-    ):
-        if maybe(r, 0.3):
-            found[field] = value
-    return f.write(text(r, found), "config")
-
-
-def schema(f: Folder) -> str:
-    """A CRD's OpenAPI definitions."""
-    prop = {
-        "x-kubernetes-object-ref-api-version": "v1",
-        "x-kubernetes-object-ref-kind": "Secret",
-        "x-kubernetes-object-ref-name-key": "name",
-    }
-    found = {
-        "example.com/v1.Widget": {
-            "Schema": {
-                "properties": {
-                    "apiVersion": {"type": "string"},
-                    "kind": {"type": "string"},
-                    "metadata": {"type": "object"},
-                    "spec": {"$ref": "example.com/v1.Spec"},
-                }
-            },
-            "Dependencies": [],
-        },
-        "example.com/v1.Spec": {"Schema": {"properties": {"secretRef": {"type": "object", **prop}}}},
-    }
-    return f.write(json.dumps(found), "crd", ".json")
-
-
-def several(make: Field, most: int = 2) -> Field:
-    """A list of entries."""
-    return lambda f: [make(f) for _ in range(f.r.randrange(1, most + 1))]
-
-
-FIELDS_OF: Mapping[str, tuple[float, Field]] = {
-    "namespace": (0.3, lambda f: f.r.choice(("prod", "apps", "default"))),
-    "namePrefix": (0.3, lambda f: f.r.choice(("dev-", "a.", "x"))),
-    "nameSuffix": (0.2, lambda f: f.r.choice(("-v1", "-2", "x"))),
-    "commonLabels": (0.15, lambda f: marks(f.r)),
-    "labels": (0.25, several(label_set)),
-    "commonAnnotations": (0.2, lambda f: marks(f.r, 0.2)),
-    "images": (0.3, several(image)),
-    "imageTags": (0.03, several(image, 1)),
-    "replicas": (0.2, several(scale, 1)),
-    "patches": (0.5, several(patch, 3)),
-    "patchesStrategicMerge": (
-        0.15,
-        several(
-            lambda f: text(f.r, strategic(f)) if maybe(f.r, 0.4) else f.write(stream(f.r, [strategic(f)]), "patch")
-        ),
-    ),
-    "patchesJson6902": (0.1, several(lambda f: {**aimed(f)})),
-    "configMapGenerator": (0.35, several(generator)),
-    "secretGenerator": (0.2, several(lambda f: generator(f, secret=True))),
-    "generatorOptions": (0.15, generator_options),
-    "replacements": (0.25, several(replacement)),
-    "vars": (0.12, several(variable)),
-    "transformers": (0.12, several(plugin)),
-    "generators": (0.06, several(generator_plugin, 1)),
-    "validators": (0.02, several(plugin, 1)),
-    "configurations": (0.08, several(configuration, 1)),
-    "crds": (0.04, several(schema, 1)),
-    "sortOptions": (
-        0.1,
-        lambda f: f.r.choice(
-            (
-                {"order": "fifo"},
-                {"order": "legacy"},
-                {
-                    "order": "legacy",
-                    "legacySortOptions": {"orderFirst": ["Secret", "Service"], "orderLast": ["Deployment"]},
-                },
-            )
-        ),
-    ),
-    "buildMetadata": (
-        0.1,
-        lambda f: f.r.sample(["originAnnotations", "transformerAnnotations", "managedByLabel"], f.r.randrange(1, 4)),
-    ),
-}

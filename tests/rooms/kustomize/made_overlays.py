@@ -7,15 +7,80 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from tests.rooms.kustomize.made_fields import FIELDS_OF
-from tests.rooms.kustomize.made_objects import ODD, maybe, objects, stream, text
-from tests.rooms.kustomize.made_patches import Folder
+from tests.rooms.kustomize.made_fields import (
+    generator,
+    generator_options,
+    image,
+    label_set,
+    replacement,
+    scale,
+    variable,
+)
+from tests.rooms.kustomize.made_objects import ODD, marks, maybe, objects, stream, text
+from tests.rooms.kustomize.made_patches import Folder, aimed, patch, strategic
+from tests.rooms.kustomize.made_plugins import configuration, generator_plugin, openapi, plugin, schema
 from tests.rooms.kustomize.trees import Memory
 from trueup.kustomize import KustomizeProblem, build
+
+Field = Callable[[Folder], Any]
+
+
+def several(make: Field, most: int = 2) -> Field:
+    """A list of entries."""
+    return lambda f: [make(f) for _ in range(f.r.randrange(1, most + 1))]
+
+
+FIELDS_OF: Mapping[str, tuple[float, Field]] = {
+    "namespace": (0.3, lambda f: f.r.choice(("prod", "apps", "default"))),
+    "namePrefix": (0.3, lambda f: f.r.choice(("dev-", "a.", "x"))),
+    "nameSuffix": (0.2, lambda f: f.r.choice(("-v1", "-2", "x"))),
+    "commonLabels": (0.15, lambda f: marks(f.r)),
+    "labels": (0.25, several(label_set)),
+    "commonAnnotations": (0.2, lambda f: marks(f.r, 0.2)),
+    "images": (0.3, several(image)),
+    "imageTags": (0.03, several(image, 1)),
+    "replicas": (0.2, several(scale, 1)),
+    "patches": (0.5, several(patch, 3)),
+    "patchesStrategicMerge": (
+        0.15,
+        several(
+            lambda f: text(f.r, strategic(f)) if maybe(f.r, 0.4) else f.write(stream(f.r, [strategic(f)]), "patch")
+        ),
+    ),
+    "patchesJson6902": (0.1, several(lambda f: {**aimed(f)})),
+    "configMapGenerator": (0.35, several(generator)),
+    "secretGenerator": (0.2, several(lambda f: generator(f, secret=True))),
+    "generatorOptions": (0.15, generator_options),
+    "replacements": (0.25, several(replacement)),
+    "vars": (0.12, several(variable)),
+    "transformers": (0.12, several(plugin)),
+    "generators": (0.06, several(generator_plugin, 1)),
+    "validators": (0.02, several(plugin, 1)),
+    "configurations": (0.08, several(configuration, 1)),
+    "crds": (0.04, several(schema, 1)),
+    "openapi": (0.04, openapi),
+    "sortOptions": (
+        0.1,
+        lambda f: f.r.choice(
+            (
+                {"order": "fifo"},
+                {"order": "legacy"},
+                {
+                    "order": "legacy",
+                    "legacySortOptions": {"orderFirst": ["Secret", "Service"], "orderLast": ["Deployment"]},
+                },
+            )
+        ),
+    ),
+    "buildMetadata": (
+        0.1,
+        lambda f: f.r.sample(["originAnnotations", "transformerAnnotations", "managedByLabel"], f.r.randrange(1, 4)),
+    ),
+}
 
 
 def folder(
