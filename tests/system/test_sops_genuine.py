@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -293,3 +295,38 @@ def test_a_file_of_any_kind_by_the_standard_input(both: Both) -> None:
         == "A=1\n"
         == both.ours("decrypt", "--input-type", "dotenv", "--output-type", "dotenv", given=sealed)
     )
+
+
+@pytest.fixture
+def vault(both: Both) -> Iterator[str]:
+    """A genuine Vault or OpenBao for developers, with a key; its address."""
+    program = shutil.which("bao") or shutil.which("vault")
+    if program is None:
+        pytest.skip("neither bao nor vault is on PATH")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    flags = ["server", "-dev", "-dev-root-token-id=root", f"-dev-listen-address=127.0.0.1:{port}"]
+    env = {**os.environ, "HOME": str(both.folder)}
+    with subprocess.Popen(
+        [program, *flags], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            assert any("Root Token" in line for line in server.stdout), "it did not start"
+            for path, body in (("sys/mounts/transit", b'{"type": "transit"}'), ("transit/keys/dev", b"{}")):
+                asked = urllib.request.Request(f"{address}/v1/{path}", body, {"X-Vault-Token": "root"}, method="POST")
+                with urllib.request.urlopen(asked):
+                    pass
+            yield address
+        finally:
+            server.kill()
+
+
+def test_a_genuine_vault(both: Both, vault: str) -> None:
+    """Both programs encrypt and decrypt by its transit engine; what it refuses is told in its words."""
+    both.env["VAULT_TOKEN"] = "root"
+    both.round_trip("a.yaml", "--hc-vault-transit", f"{vault}/v1/transit/keys/dev")
+    both.env["VAULT_TOKEN"] = "wrong"
+    done = CliRunner().invoke(sops, ["-d", "sealed-a.yaml"], env=both.env)
+    assert (done.exit_code, "permission denied" in done.stderr) == (128, True)

@@ -359,6 +359,20 @@ def exec_file(name: str, command: str, **given: Any) -> None:
     sops_edit.exec_file(name, command, _merged(given))
 
 
+def _not_here(name: str, why: str) -> None:
+    """A verb of SOPS that is not offered says so, instead of being taken for a file."""
+
+    @sops.command(name, hidden=True, context_settings={"ignore_unknown_options": True}, help=why)
+    @click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+    def refuse(rest: tuple[str, ...]) -> None:
+        raise click.ClickException(f"trueup sops has no {name}: {why}")
+
+
+_not_here("publish", "decrypt or encrypt the file, and send it with the destination's own client")
+_not_here("keyservice", "keys are asked for by the process that needs them")
+_not_here("completion", "trueup completion SHELL prints a script for all verbs")
+
+
 @sops.command(hidden=True)
 @click.argument("name", metavar="FILE")
 @click.option("-d", "--decrypt", "decrypting", is_flag=True, help="Print what is in the file.")

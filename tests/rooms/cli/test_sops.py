@@ -71,6 +71,8 @@ def test_a_file_is_read_by_verbs_and_by_flags(run: Run) -> None:
         (("encrypt", "--encrypted-regex", "(", "a.yaml"), 2, "encrypted_regex: error parsing regexp"),
         (("encrypt",), 8, "--filename-override is needed"),
         (("updatekeys", "-y", "b.yaml"), 61, "there is no .sops.yaml in this folder or above it"),
+        (("publish", "-y", "b.yaml"), 1, "trueup sops has no publish"),
+        (("keyservice", "--network", "unix"), 1, "trueup sops has no keyservice"),
         (("--keyservice", "tcp://x", "-d", "b.yaml"), 1, "--keyservice is not supported"),
         (("b.yaml",), 201, "the editor 'false' ended with exit code 1"),
         (("exec-env", "b.yaml", "true"), 1, "b.yaml: the environment has no place for what 'b' holds"),
