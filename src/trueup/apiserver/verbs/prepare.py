@@ -141,7 +141,7 @@ def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False, ba
     repeated = [] if nulls else write.repeated
     if not (gone or write.duplicates or repeated) or write.validation == "Ignore":
         return
-    if served.struct is None:
+    if served.struct is None or bare:
         gone.sort()
     texts = [*repeated, *(f'unknown field "{path}"' for path in gone)]
     texts += [f'duplicate field "{path}"' for path in write.duplicates if path not in gone]
