@@ -1,8 +1,7 @@
 """Random sequences of calls over every kind get the same answers from two servers, and never an unexpected one.
 
 Two embedded servers always; the embedded one against a genuine Kubernetes where ``--kubeconfig`` names one that runs
-without controllers and without the admission of TaintNodesByCondition. ``--sequences N``
-says how many, ``--seed`` where to begin.
+without controllers. ``--sequences N`` says how many, ``--seed`` where to begin.
 """
 
 from __future__ import annotations

@@ -84,9 +84,9 @@ def _list(value: Any, shape: Shape, at: str) -> Iterator[str]:
 
 def _scalar(value: Any, shape: Shape, at: str) -> str:
     kind, form = shape.schema.get("type"), shape.schema.get("format")
-    if form == "int-or-string":
+    if form == "int-or-string" or kind is None:
         return ""  # untyped to an apply; what it must be is said when the object is read
-    if kind is None or (kind == "string" and form not in (None, "", "byte")):
+    if kind == "string" and form not in (None, "", "byte"):
         return f"{at}: expected any scalar, got &{{{_go(value)}}}" if isinstance(value, (dict, list)) else ""
     if kind in _NUMBERS:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
