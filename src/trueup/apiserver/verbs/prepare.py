@@ -138,6 +138,8 @@ def decode(served: Served, obj: Object, write: Write, *, nulls: bool = False, ba
         gone = prune_unknown(obj, served.shape)
         if served.version_spec is not None and not nulls:
             drop_nulls(obj, (served.version_spec.get("schema") or {}).get("openAPIV3Schema") or {})
+        if nulls:
+            return  # what an apply may not have is told by its form already
     repeated = [] if nulls else write.repeated
     if not (gone or write.duplicates or repeated) or write.validation == "Ignore":
         return
