@@ -47,9 +47,7 @@ async def answer(hub: Hub, authorizer: Authorizer, request: Request, target: Tar
         refused = BadRequest("name must be provided")
         refused.warnings = (served.warning,) if served.warning else ()
         raise refused
-    if (
-        not verb or request.method == "HEAD" or not _addressed(verb, target, served.custom)
-    ):  # HEAD is authorized as a read
+    if not verb or request.method == "HEAD" or not _addressed(verb, target, served):  # HEAD is authorized as a read
         raise _not_allowed(served)
     if target.subresource and target.subresource not in served.subresources:
         if served.custom:
@@ -298,10 +296,13 @@ def _in_scope(served: Served, target: Target, verb: str) -> bool:
     return not target.namespace
 
 
-def _addressed(verb: str, target: Target, custom: bool) -> bool:
+def _addressed(verb: str, target: Target, served: Served) -> bool:
     """Whether a verb is for what the path names: one object, or all. A custom kind's creation may name one."""
+    custom = served.custom
     if verb in ("update", "patch"):
         return bool(target.name)
+    if verb in ("create", "deletecollection") and not custom and served.namespaced and not target.namespace:
+        return served.kind.group == "authorization.k8s.io" or bool(target.subresource)
     return verb != "create" or bool(target.subresource) or not target.name or custom
 
 

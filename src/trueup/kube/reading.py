@@ -42,6 +42,10 @@ class WrongType(ValueError):
         self.converting = converting or text
 
 
+_REFUSED_EMPTY = frozenset({("HPAScalingRules", "policies")})
+"""Lists that get a default where there is none, and are refused where there is nothing in them."""
+
+
 class Member:
     """One JSON name of a struct."""
 
@@ -142,6 +146,8 @@ class Structs:
             out[name] = Member(name, field, self._struct(field.message) if field and holds else None)
             if field is None and definition is not None and definition["properties"][name].get("type") != "string":
                 out[name].leaf = "any"  # of a version whose Go types are not known
+            if (held.go_name.rpartition(".")[2], name) in _REFUSED_EMPTY:
+                out[name].drop = False
         return out
 
 

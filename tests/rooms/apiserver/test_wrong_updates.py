@@ -23,11 +23,11 @@ GROUPS = {
 }
 
 
-async def said(client: InProcessClient, obj: Object, version: str) -> list[str]:
+async def said(client: InProcessClient, obj: Object, version: str, subresource: str = "") -> list[str]:
     """What a refusal says, each cause once."""
     obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": version}}
     try:
-        await client.update(obj, dry_run=True)
+        await client.update(obj, subresource=subresource, dry_run=True)
     except Invalid as refused:
         return sorted({f"{cause.field}: {cause.message}" for cause in refused.causes})
     return []

@@ -83,13 +83,10 @@ class Addresses:
                     del spec[name]
             return  # what is left there the check refuses
         service_addresses.in_step(spec, before)
-        causes = list(service_addresses.related(spec))
+        causes = list(service_addresses.related(spec)) or list(service_addresses.configured(spec, before))
         if causes:
             raise _refused(service, causes)
         had = before.get("clusterIP")
-        headless = (spec["clusterIP"] or had) == "None"
-        if (not headless or spec.get("selector")) and (unserved := _unserved(spec)):
-            raise _refused(service, unserved)
         if before and not had and before.get("type") != "ExternalName" and not spec["clusterIP"]:
             # Made by a write of its status, it never got any.
             spec.setdefault("ipFamilies", ["IPv4"])
@@ -133,6 +130,7 @@ class Addresses:
         if kind not in ("NodePort", "LoadBalancer"):
             return
         known = {_name(port): port.get("nodePort") for port in before.get("ports") or ()}
+        given: dict[object, object] = {}  # by the port inside: another protocol of the same shares what is outside
         wanted = kind == "NodePort" or spec.get("allocateLoadBalancerNodePorts") is not False
         for index, port in enumerate(spec.get("ports") or ()):
             asked = port.get("nodePort") or known.get(_name(port))
@@ -142,7 +140,7 @@ class Addresses:
                     pass  # a dry run looks only at who holds it (``portallocator.dryRunRange``)
                 elif asked not in PORTS and asked != known.get(_name(port)):
                     why = f"provided port is not in the valid range. The range of valid ports is {PORTS[0]}-{PORTS[-1]}"
-                elif not self._take(service, asked):
+                elif not self._take(service, asked) or (not before and _twice(given, port, asked)):
                     why = "provided port is already allocated"
                 if why:
                     why = f"Invalid value: {asked}: {why}"
@@ -168,17 +166,13 @@ class Addresses:
         raise _invalid(service, "spec.ports", "failed to allocate a nodePort: range is full")
 
 
-def _unserved(spec: Object) -> list[Cause]:
-    """What a Service asks for of a family that has no addresses. Source: ``ipallocator``, initIPFamilyFields."""
-    causes = []
-    if spec.get("ipFamilyPolicy") == "RequireDualStack":
-        text = 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services'
-        causes.append(Cause("FieldValueInvalid", text, "spec.ipFamilyPolicy"))
-    for index, family in enumerate(spec.get("ipFamilies") or ()):
-        if family == "IPv6":
-            why = 'Invalid value: "IPv6": not configured on this cluster'
-            causes.append(Cause("FieldValueInvalid", why, f"spec.ipFamilies[{index}]"))
-    return causes
+def _twice(given: dict[object, object], port: Object, asked: object) -> bool:
+    """Whether a new Service asks for one node port for two ports of its own."""
+    if given.get(port.get("port")) == asked:
+        return False
+    again = asked in given.values()
+    given.setdefault(port.get("port"), asked)
+    return again
 
 
 def _of(service: Object) -> Iterator[Thing]:

@@ -242,7 +242,9 @@ def _pod_held(pod: Object) -> bool:
 
 
 def _new_namespace(obj: Object, moment: Moment) -> None:
-    obj["spec"] = {**(obj.get("spec") or {}), "finalizers": ["kubernetes"]}
+    given = (obj.get("spec") or {}).get("finalizers") or []
+    added = [] if "kubernetes" in given else ["kubernetes"]
+    obj["spec"] = {**(obj.get("spec") or {}), "finalizers": [*given, *added]}
 
 
 def _new_limit_range(obj: Object, moment: Moment) -> None:

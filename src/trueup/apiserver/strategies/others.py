@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from trueup.apiserver import device_selectors
 from trueup.apiserver.policies import checks
 from trueup.apiserver.strategies.core import event
 from trueup.apiserver.strategy import UNCOUNTED, Moment, Strategy
@@ -158,8 +159,11 @@ GROUPS: Mapping[str, Mapping[str, Strategy]] = {
         "RoleBinding": UNCOUNTED,
     },
     "resource.k8s.io": {
-        "ResourceClaim": Strategy(canonical=_whole_claim("spec")),
-        "ResourceClaimTemplate": Strategy(canonical=_whole_claim("spec", "spec")),
+        "DeviceClass": Strategy(check=device_selectors.device_class),
+        "ResourceClaim": Strategy(canonical=_whole_claim("spec"), check=device_selectors.claims("spec")),
+        "ResourceClaimTemplate": Strategy(
+            canonical=_whole_claim("spec", "spec"), check=device_selectors.claims("spec", "spec")
+        ),
         "ResourceSlice": Strategy(create=_tainted, update=_tainted_again),
     },
     "scheduling.k8s.io": {"PriorityClass": Strategy(counts_generations=False, create=_first_generation)},

@@ -9,7 +9,7 @@ from trueup.kube.names import Object
 from trueup.kube.quantity import parse
 from trueup.kube.validation import formats
 from trueup.kube.validation.causes import Causes, each_invalid, forbidden, invalid, not_supported, required
-from trueup.kube.validation.resources import resource_name
+from trueup.kube.validation.resources import of_containers
 
 _LONGEST_PERIOD, _LONGEST_WINDOW = 1800, 3600
 _POLICIES = ("Percent", "Pods")
@@ -200,7 +200,7 @@ def _resource_named(source: Object, path: str, *, checked: bool) -> Causes:
     if not name:
         yield required(f"{path}.name", "must specify a resource name")
     elif checked:
-        yield from resource_name(name, f"{path}.name")
+        yield from of_containers(name, f"{path}.name")
 
 
 def _used(target: Object, path: str) -> Causes:

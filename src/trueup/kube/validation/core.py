@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
-import orjson
-
+from trueup.kube import go_json
 from trueup.kube.names import Object
-from trueup.kube.validation import addresses, formats
+from trueup.kube.validation import addresses, formats, object_meta
 from trueup.kube.validation.causes import (
     Causes,
     each_invalid,
@@ -54,10 +54,10 @@ def secret(obj: Object) -> Causes:
     if size > MOST_DATA:
         yield too_long("data", MOST_DATA)
     for key in _SECRET_KEYS.get(kind, ()):
-        if key not in data:
+        if key not in data or (kind == "kubernetes.io/ssh-auth" and not data[key]):
             yield required(f"data[{key}]")
-        elif kind.startswith("kubernetes.io/docker") and not _is_json(data[key]):
-            yield invalid(f"data[{key}]", "<secret contents redacted>", "invalid JSON")
+        elif kind.startswith("kubernetes.io/docker") and (why := _unreadable(data[key])):
+            yield invalid(f"data[{key}]", "<secret contents redacted>", why)
     if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & data.keys():
         yield required("data[username]")
         yield required("data[password]")
@@ -67,14 +67,13 @@ def secret(obj: Object) -> Causes:
             yield required(f"metadata.annotations[{name}]")
 
 
-def _is_json(encoded: Any) -> bool:
-    from base64 import b64decode
-
+def _unreadable(encoded: Any) -> str:
+    """Why it is no JSON."""
     try:
-        orjson.loads(b64decode(str(encoded)))
-    except ValueError:
-        return False
-    return True
+        go_json.loads(b64decode(str(encoded)))
+    except ValueError as problem:
+        return str(problem)
+    return ""
 
 
 def event(obj: Object) -> Causes:
@@ -123,3 +122,6 @@ def namespace(obj: Object) -> Causes:
     """v1 Namespace."""
     for name in (obj.get("spec") or {}).get("finalizers") or ():
         yield from each_invalid("spec.finalizers", name, formats.qualified(name))
+        if "/" not in name and name not in object_meta.STANDARD:
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid("spec.finalizers", name, detail)

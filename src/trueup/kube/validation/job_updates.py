@@ -15,7 +15,7 @@ def job(new: Object, old: Object) -> Causes:
     now, was = new.get("spec") or {}, old.get("spec") or {}
     if now == was:
         return
-    yield from _own_labels(new, old)
+    yield from own_labels(new, old)
     yield from _completions(now, was)
     yield from unchanged("spec.selector", now.get("selector"), was.get("selector"))
     yield from _template(now.get("template") or {}, was.get("template") or {}, old)
@@ -23,7 +23,7 @@ def job(new: Object, old: Object) -> Causes:
         yield from unchanged(f"spec.{name}", now.get(name), was.get(name))
 
 
-def _own_labels(new: Object, old: Object) -> Causes:
+def own_labels(new: Object, old: Object) -> Causes:
     """A selector that was made up, and the labels that it selects by, stay what they were made."""
     spec, meta = new.get("spec") or {}, new["metadata"]
     if spec.get("manualSelector"):

@@ -145,7 +145,7 @@ _NAMED = {
     "name": "must not be empty",
     "uid": "must not be empty",
 }
-_STANDARD = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+STANDARD = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _ANY_FINALIZER = frozenset(
     {
         "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io",
@@ -177,7 +177,7 @@ def _finalizers(kind: Kind, finalizers: Any) -> Causes:
     strict = strict and (kind.group, kind.kind) != ("", "Event")
     for index, name in enumerate(finalizers):
         yield from each_invalid("metadata.finalizers", name, formats.qualified(str(name)))
-        if strict and "/" not in str(name) and name not in _STANDARD:
+        if strict and "/" not in str(name) and name not in STANDARD:
             detail = "name is neither a standard finalizer name nor is it fully qualified"
             yield invalid(f"metadata.finalizers[{index}]", name, detail)
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:

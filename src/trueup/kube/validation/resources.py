@@ -64,7 +64,7 @@ def resource_name(name: str, path: str) -> Causes:
     problems = formats.qualified(name)
     if problems:
         yield from each_invalid(path, name, problems)
-    elif "/" not in name and name not in _STANDARD and not is_huge(name):
+    elif "/" not in name and name not in _STANDARD and not is_huge(name.removeprefix("requests.")):
         yield invalid(path, name, "must be a standard resource type or fully qualified")
 
 

@@ -60,6 +60,34 @@ def related(spec: Object) -> Causes:
             yield invalid(f"spec.clusterIPs[{index}]", address, why)
 
 
+def configured(spec: Object, before: Object) -> Causes:
+    """What a cluster that has IPv4 alone cannot give. Source: ``storage/alloc.go``, initIPFamilyFields."""
+    policy, families = spec.get("ipFamilyPolicy") or before.get("ipFamilyPolicy"), list(spec.get("ipFamilies") or ())
+    every = list(spec.get("clusterIPs") or ())
+    same = families == list(before.get("ipFamilies") or ()) and every == list(before.get("clusterIPs") or ())
+    if same and policy == before.get("ipFamilyPolicy") == "PreferDualStack":
+        return
+    bare = spec.get("clusterIP") == "None" and not spec.get("selector")
+    if policy == "SingleStack" or (policy is None and not bare):
+        if same and len(families) > 1:
+            families = spec["ipFamilies"] = families[:1]
+        text = "must be 'RequireDualStack' or 'PreferDualStack' when multiple"
+        if len(every) == 2:
+            yield invalid("spec.ipFamilyPolicy", "SingleStack", f"{text} cluster IPs are specified")
+        if len(families) == 2:
+            yield invalid("spec.ipFamilyPolicy", "SingleStack", f"{text} IP families are specified")
+    for index, address in enumerate(every[len(families) :], len(families)):
+        if address != "None" and _family(address) != "IPv4":
+            yield invalid(f"spec.clusterIPs[{index}]", every, f"{_family(address)} is not configured on this cluster")
+    if bare:
+        return
+    if policy == "RequireDualStack":
+        yield invalid("spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services")
+    for index, family in enumerate(families):
+        if family != "IPv4":
+            yield invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
+
+
 def _misread(all_: list[str]) -> Causes:
     """What is no address."""
     for index, address in enumerate(all_):
