@@ -191,7 +191,7 @@ def finalizer_warnings(added: Iterable[str]) -> Iterator[str]:
         lead = f'metadata.finalizers: "{name}": '
         for problem in formats.qualified(name):
             yield lead + problem
-        if "/" not in name and name not in _STANDARD:
+        if "/" not in name and name not in STANDARD:
             path = " including a path (/)" if "." in name else ""
             yield (
                 f"{lead}prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer"
