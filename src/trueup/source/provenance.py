@@ -24,7 +24,9 @@ async def verify(archive: bytes, name: str, proof: bytes, keyring: bytes) -> Non
         (folder / "keys").write_bytes(keyring)
         (folder / "proof").write_bytes(proof)
         await _gpg(folder, "--import", str(folder / "keys"))
-        await _gpg(folder, "--output", str(folder / "message"), "--decrypt", str(folder / "proof"))
+        said = await _gpg(folder, "--output", str(folder / "message"), "--decrypt", str(folder / "proof"))
+        if b"[GNUPG:] GOODSIG " not in said or b"[GNUPG:] VALIDSIG " not in said:
+            raise _failed("it is not signed by a key that is good today")  # gpg unpacks what nobody signed as readily
         message = (folder / "message").read_bytes()
     if _promised(message, name) != f"sha256:{hashlib.sha256(archive).hexdigest()}":
         raise _failed(f"sha256 sum does not match for {name}")
@@ -41,33 +43,28 @@ def _promised(message: bytes, name: str) -> str:
     return str(files[name])
 
 
-async def _gpg(home: Path, *arguments: str) -> None:
+async def _gpg(home: Path, *arguments: str) -> bytes:
+    """Run it; what it tells of signatures."""
     command = (
-        "gpg",
-        "--homedir",
-        str(home),
-        "--batch",
-        "--no-tty",
-        "--quiet",
-        "--no-autostart",
-        "--trust-model",
-        "always",
-    )
+        "gpg", "--homedir", str(home), "--batch", "--no-tty", "--quiet", "--no-autostart", "--status-fd", "1",
+        "--trust-model", "always",
+    )  # fmt: skip
     try:
         process = await asyncio.create_subprocess_exec(
-            *command, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+            *command, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE, env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"},
         )  # fmt: skip
     except FileNotFoundError:
         raise _failed("gpg is not installed, and signatures are verified by it") from None
     try:
-        _, errors = await asyncio.wait_for(process.communicate(), _SECONDS)
+        said, errors = await asyncio.wait_for(process.communicate(), _SECONDS)
     except TimeoutError:
         process.kill()
         await process.wait()
         raise _failed(f"gpg took longer than {_SECONDS:g} seconds") from None
     if process.returncode:
         raise _failed(errors.decode("utf-8", "replace").strip()[-500:])
+    return said
 
 
 def _failed(why: str) -> SourceProblem:
