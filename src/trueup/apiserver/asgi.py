@@ -19,6 +19,7 @@ from trueup.apiserver.auth import Authenticator
 from trueup.apiserver.client_certificates import Bearer
 from trueup.apiserver.flows import Flows
 from trueup.apiserver.hub import Hub
+from trueup.apiserver.impersonation import CONSTRAINED_SINCE, Impersonation
 from trueup.apiserver.path import Target, parse, unwatched
 from trueup.apiserver.rbac import Attributes, Authorizer
 from trueup.apiserver.request import NOWHERE, Request, Response
@@ -58,6 +59,7 @@ class Application:
     def __init__(self, hub: Hub, authenticator: Authenticator, authorizer: Authorizer) -> None:
         self.hub, self.authenticator, self.authorizer = hub, authenticator, authorizer
         self._flows = Flows(hub.store)
+        self._impersonation = Impersonation(authorizer, constrained=hub.types.minor >= CONSTRAINED_SINCE)
         self.routes: dict[str, Route] = {}
         self.open_paths = frozenset({"/healthz", "/livez", "/readyz", "/version"})
         self.pages: Callable[[Any, Receive, Send], Awaitable[None]] | None = None
@@ -206,7 +208,7 @@ class Application:
         else:
             wanted = attributes_of(scope["method"], path, query, target)
             real = self._told(record, headers, bearer, wanted, target)
-        user = self.authorizer.impersonated(real, headers)
+        user = self._impersonation.user(real, headers, lambda: attributes_of(scope["method"], path, query, target))
         scope["flow"] = self._flows.headers(user, scope["method"], path, query, target)
         if isinstance(body, ApiProblem):
             raise body

@@ -166,7 +166,7 @@ class OpenApi:
         told = listing(path) if served else about(path)
         if told is not None and not (served and served[0].custom):
             yield told
-        minor = int(self._hub.types.version.rpartition(".")[2])
+        minor = self._hub.types.minor
         for one in served:
             name = self._schema(one, schemas, lead)
             below = {key: self._hub.types.definition_name(sub.kind) for key, sub in one.subresources.items()}

@@ -1,20 +1,19 @@
-"""May they: RBAC over the stored roles and bindings, and impersonation. Called by `asgi` and by the review APIs.
+"""May they: RBAC over the stored roles and bindings. Called by `asgi` and by the review APIs.
 
-Source: Kubernetes documentation, "Using RBAC Authorization", "User impersonation".
+Source: Kubernetes documentation, "Using RBAC Authorization".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from trueup.apiserver.policy import ANONYMOUS, AUTHENTICATED, GROUP, MASTERS, UNAUTHENTICATED
 from trueup.apiserver.users import User, service_account_user
 from trueup.kube import selectors
 from trueup.kube.names import Object
-from trueup.kube.problems import BadRequest, Forbidden
+from trueup.kube.problems import Forbidden
 from trueup.store.state import Event, Store
 
 Rule = Mapping[str, Any]
@@ -61,17 +60,22 @@ class Authorizer:
     def authorize(self, user: User, attributes: Attributes) -> None:
         """Raises ``Forbidden`` as Kubernetes words it."""
         if not self.allows(user, attributes):
-            group = f".{attributes.group}" if attributes.group else ""
-            name = f' "{attributes.name}"' if attributes.name else ""
-            details: Object = {"kind": attributes.resource}
-            if attributes.name:
-                details["name"] = attributes.name
-            if attributes.group:
-                details["group"] = attributes.group
-            raise Forbidden(
-                f'{attributes.resource}{group}{name} is forbidden: User "{user.name}" {attributes.words}',
-                details=details,
-            )
+            raise self.refusal(user, attributes)
+
+    def refusal(self, user: User, attributes: Attributes, why: str = "") -> Forbidden:
+        """What is said to who may not do something."""
+        told = f": {why}" if why else ""
+        group = f".{attributes.group}" if attributes.group else ""
+        name = f' "{attributes.name}"' if attributes.name else ""
+        details: Object = {"kind": attributes.resource}
+        if attributes.name:
+            details["name"] = attributes.name
+        if attributes.group:
+            details["group"] = attributes.group
+        return Forbidden(
+            f'{attributes.resource}{group}{name} is forbidden: User "{user.name}" {attributes.words}{told}',
+            details=details,
+        )
 
     def authorize_path(self, user: User, method: str, path: str) -> None:
         """A path that is no resource's."""
@@ -136,36 +140,6 @@ class Authorizer:
                     rules += other.get("rules") or ()
         return rules
 
-    def impersonated(self, user: User, headers: Mapping[str, str]) -> User:
-        """The user that the request's Impersonate headers name, if the real one may be them."""
-        asked = {name: value for name, value in headers.items() if name.startswith("impersonate-")}
-        if not asked:
-            return user
-        name = asked.pop("impersonate-user", "")
-        groups = _words(asked.pop("impersonate-group", ""))
-        uid = asked.pop("impersonate-uid", "")
-        lead = "impersonate-extra-"
-        extra = {unquote(key.removeprefix(lead)): _words(value) for key, value in asked.items() if key.startswith(lead)}
-        if not name:
-            raise _without_name(groups, uid, extra)
-        for wanted in to_impersonate(name, groups, uid, extra):
-            self.authorize(user, wanted)
-        return replace(known_as(name, groups), uid=uid, extra=extra)
-
-
-def _without_name(groups: Sequence[str], uid: str, extra: Mapping[str, Sequence[str]]) -> BadRequest:
-    """Kubernetes prints the value that it has made so far."""
-    shown = "nil" if not groups else "{" + ", ".join(f'"{group}"' for group in groups) + "}"
-    listed = "nil" if not extra else "{" + ", ".join(f'"{key}":{list(values)}' for key, values in extra.items()) + "}"
-    return BadRequest(
-        f'requested &user.DefaultInfo{{Name:"", UID:"{uid}", Groups:[]string{_value(shown)}, '
-        f"Extra:map[string][]string{_value(listed)}}} without impersonating a user name"
-    )
-
-
-def _value(shown: str) -> str:
-    return "(nil)" if shown == "nil" else shown
-
 
 def known_as(name: str, groups: Sequence[str] = ()) -> User:
     """A user by name, with the groups that the name itself brings.
@@ -198,11 +172,6 @@ def to_impersonate(
     for key, values in (extra or {}).items():
         for value in values:
             yield Attributes("impersonate", "authentication.k8s.io", "userextras", subresource=key, name=value)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    """The values of a header that came more than once."""
-    return tuple(word.strip() for word in text.split("\n") if word.strip())
 
 
 def _bound(binding: Object, user: User, namespace: str) -> Mapping[str, Any] | None:

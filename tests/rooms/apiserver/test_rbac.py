@@ -9,9 +9,10 @@ import pytest
 
 from tests.rooms.apiserver.opened import opened
 from trueup.apiserver.hub import Hub
+from trueup.apiserver.impersonation import Impersonation
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.rbac import Attributes, known_as
-from trueup.apiserver.users import ADMIN, User
+from trueup.apiserver.users import ADMIN, User, service_account_user
 from trueup.kube.names import Kind, Object, Ref
 from trueup.kube.problems import BadRequest, Forbidden, NotFound
 
@@ -164,16 +165,86 @@ async def test_rights_one_lacks_cannot_be_granted(hub: Hub, admin: InProcessClie
     await ann.create(binding("view", group("devs"), kind="ClusterRole"))
 
 
+LISTING = Attributes("list", resource="pods", namespace="default")
+
+
+def acting(hub: Hub, user: User, headers: dict[str, str], *, constrained: bool = True) -> User:
+    """Who a listing of pods is asked as."""
+    return Impersonation(hub.authorizer, constrained=constrained).user(user, headers, lambda: LISTING)
+
+
 async def test_impersonation_needs_the_right_for_each_part(hub: Hub, admin: InProcessClient) -> None:
     """User, every group, uid and extra are asked for one by one."""
     headers = {"impersonate-user": "bob", "impersonate-group": "devs\nops"}
     await admin.create(role("i", rule("impersonate", "users", names="bob"), namespace=""))
     await admin.create(binding("i", group("devs"), namespace=""))
     with pytest.raises(Forbidden, match='groups "devs" is forbidden'):
-        hub.authorizer.impersonated(ANN, headers)
-    assert hub.authorizer.impersonated(ADMIN, headers) == User("bob", ("devs", "ops", "system:authenticated"))
+        acting(hub, ANN, headers, constrained=False)
+    assert acting(hub, ADMIN, headers) == User("bob", ("devs", "ops", "system:authenticated"))
     with pytest.raises(BadRequest, match="without impersonating a user"):
-        hub.authorizer.impersonated(ADMIN, {"impersonate-group": "devs"})
+        acting(hub, ADMIN, {"impersonate-group": "devs"})
+
+
+@pytest.mark.parametrize(
+    ("mode", "resource", "name", "groups"),
+    [
+        ("user-info", "users", "bob", ("system:authenticated",)),
+        ("arbitrary-node", "nodes", "system:node:n1", ("system:nodes", "system:authenticated")),
+        (
+            "serviceaccount",
+            "serviceaccounts",
+            "system:serviceaccount:default:x",
+            ("system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"),
+        ),
+    ],
+)
+async def test_impersonation_for_some_requests_alone(
+    hub: Hub, admin: InProcessClient, mode: str, resource: str, name: str, groups: tuple[str, ...]
+) -> None:
+    """Who may act as users of a kind needs the right to be the user, and the right to do this as one."""
+    headers = {"impersonate-user": name}
+    told = f'pods is forbidden: User "ann" cannot impersonate-on:{mode}:list resource "pods" in API group ""'
+    await admin.create(role("be", rule(f"impersonate:{mode}", resource, "authentication.k8s.io"), namespace=""))
+    await admin.create(binding("be", group("devs"), namespace=""))
+    with pytest.raises(Forbidden, match=told):
+        acting(hub, ANN, headers)
+    await admin.create(role("do", rule(f"impersonate-on:{mode}:list", "pods"), namespace=""))
+    await admin.create(binding("do", group("devs"), namespace=""))
+    assert acting(hub, ANN, headers) == User(name, groups)
+    with pytest.raises(Forbidden, match="cannot impersonate resource"):
+        acting(hub, ANN, headers, constrained=False)
+
+
+async def test_an_account_may_act_as_its_node(hub: Hub, admin: InProcessClient) -> None:
+    """And as no other one."""
+    extra = {"authentication.kubernetes.io/node-name": ["n1"]}
+    account = service_account_user("default", "agent", extra=extra)
+    await admin.create(
+        role(
+            "agent",
+            rule("impersonate:associated-node", "nodes", "authentication.k8s.io"),
+            rule("impersonate-on:associated-node:list", "pods"),
+            namespace="",
+        )
+    )
+    await admin.create(binding("agent", group("system:serviceaccounts"), namespace=""))
+    assert acting(hub, account, {"impersonate-user": "system:node:n1"}).name == "system:node:n1"
+    with pytest.raises(Forbidden, match="impersonate-on:arbitrary-node:list"):
+        acting(hub, account, {"impersonate-user": "system:node:n2"})
+
+
+async def test_masters_are_nobody_to_be_for_some_requests(hub: Hub, admin: InProcessClient) -> None:
+    """Nor is extra information without a domain taken; the old right says nothing of either."""
+    rules = [
+        rule("impersonate:user-info", "users groups userextras", "authentication.k8s.io"),
+        rule("impersonate-on:user-info:list", "pods"),
+    ]
+    await admin.create(role("i", *rules, namespace=""))
+    await admin.create(binding("i", group("devs"), namespace=""))
+    with pytest.raises(Forbidden, match="impersonating the system:masters group is not allowed"):
+        acting(hub, ANN, {"impersonate-user": "bob", "impersonate-group": "system:masters"})
+    with pytest.raises(Forbidden, match="must be a domain-prefixed path"):
+        acting(hub, ANN, {"impersonate-user": "bob", "impersonate-extra-scopes": "x"})
 
 
 async def test_what_is_missing_is_told_a_line_a_resource(hub: Hub, admin: InProcessClient) -> None:
