@@ -61,6 +61,8 @@ class Settings:
     """Whose client certificates the API server believes, in PEM; None: those that the cluster itself signed."""
     limits: Limits = field(default_factory=Limits)
     """What one render may take."""
+    render_cache: Path | None = None
+    """Where replicas have their renders in common, and the next start finds them; None: each process has its own."""
 
 
 def parse_listen(text: str) -> tuple[str, int]:

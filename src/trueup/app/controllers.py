@@ -91,7 +91,7 @@ def controllers(
         GitFetcher(folder / "mirrors", mapping=settings.mapping, clock=clock),
         ChartFetcher(folder / "charts", mapping=settings.mapping, clock=clock),
     )
-    renderer = Render(folder / "render", limits=settings.limits)
+    renderer = Render(folder / "render", limits=settings.limits, shared=settings.render_cache)
     ledger = SqliteLedger(folder / "ledger.sqlite") if durable else MemoryLedger()
     local = Cluster("in-cluster", client, manager.live, "https://kubernetes.default.svc")
 

@@ -61,12 +61,18 @@ from trueup.settings import Settings, parse_listen, parse_mapping, parse_shards
     help="Answer /metrics, /healthz and /readyz here, over plain HTTP; port 0 takes a free one.",
 )
 @render_limits
+@click.option(
+    "--render-cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Have renders in common with other replicas, and with the next start, through this folder.",
+)
 @log_format
 @click.option("--verbose", "-v", is_flag=True, help="Log what the controllers do.")
 def run(
     kubeconfig: Path | None, context: str, families: str, namespace: str, shards: str, lease_seconds: float,
     mapping: tuple[str, ...], state: Path | None, install: bool, metrics_listen: str,
-    limits: Limits, log_format: LogFormat, verbose: bool,
+    limits: Limits, render_cache: Path | None, log_format: LogFormat, verbose: bool,
 ) -> None:  # fmt: skip
     """Run the controllers on a real cluster."""
     from trueup.runtime.logs import set_up
@@ -80,6 +86,7 @@ def run(
             replicas=parse_shards(shards),
             lease_seconds=lease_seconds,
             limits=limits,
+            render_cache=render_cache,
             metrics=parse_listen(metrics_listen) if metrics_listen else None,
         )
     except ValueError as problem:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +27,7 @@ _NOTE = 300
 """Bytes that a note takes, its path included."""
 Problem = tuple[str, str, int, str]
 """The message of a ``RenderProblem``, its path, line and field."""
-_VARIANTS = 4
+VARIANTS = 4
 """Commits of one unit kept side by side: a branch per stage is usual."""
 
 
@@ -178,17 +178,14 @@ class Cache:
 
     def same_files(self, key: bytes, trees: Mapping[str, Tree], outside: Outside) -> Kept | None:
         """The render whose every note still holds."""
-        for kept in list(self._kept.get(key, ())):
-            if all(_now(trees, outside, look) == said for look, said in kept.notes.items()):
-                return kept
-        return None
+        return that_holds(list(self._kept.get(key, ())), trees, outside)
 
     def keep(self, key: bytes, kept: Kept, instead: Kept | None = None) -> None:
         """Remember a render, in place of one that says the same of older trees."""
         with self._guard:
             variants = self._kept.setdefault(key, [])
             gone = [old for old in variants if old is instead] + [old for old in variants if old is not instead][
-                _VARIANTS - 1 :
+                VARIANTS - 1 :
             ]
             variants[:] = [kept, *(old for old in variants if not any(old is other for other in gone))]
             self._bytes += kept.size - sum(old.size for old in gone)
@@ -201,6 +198,14 @@ class Cache:
         with self._guard:
             if key in self._kept:
                 self._kept.move_to_end(key)
+
+
+def that_holds(known: Iterable[Kept], trees: Mapping[str, Tree], outside: Outside) -> Kept | None:
+    """The first render whose every note still holds."""
+    for kept in known:
+        if all(_now(trees, outside, look) == said for look, said in kept.notes.items()):
+            return kept
+    return None
 
 
 def folders(path: str, trees: Mapping[str, Tree], notes: Mapping[Look, str]) -> dict[Look, str] | None:

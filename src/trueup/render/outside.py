@@ -21,10 +21,10 @@ Look = tuple[str, str, str]
 Lookup = Callable[[str, str, str, str], Object | None]
 Remote = Callable[[str, str], Tree]
 Read = Callable[[str], bytes]
-_LIVE, _REMOTE, _CHART, _URL = "lookup", "remote", "chart", "url"
+LIVE, _REMOTE, _CHART, _URL = "lookup", "remote", "chart", "url"
 _REFUSED = ""
 """The answer that is none. The render says why; when there is one again, it is another answer."""
-OUTSIDE = frozenset({_LIVE, _REMOTE, _CHART, _URL})
+OUTSIDE = frozenset({LIVE, _REMOTE, _CHART, _URL})
 """The questions that are about no tree of the request."""
 
 
@@ -60,7 +60,7 @@ class Outside:
         """What a noted question is answered now, as short as it was noted."""
         asked = orjson.loads(about)
         try:
-            if question == _LIVE and self.lookup:
+            if question == LIVE and self.lookup:
                 return _object_digest(self.lookup(*asked))
             if question == _REMOTE and self.remote:
                 return whole(self.remote(*asked))
@@ -78,7 +78,7 @@ NOWHERE = Outside()
 
 def _lookup(ask: Lookup, notes: dict[Look, str]) -> Lookup:
     def noted(version: str, kind: str, namespace: str, name: str) -> Object | None:
-        about = "", _LIVE, _about(version, kind, namespace, name)
+        about = "", LIVE, _about(version, kind, namespace, name)
         notes[about] = _REFUSED
         found = ask(version, kind, namespace, name)
         notes[about] = _object_digest(found)

@@ -11,7 +11,7 @@ import hashlib
 import posixpath
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ import orjson
 from trueup.kube.limits import Allowance, Limits, weight
 from trueup.ports import Origin, Rendered, RenderProblem, RenderRequest, Tree
 from trueup.render import helm, jsonnet, kustomize, plain
-from trueup.render.cache import Cache, Kept, RecordingTree, encode, folders, looked_at
+from trueup.render.cache import VARIANTS, Cache, Kept, RecordingTree, encode, folders, looked_at, that_holds
 from trueup.render.choose import choose
 from trueup.render.objects import Found
 from trueup.render.outside import OUTSIDE, Look, Outside
 from trueup.render.parsed import Parsed
+from trueup.render.shelf import Shelf
 from trueup.render.watch import Watch
 from trueup.render.workers import Workers
 
@@ -57,10 +58,14 @@ class Engines:
 
 
 class Render:
-    """``folder`` is the room's own place on disk; ``workers`` bounds threads and worker processes alike."""
+    """``folder`` is the room's own place on disk; ``workers`` bounds threads and worker processes alike. ``shared`` is a
+    folder through which replicas have their renders in common."""
 
-    def __init__(self, folder: Path, *, workers: int = 2, limits: Limits | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, workers: int = 2, limits: Limits | None = None, shared: Path | None = None
+    ) -> None:
         self._folder, self._limits = folder, limits or Limits()
+        self._shelf = Shelf(shared) if shared else None
         self._watch = Watch()
         self.rendered = 0
         """How many renders there were; what is answered from memory is none."""
@@ -120,13 +125,31 @@ class Render:
     def _work(self, key: bytes, request: RenderRequest, path: str, roots: dict[str, str]) -> Kept:
         """In a thread: answer from memory if what a former render read is unchanged, else render."""
         trees = {"": request.tree, **request.others}
-        known = self._cache.same_files(key, trees, Outside.of(request))
+        outside = Outside.of(request)
+        known = self._cache.same_files(key, trees, outside)
         if known is not None:
-            kept = known.now_of(roots)
-            self._cache.keep(key, kept, instead=known)
+            return self._again(key, known, trees, roots, path)
+        if self._shelf is None or not all(roots.values()):
+            kept = self._rendered(_Inputs(request, path), trees, roots)
+            self._cache.keep(key, kept)
             return kept
-        kept = self._rendered(_Inputs(request, path), trees, roots)
-        self._cache.keep(key, kept)
+        with self._shelf.held(key):
+            found = self._shelf.find(key)
+            known = that_holds(found, trees, outside)
+            if known is not None:
+                return self._again(key, known, trees, roots, path)
+            kept = self._rendered(_Inputs(request, path), trees, roots)
+            self._cache.keep(key, kept)
+            self._shelf.put(key, [kept, *found[: VARIANTS - 1]])
+            return kept
+
+    def _again(
+        self, key: bytes, known: Kept, trees: Mapping[str, Tree], roots: dict[str, str], path: str
+    ) -> Kept:  # fmt: skip
+        """What is known, of these trees."""
+        stands = folders(path, trees, known.notes) if all(roots.values()) else None
+        kept = replace(known, roots=roots, folders=stands)
+        self._cache.keep(key, kept, instead=known)
         return kept
 
     def _rendered(self, inputs: _Inputs, trees: Mapping[str, Tree], roots: dict[str, str]) -> Kept:

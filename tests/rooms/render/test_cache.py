@@ -1,6 +1,7 @@
 """Equal inputs are rendered once, equal files parsed once."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,54 @@ async def test_what_a_link_leads_to_is_noticed(fresh_renderer: Render, tmp_path:
     await fresh_renderer.render(request(commit(tmp_path, files), "apps"))
     changed = request(commit(tmp_path, {**files, "shared/a.yaml": config_map("b")}), "apps")
     assert (await fresh_renderer.render(changed)).objects[0]["metadata"]["name"] == "b"
+
+
+@pytest.fixture
+def replicas(tmp_path: Path) -> Iterator[tuple[Render, Render]]:
+    """Two renderers that have a folder in common, as processes would."""
+    made = [Render(tmp_path / name, workers=1, shared=tmp_path / "shared") for name in ("one", "other")]
+    yield made[0], made[1]
+    for one in made:
+        one.close()
+
+
+async def test_what_one_replica_has_rendered_no_other_renders(replicas: tuple[Render, Render], tmp_path: Path) -> None:
+    """Not even at the same time; a change is rendered once, too, and whoever starts later knows both."""
+    files = {"apps/kustomization.yaml": "resources: [a.yaml]", "apps/a.yaml": config_map("a")}
+    for more in ({}, {"apps/a.yaml": config_map("b")}):
+        asked = request(commit(tmp_path / "git", {**files, **more}), "apps")
+        one, other = await asyncio.gather(*(replica.render(asked) for replica in replicas))
+        assert (one.objects, one.origins, one.files, one.absent) == (
+            other.objects,
+            other.origins,
+            other.files,
+            other.absent,
+        )
+    assert sum(replica.rendered for replica in replicas) == 2
+    later = Render(tmp_path / "later", workers=1, shared=tmp_path / "shared")
+    assert (await later.render(request(commit(tmp_path / "git", files), "apps"))).objects[0]["metadata"]["name"] == "a"
+    assert later.rendered == 0
+    later.close()
+
+
+async def test_secrets_are_not_written(replicas: tuple[Render, Render], tmp_path: Path) -> None:
+    """Nor what was looked up in a cluster: each replica renders that by itself."""
+    secret = {"apps/a.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: hunter2}\n"}
+    asked = request(commit(tmp_path / "git", secret), "apps")
+    for replica in replicas:
+        await replica.render(asked)
+    assert [replica.rendered for replica in replicas] == [1, 1]
+    assert not [path for path in (tmp_path / "shared").iterdir() if b"hunter2" in path.read_bytes()]
+
+
+async def test_a_spoiled_folder_spoils_nothing(replicas: tuple[Render, Render], tmp_path: Path) -> None:
+    """What cannot be read there is rendered anew."""
+    asked = request(commit(tmp_path / "git", {"apps/a.yaml": config_map("a")}), "apps")
+    await replicas[0].render(asked)
+    for file in (tmp_path / "shared").glob("*.json"):
+        file.write_text('[{"body": 1}, ')
+    assert len((await replicas[1].render(asked)).objects) == 1
+    assert replicas[1].rendered == 1
 
 
 def test_parsed_files_are_bounded() -> None:

@@ -166,7 +166,7 @@ async def test_the_last_line_of_a_file_has_its_end(shared_renderer: Render) -> N
     """A block of text at the end of a file ends with a line end, whether the file does or not: kubectl and Argo CD say so."""
     text = config_map("a") + "data:\n  text: |\n    last"
     rendered = [await shared_renderer.render(request({"a/a.yaml": f"{text}{end}"}, "a")) for end in ("", "\n")]
-    assert ["last\n", "last\n"] == [one.objects[0]["data"]["text"] for one in rendered]
+    assert [one.objects[0]["data"]["text"] for one in rendered] == ["last\n", "last\n"]
 
 
 GOOD = Files({"a.jsonnet": "{ apiVersion: 'v1', kind: 'A', metadata: { name: 'a' } }"})
