@@ -84,3 +84,49 @@ def test_hints_say_from_where_an_endpoint_is_used(near: str | None, expected: Ob
     found = _endpoint(service(**({"trafficDistribution": near} if near else {})), pod())
     assert expected == found.get("hints")
     assert found["zone"] == "a"
+
+
+def _many(*numbers: int) -> list[Object]:
+    """Pods by their numbers."""
+    made = [pod(f"p{number:04}") for number in numbers]
+    for number, one in zip(numbers, made, strict=True):
+        one["status"]["podIP"] = f"10.64.{number // 250}.{number % 250}"
+    return made
+
+
+def _sizes(found: list[Object]) -> dict[str, int]:
+    return {str(one["metadata"]["name"]): len(one["endpoints"]) for one in found}
+
+
+def test_a_slice_holds_a_hundred() -> None:
+    """As many slices as it takes, each under a name of its own; one that is empty where nothing is behind a Service."""
+    made = endpoints.slices_of(service(), _many(*range(250)))
+    (empty,) = endpoints.slices_of(service(), [])
+    assert sorted(_sizes(made).values()) == [50, 100, 100]
+    assert empty["endpoints"] == []
+
+
+def test_an_endpoint_stays_where_it_is() -> None:
+    """What comes fills what changed, then what has room for all; what is empty goes, and nothing else is touched."""
+    of = service()
+    first = endpoints.slices_of(of, _many(*range(250)))
+    fewer = endpoints.slices_of(of, _many(*range(1, 250)), there=first)
+    more = endpoints.slices_of(of, _many(*range(1, 300)), there=fewer)
+    none = endpoints.slices_of(of, [], there=more)
+    assert _sizes(fewer) == {
+        name: 99 if name == first[0]["metadata"]["name"] else n for name, n in _sizes(first).items()
+    }
+    assert fewer[1:] == first[1:]
+    assert more[:2] == fewer[:2]
+    assert _sizes(more)[more[2]["metadata"]["name"]] == 100
+    assert [len(more), len(none)] == [3, 1]
+    assert none[0]["metadata"]["name"] in _sizes(more)
+
+
+def test_a_slice_serves_again_when_ports_change() -> None:
+    """The name of a slice whose ports nobody has any more is taken for the new ones."""
+    first = endpoints.slices_of(service(), _many(1, 2))
+    other = service(ports=[{"port": 81, "targetPort": 81}])
+    second = endpoints.slices_of(other, _many(1, 2), there=first)
+    assert _sizes(second) == _sizes(first)
+    assert second[0]["ports"] != first[0]["ports"]

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
-from trueup.families.builtin import pods
+from trueup.families.builtin import pods, slices
 from trueup.families.builtin.kinds import ENDPOINT_SLICE, ENDPOINTS, NODE, POD, SERVICE
-from trueup.families.builtin.tools import MANAGER, create, owner_reference, remove, short_hash
+from trueup.families.builtin.tools import MANAGER, create, owner_reference, remove
 from trueup.family import Controller, Result, Tools, Watch
 from trueup.kube.names import Key, Object, Ref
 from trueup.kube.objects import labels, meta, uid
@@ -22,6 +22,7 @@ _SERVICE_NAME = "kubernetes.io/service-name"
 _MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 _MANAGER = "endpointslice-controller.k8s.io"
 _FULL = 1000
+"""Addresses of the older object."""
 
 
 def pairs(namespace: str, found: Iterable[tuple[str, str]]) -> Iterable[str]:
@@ -112,49 +113,57 @@ def groups(service: Object, found: Sequence[Object]) -> list[tuple[list[Object],
     return list(out.values())
 
 
-def slices_of(service: Object, found: Sequence[Object], zones: Mapping[str, str] | None = None) -> list[Object]:
-    """The EndpointSlices of a Service, an empty one where no pod is behind it. ``zones``: by node."""
+def slices_of(
+    service: Object, found: Sequence[Object], zones: Mapping[str, str] | None = None, there: Sequence[Object] = ()
+) -> list[Object]:
+    """The EndpointSlices of a Service, an empty one where no pod is behind it. ``zones``: by node; ``there``: its slices."""
+    by_ports = groups(service, found) or [([], [])]
+    used = [orjson.dumps(has) for has, _ in by_ports]
+    of_ports: dict[bytes, list[Object]] = {}
+    for one in sorted(there, key=lambda one: str(meta(one)["name"])):
+        of_ports.setdefault(orjson.dumps(one.get("ports") or []), []).append(one)
+    spare = [str(meta(one)["name"]) for ports, some in of_ports.items() if ports not in used for one in some]
+    names = slices.Names(service, spare, [str(meta(one)["name"]) for one in there])
     out = []
-    for number, (has, behind_it) in enumerate(groups(service, found) or [([], [])]):
-        for start in range(0, max(len(behind_it), 1), _FULL):
-            suffix = uid(service)[:5] if not (number or start) else short_hash([uid(service), has, start], 5)
-            out.append(_slice(service, suffix, has, behind_it[start : start + _FULL], zones or {}))
+    for key, (has, behind_it) in zip(used, by_ports, strict=True):
+        endpoints = [_endpoint(service, pod, zones or {}) for pod in behind_it]
+        known = of_ports.get(key, ())
+        held = slices.spread(endpoints, known, names)
+        if not held:
+            held = {str(meta(known[0])["name"]) if known else names.take(): []}
+        out += [_slice(service, name, has, some) for name, some in held.items()]
     return out
 
 
-def _slice(
-    service: Object, suffix: str, has: list[Object], found: Sequence[Object], zones: Mapping[str, str]
-) -> Object:
-    name = meta(service)["name"]
-    endpoints = []
-    for pod in found:
-        gone, node = bool(meta(pod).get("deletionTimestamp")), pod["spec"].get("nodeName")
-        zone = zones.get(node or "", "")
-        endpoints.append(
-            {
-                "addresses": [pod["status"]["podIP"]],
-                "conditions": {"ready": _counts(service, pod), "serving": pods.ready(pod), "terminating": gone},
-                "nodeName": node,
-                "targetRef": _reference(pod),
-                **({"zone": zone} if zone else {}),
-                **_hostname(service, pod),
-                **_hints(service, node, zone),
-            }
-        )
-    marks = {**labels(service), _SERVICE_NAME: name, _MANAGED_BY: _MANAGER}
+def _endpoint(service: Object, pod: Object, zones: Mapping[str, str]) -> Object:
+    gone, node = bool(meta(pod).get("deletionTimestamp")), pod["spec"].get("nodeName")
+    zone = zones.get(node or "", "")
+    return {
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": {"ready": _counts(service, pod), "serving": pods.ready(pod), "terminating": gone},
+        "nodeName": node,
+        "targetRef": _reference(pod),
+        **({"zone": zone} if zone else {}),
+        **_hostname(service, pod),
+        **_hints(service, node, zone),
+    }
+
+
+def _slice(service: Object, name: str, has: list[Object], found: list[Object]) -> Object:
+    marks = {**labels(service), _SERVICE_NAME: meta(service)["name"], _MANAGED_BY: _MANAGER}
     if service["spec"].get("clusterIP") == "None":
         marks["service.kubernetes.io/headless"] = ""
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": f"{name}-{suffix}",
+            "name": name,
             "namespace": meta(service)["namespace"],
             "labels": marks,
             "ownerReferences": [owner_reference(service)],
         },
         "addressType": "IPv4",
-        "endpoints": endpoints,
+        "endpoints": found,
         "ports": has,
     }
 
@@ -199,11 +208,12 @@ async def reconcile(tools: Tools, key: Key) -> Result:
     lists = [cache.by_index(_LABEL, value) for value in pairs(key.namespace, selector.items())]
     found = behind(service, min(lists, key=len))
     zones = {name: _zone(tools, name) for name in {pod["spec"].get("nodeName") or "" for pod in found}}
-    wanted = slices_of(service, found, zones)
+    there = list(tools.cache(ENDPOINT_SLICE).by_index(_SLICES, f"{key.namespace}/{key.name}"))
+    wanted = slices_of(service, found, zones, there)
     for one in wanted:
         await _write(tools, one, ("endpoints", "ports"))
     names = {meta(one)["name"] for one in wanted}
-    for one in list(tools.cache(ENDPOINT_SLICE).by_index(_SLICES, f"{key.namespace}/{key.name}")):
+    for one in there:
         if meta(one)["name"] not in names:
             await remove(tools, one)
     await _write(tools, endpoints_of(service, found), ("subsets",))
