@@ -263,8 +263,8 @@ class _Reader:
     def _met(self, text: str, at: int) -> None:
         self._counted()
         before = self._text[self._text.rfind("\n", 0, at) + 1 : at]
-        if not before.strip() or before.startswith("---"):
-            self._pending.append((len(before) if not before.strip() else 0, Comment(text)))
+        if not before.strip(" \t-"):  # alone, or after the dash of an entry that begins on the next line
+            self._pending.append((0 if before.startswith("---") else len(before), Comment(text)))
         elif self._open:
             self._beside(text)
         else:

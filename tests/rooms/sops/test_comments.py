@@ -42,6 +42,11 @@ def test_comments_stay_where_they_are(text: str) -> None:
     assert text == written(documents(text))
 
 
+def test_a_comment_after_a_dash() -> None:
+    """Is of the entry that begins below it."""
+    assert written(documents("a:\n  - b: 1\n  - # of c\n    c: 2\n")) == "a:\n    - b: 1\n    # of c\n    - c: 2\n"
+
+
 def test_comments_are_moved_as_little_as_can_be() -> None:
     """What stands after a key that goes on below stands before it then; beside a header of a block it stays beside."""
     text = "a: # of a\n  b: 1\nc: | # of c\n  x\n  y\n"
