@@ -215,16 +215,20 @@ def autoscaler_targets(obj: Object, now: float) -> str:
     current = _statuses(obj, "currentMetrics")
     shown = []
     for index, metric in enumerate(wanted):
-        part = _PARTS.get(str(metric.get("type")), "resource")
-        source = metric.get(part) or {}
-        have = (current[index].get(part) or {}).get("current") or {} if index < len(current) else {}
-        shown.append(_lead(part, source) + _against(source.get("target") or {}, have))
+        part = _PARTS.get(str(metric.get("type")))
+        if part is None:
+            shown.append("<unknown type>")
+            continue
+        source, said = metric.get(part) or {}, current[index].get(part) if index < len(current) else None
+        have = None if said is None else said.get("current") or {}
+        shown.append(_lead(part, source) + _against(part, source.get("target") or {}, have))
     if not shown:
         return NONE
     more = f" + {len(shown) - _MOST_METRICS} more..." if len(shown) > _MOST_METRICS else ""
     return ", ".join(shown[:_MOST_METRICS]) + more
 
 
+_UNKNOWN = "<unknown>"
 _PARTS = {
     "External": "external",
     "Pods": "pods",
@@ -238,11 +242,14 @@ def _lead(part: str, source: Status) -> str:
     return f"{source.get('name')}: " if part in ("resource", "containerResource") else ""
 
 
-def _against(target: Status, have: Status) -> str:
-    if target.get("averageUtilization") is not None:
-        now = have.get("averageUtilization")
-        return f"{'<unknown>' if now is None else f'{now}%'}/{target['averageUtilization']}%"
-    if target.get("averageValue") is not None:
-        mean = " (avg)" if target.get("type") == "AverageValue" and "value" in target else ""
-        return f"{have.get('averageValue', '<unknown>')}/{target['averageValue']}{mean}"
-    return f"{have.get('value', '<unknown>')}/{target.get('value', '<auto>')}"
+def _against(part: str, target: Status, have: Status | None) -> str:
+    """What is there, and what is wanted. Source: ``formatHPAMetrics``; what nobody measured Go prints as ``<nil>``."""
+    of_containers = part in ("resource", "containerResource")
+    if part == "pods" or target.get("averageValue") is not None:
+        missing = "<nil>" if have is not None and (of_containers or part == "pods") else _UNKNOWN
+        mean = " (avg)" if part in ("external", "object") else ""
+        return f"{(have or {}).get('averageValue', missing)}/{target.get('averageValue')}{mean}"
+    if of_containers:
+        now, wanted = (have or {}).get("averageUtilization"), target.get("averageUtilization")
+        return f"{_UNKNOWN if now is None else f'{now}%'}/{'<auto>' if wanted is None else f'{wanted}%'}"
+    return f"{(have or {}).get('value', _UNKNOWN if have is None else '<nil>')}/{target.get('value', '<nil>')}"

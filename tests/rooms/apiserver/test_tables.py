@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from trueup.apiserver import workload_cells
 from trueup.apiserver.cells import Column, format_selector, human_duration
 from trueup.apiserver.columns import BUILT_IN
 from trueup.apiserver.jsonpath import find
@@ -420,3 +421,31 @@ def test_columns_of_a_definition(kind: str, given: Any, expected: Any) -> None:
         columns=({"name": "It", "type": kind, "jsonPath": ".spec.it"},),
     )
     assert expected == row(columns_of(served), made({"it": given}))["It"]
+
+
+AVERAGE, VALUE, USE = {"averageValue": "10"}, {"value": "10"}, {"averageUtilization": 50}
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "current", "expected"),
+    [
+        ("External", AVERAGE, None, "<unknown>/10 (avg)"),
+        ("External", AVERAGE, {"averageValue": "5"}, "5/10 (avg)"),
+        ("External", AVERAGE, {}, "<unknown>/10 (avg)"),
+        ("External", VALUE, {}, "<nil>/10"),
+        ("External", VALUE, None, "<unknown>/10"),
+        ("Object", AVERAGE, {"averageValue": "5"}, "5/10 (avg)"),
+        ("Pods", AVERAGE, {"averageValue": "5"}, "5/10"),
+        ("Pods", AVERAGE, None, "<unknown>/10"),
+        ("Resource", AVERAGE, {}, "cpu: <nil>/10"),
+        ("Resource", USE, {"averageValue": "5"}, "cpu: <unknown>/50%"),
+        ("ContainerResource", USE, {"averageUtilization": 33}, "cpu: 33%/50%"),
+        ("Other", USE, None, "<unknown type>"),
+    ],
+)
+def test_targets_of_an_autoscaler(kind: str, target: Object, current: Object | None, expected: str) -> None:
+    """What is measured against what is wanted, as Kubernetes prints each kind of metric."""
+    part = kind[0].lower() + kind[1:]
+    have = [] if current is None else [{"type": kind, part: {"current": current}}]
+    spec = {"metrics": [{"type": kind, part: {"name": "cpu", "target": target}}]}
+    assert workload_cells.autoscaler_targets(made(spec, {"currentMetrics": have}), 0) == expected
