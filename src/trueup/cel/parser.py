@@ -6,14 +6,13 @@ Source: cel-go ``parser/gen/CEL.g4`` and ``parser/parser.go``: which token a nod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-from trueup.cel.lexer import Token, tokens, unquoted, unquoted_bytes
+from trueup.cel.constants import CONSTANTS
+from trueup.cel.lexer import Token, tokens
 from trueup.cel.macros import Expander, MacroProblem
 from trueup.cel.problems import CelProblem, Issue
 from trueup.cel.tree import Call, Entry, Ident, ListNode, Literal, MapNode, Node, Select, Struct
-from trueup.cel.values import INT_MAX, INT_MIN, UINT_MAX, Uint
 
 _RESERVED = (
     "as break const continue else false for function if import in let loop package namespace null return true var"
@@ -260,7 +259,7 @@ class Parser:
         if kind == "-" and self._number_follows():
             self._take()
             return self._literal(self._take(), "-", token.at)
-        if kind in _LITERALS:
+        if kind in CONSTANTS:
             return self._literal(self._take(), "", token.at)
         if kind != "<EOF>" and self._tokens[self._next + 1].kind in _STARTS:
             self._say(f"extraneous input '{token.text}' expecting {_PRIMARY}")
@@ -365,44 +364,11 @@ class Parser:
     def _literal(self, token: Token, sign: str, at: int) -> Node:
         kind, text = token.kind, token.text
         try:
-            return Literal(at, _LITERALS[kind](sign + text))
+            return Literal(at, CONSTANTS[kind](sign + text))
         except ValueError as problem:
             bad = {"NUM_INT": "int", "NUM_UINT": "uint", "NUM_FLOAT": "double"}.get(kind)
             self._issues.append(Issue(at, f"invalid {bad} literal" if bad else str(problem)))
             return Literal(at, None)
-
-
-def _int(text: str) -> int:
-    value = int(text, 16 if "0x" in text else 10)
-    if not INT_MIN <= value <= INT_MAX:
-        raise ValueError
-    return value
-
-
-def _uint(text: str) -> Uint:
-    value = int(text[:-1], 16 if "0x" in text else 10)
-    if value > UINT_MAX:
-        raise ValueError
-    return Uint(value)
-
-
-def _double(text: str) -> float:
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError
-    return value
-
-
-_LITERALS: Mapping[str, Callable[[str], Any]] = {
-    "NUM_INT": _int,
-    "NUM_UINT": _uint,
-    "NUM_FLOAT": _double,
-    "STRING": unquoted,
-    "BYTES": unquoted_bytes,
-    "true": lambda _: True,
-    "false": lambda _: False,
-    "null": lambda _: None,
-}
 
 
 def _balanced(function: str, terms: list[Node], places: list[int], low: int, high: int) -> Node:
