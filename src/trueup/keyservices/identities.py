@@ -68,8 +68,7 @@ class Identities:
         yield "SOPS_AGE_SSH_PRIVATE_KEY_CMD", self._command("SOPS_AGE_SSH_PRIVATE_KEY_CMD", recipient)
         for name in ("id_ed25519", "id_rsa"):
             yield f"~/.ssh/{name}", self._read(f"~/.ssh/{name}", self._home / ".ssh" / name)
-        key = env.get("SOPS_AGE_KEY")
-        yield "SOPS_AGE_KEY", "\n".join(key.split()) if key and not key.lstrip().startswith("#") else key or None
+        yield "SOPS_AGE_KEY", _one_a_line(env.get("SOPS_AGE_KEY") or "")
         yield "SOPS_AGE_KEY_FILE", self._file("SOPS_AGE_KEY_FILE")
         yield "SOPS_AGE_KEY_CMD", self._command("SOPS_AGE_KEY_CMD", recipient)
         yield str(self._usual), self._read(str(self._usual), self._usual)
@@ -129,6 +128,12 @@ class Identities:
         if self._ask is None:
             raise Malformed("it is protected by a passphrase, and nobody is here to give it")
         return self._ask(f"Passphrase for {name}")
+
+
+def _one_a_line(text: str) -> str | None:
+    """A variable may hold several identities with spaces between them; a file has one in each line."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return "\n".join(word for line in lines for word in line.split()) or None
 
 
 def _unlocked_ssh(text: str, ask: Callable[[], str]) -> str:

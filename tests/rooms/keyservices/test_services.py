@@ -278,6 +278,7 @@ def test_identities_are_looked_for_in_many_places(at: Callable[..., Environment]
     (tmp_path / "keys").write_text(text)
     (tmp_path / "wrong").write_text("AGE-SECRET-KEY-1HUSH")
     there_and_back(at(SOPS_AGE_KEY=text), key)
+    there_and_back(at(SOPS_AGE_KEY=f"{pyrage.x25519.Identity.generate()}\n# and mine\n{identity}"), key)
     there_and_back(at(SOPS_AGE_KEY=f"{pyrage.x25519.Identity.generate()} {identity}"), key)
     there_and_back(at(SOPS_AGE_KEY_FILE=str(tmp_path / "keys"), SOPS_AGE_KEY="AGE-SECRET-KEY-1HUSH"), key)
     there_and_back(at(SOPS_AGE_KEY_CMD=f"cat {tmp_path / 'keys'}"), key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +47,8 @@ DEPENDENCY_RETRY = 30.0
 _PLURALS = {GIT_REPOSITORY: "gitrepositories", EXTERNAL_ARTIFACT: "externalartifacts"}
 INVALID = "InvalidCELExpression"
 TERMINAL = "Reconciliation failed terminally due to configuration error"
+_OPENERS = ThreadPoolExecutor(8, "decryption")
+"""Threads that may have to wait for programs and servers; nothing else waits for them."""
 SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount")
 
 
@@ -173,9 +176,9 @@ class Inputs:
         )  # decrypted, then replaced
         objects, decryption = list(desired.objects), await self._decryption()
         closed = [written.objects[place] for place in places]
-        opened = await asyncio.to_thread(
-            self._all_opened, closed, decryption, variables
-        )  # programs and servers may be asked
+        opened = await asyncio.get_running_loop().run_in_executor(
+            _OPENERS, self._all_opened, closed, decryption, variables
+        )
         for place, obj in zip(places, opened, strict=True):
             objects[place] = obj
         return replace(desired, objects=referring(objects, self._names(closed, opened)))
