@@ -55,9 +55,12 @@ class _Worker:
             start_new_session=True,  # Ctrl-C is the parent's to handle
         )
         self.jobs = 0
+        self._seen = 0
+        """Its largest size of those that were looked at."""
 
     def run(self, job: str, value: Any, answer: Answer, allowance: Allowance) -> Any:
         self.jobs += 1
+        self._seen = 0
         began, until = self._taken(), time.monotonic() + allowance.limits.longest
         self._send({"job": job, "value": value})
         while True:
@@ -102,6 +105,7 @@ class _Worker:
         return b"".join(parts)
 
     def _check(self, allowance: Allowance, began: float, until: float) -> None:
+        self._seen = max(self._seen, self.size())
         if self._taken() - began > allowance.seconds:
             raise _Late(f"rendering takes more than {allowance.seconds:.2g} s of CPU ({remedy('seconds')})")
         if time.monotonic() > until:
@@ -129,6 +133,9 @@ class _Worker:
         said = self._last_words.read(64 * 1024)
         if any(words in said for words in _NO_MEMORY):
             return _Died(f"rendering takes more than {in_words(self.limits.memory)} of memory ({remedy('memory')})")
+        if self._seen > self.limits.memory // 2:  # not every engine finds last words when it is refused memory
+            had = f"with {in_words(self._seen)} of {in_words(self.limits.memory)} of memory in use"
+            return _Died(f"its engine crashed {had} ({remedy('memory')})")
         return _Died(f"its engine crashed (it ended with {code})")
 
     def stop(self) -> None:

@@ -17,7 +17,7 @@ from trueup.source.folder import DirTree
 LIMITS = Limits(seconds=0.5)
 """The memory is what everybody gets; the time is short so that the table is."""
 SECONDS = r"more than 0.\d+ s of CPU \(raise it by --render-limit seconds="
-MEMORY = r"more than 512 MB of memory \(raise it by --render-limit memory="
+MEMORY = r"(more than|of) 512 MB of memory (in use )?\(raise it by --render-limit memory="
 EITHER = f"{SECONDS}|{MEMORY}"
 TOTAL = r"reads and makes more than 64 MB \(raise it by --render-limit total="
 DEEP = "nested more than 250 levels deep"
