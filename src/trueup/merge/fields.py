@@ -8,6 +8,7 @@ Source: structured-merge-diff ``fieldpath.Set``; KEP-555.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -21,12 +22,27 @@ MEMBER: FieldSet = {}
 def ordered(fields: FieldSet) -> FieldSet:
     """The same members in the order in which the API server writes them: clients compare the bytes.
 
+    Equal sets come out as one, for there are many: objects of a kind that are made alike, and what is written over and over.
     Source: structured-merge-diff ``fieldpath/serialize.go``, ``PathElement.Compare``.
     """
+    text = orjson.dumps(fields)
+    return _known(text) if len(text) <= _LONGEST_KNOWN else _sorted(fields)
+
+
+_LONGEST_KNOWN = 8192
+"""Bytes of a set that is remembered as JSON."""
+
+
+@lru_cache(maxsize=1024)
+def _known(text: bytes) -> FieldSet:
+    return _sorted(orjson.loads(text))
+
+
+def _sorted(fields: FieldSet) -> FieldSet:
     names: list[str] = sorted(fields) if len(fields) > 1 else [*fields]
     if len(names) > 1 and names[-1][0] in "kvi" and (len(names) > 2 or names[0] != "."):
         names.sort(key=_place)
-    return {name: ordered(below) if (below := fields[name]) else below for name in names}
+    return {name: _sorted(below) if (below := fields[name]) else MEMBER for name in names}
 
 
 def _place(name: str) -> tuple[Any, ...]:

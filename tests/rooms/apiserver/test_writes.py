@@ -47,6 +47,18 @@ async def test_a_new_object_gets_its_identity(client: InProcessClient) -> None:
     assert meta["resourceVersion"].isdigit()
 
 
+async def test_objects_that_are_made_alike_are_owned_apart(client: InProcessClient) -> None:
+    """They share what their managed fields say until one of them changes."""
+    one, two = config_map("one", a="1"), config_map("two", a="1")
+    first, second = await client.apply(one, manager="m"), await client.apply(two, manager="m")
+
+    changed = await client.apply({**one, "data": {"b": "2"}}, manager="m")
+
+    sets = [made["metadata"]["managedFields"][0]["fieldsV1"] for made in (first, second, changed)]
+    assert sets[0] is sets[1]
+    assert [[*fields["f:data"]] for fields in sets] == [["f:a"], ["f:a"], ["f:b"]]
+
+
 async def test_status_is_not_the_creators(client: InProcessClient) -> None:
     """Where status is a subresource, a creator's is dropped."""
     made = await client.create({**deployment("web"), "status": {"replicas": 5}})

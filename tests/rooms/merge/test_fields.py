@@ -109,3 +109,13 @@ def test_members_are_written_in_one_order() -> None:
         '"f:spec":{"f:a":{},"f:ports":{".":{},"k:{\\"port\\":80}":{".":{},"f:port":{}},"k:{\\"port\\":443}":{}}}}'
     )
     assert expected == orjson.dumps(ordered(given)).decode()
+
+
+def test_equal_sets_are_kept_once() -> None:
+    """However they were put together; one that differs is another, and a long one is as right as a short one."""
+    one: FieldSet = {"f:data": {".": {}, "f:a": {}}}
+    long: FieldSet = {"f:data": {f"f:{n:04}": {} for n in reversed(range(2000))}}
+
+    assert ordered(one) is ordered({"f:data": {".": {}, "f:a": {}}})
+    assert [*ordered({"f:data": {"f:b": {}, ".": {}}})["f:data"]] == [".", "f:b"]
+    assert [f"f:{n:04}" for n in range(2000)] == list(ordered(long)["f:data"])

@@ -220,7 +220,7 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
                 raise problem
         if wanted_version and wanted_version != stored["metadata"]["resourceVersion"]:
             raise conflict(served, name)
-        return prepare.copy(merged), True
+        return prepare.copy_tracked(merged), True
 
     for _ in range(3):
         if bucket.newest(namespace, name) is not None:
@@ -238,7 +238,7 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             None, applied, served.shape, manager=write.manager, now=hub.now(), reset=_reset(served, write)
         )
         try:
-            return await create(hub, served, namespace, prepare.copy(new), write, own=False)
+            return await create(hub, served, namespace, prepare.copy_tracked(new), write, own=False)
         except AlreadyExists:
             continue
     raise BadRequest("the object comes and goes too quickly to be applied")

@@ -35,6 +35,16 @@ def copy(value: Any) -> Any:
         raise BadRequest(f"the object cannot be written as JSON: {problem}") from None
 
 
+def copy_tracked(obj: Object) -> Object:
+    """The same of an object whose managed fields are settled: these are shared, for nobody changes them in place."""
+    meta = dict(obj["metadata"])
+    managed = meta.pop("managedFields", None)
+    made: Object = copy({**obj, "metadata": meta})
+    if managed is not None:
+        made["metadata"]["managedFields"] = managed
+    return made
+
+
 def identify(served: Served, obj: Object, namespace: str, name: str = "", *, named: bool = False) -> None:
     """Check kind, version, namespace and name against the request's path, and fill them in; in place.
 
