@@ -5,12 +5,16 @@ Source: Argo CD user guide, "Resource Hooks"; gitops-engine ``getSyncTasks`` for
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from trueup.health.verdict import Health
 from trueup.kube.names import Object, Ref
 from trueup.plan.progress import StepPhase
 from trueup.plan.wanted import Wanted
+
+_NO_NAME = re.compile(r"[^A-Za-z0-9.-]")
+"""What a chart's version may have and a name may not; the original's names are refused then."""
 
 
 def named(wanted: Wanted, revision: str, started: int) -> Wanted:
@@ -21,7 +25,8 @@ def named(wanted: Wanted, revision: str, started: int) -> Wanted:
     meta = wanted.object.get("metadata") or {}
     if wanted.hook is None or meta.get("name") or not meta.get("generateName"):
         return wanted
-    short = revision[:7] if len(revision) >= 8 else revision
+    word = revision.removeprefix("sha256:")
+    short = _NO_NAME.sub("-", word[:7] if len(word) >= 8 else word)
     name = f"{meta['generateName']}{short}-{wanted.phase}-{started}".lower()
     obj = {**wanted.object, "metadata": {**meta, "name": name}}
     return replace(wanted, object=obj, ref=Ref.of(obj))
