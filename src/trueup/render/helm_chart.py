@@ -76,11 +76,17 @@ def _metadata(tree: Tree, path: str) -> dict[str, Any]:
     file = _join(path, "Chart.yaml")
     if tree.kind(file) != "file":
         raise RenderProblem("there is no Chart.yaml", path=path)
-    documents = read(tree.read(file), file)
-    value = documents[0].value if documents else None
+    value = _parsed(tree.read(file), file)
     if not isinstance(value, dict) or not value.get("name"):
         raise RenderProblem("a chart has a name", path=file, line=1, field="name")
     return value
+
+
+@lru_cache(maxsize=256)
+def _parsed(content: bytes, file: str) -> Any:
+    """Nobody changes it."""
+    documents = read(content, file)
+    return documents[0].value if documents else None
 
 
 def _with_dependencies(tree: Tree, path: str, metadata: dict[str, Any], charts: Charts | None) -> Iterator[File]:
