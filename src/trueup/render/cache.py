@@ -69,6 +69,13 @@ class RecordingTree:
         self._notes[self._name, "kind", path] = kind
         return kind
 
+    def is_link(self, path: str) -> bool:
+        """Whether a link stands at a path; trees that have none say nothing of them."""
+        asked = getattr(self._tree, "is_link", None)
+        found = asked is not None and bool(asked(path))
+        self._notes[self._name, "link", path] = str(found)
+        return found
+
     def list(self, path: str) -> Sequence[str]:
         """The names in a folder."""
         self._notes[self._name, "list", path] = answer(self._tree, "list", path)
@@ -88,6 +95,8 @@ def answer(tree: Tree, question: str, path: str) -> str:
     try:
         if question == "kind":
             return tree.kind(path)
+        if question == "link":
+            return str(bool(getattr(tree, "is_link", lambda _: False)(path)))
         if question == "list":
             return hashlib.sha256("\0".join(tree.list(path)).encode("utf-8", "surrogateescape")).hexdigest()
         return tree.digest(path)

@@ -76,8 +76,9 @@ def _walk(tree: Tree, path: str, recurse: bool) -> Iterator[str]:
 
 def _is_folder(tree: Tree, path: str) -> bool:
     """Links to folders are not walked into by the original; a loop would never end."""
+    is_link = getattr(tree, "is_link", None)
     try:
-        return tree.kind(path) == "folder"
+        return tree.kind(path) == "folder" and not (is_link is not None and is_link(path))
     except PermissionError:
         return False
 

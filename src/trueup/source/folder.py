@@ -40,6 +40,12 @@ class Walked(ABC):
         kind = self._resolve(path)[1]
         return "none" if kind == "link" else kind
 
+    def is_link(self, path: str) -> bool:
+        """Whether a link stands at a path, wherever it leads."""
+        folder, _, name = path.rpartition("/")
+        parts, kind = self._resolve(folder)
+        return kind == "folder" and self._entry((*parts, name)) == "link"
+
     def is_direct(self, path: str) -> bool:
         """Whether no link stands on the way to a path, nor at it: then it changes only with the folders that it is in."""
         parts, kind = self._resolve(path)
