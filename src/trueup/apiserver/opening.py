@@ -66,7 +66,10 @@ async def open_hub(store: Store, types: Types, clock: Clock) -> Hub:
 def _admission(hub: Hub) -> None:
     """The plugins in their order. Source: kube-apiserver ``AllOrderedPlugins``."""
     store = hub.store
-    namespaces, addresses = NamespaceLifecycle(store), Addresses(store.bucket("services"))
+    namespaces, addresses = (
+        NamespaceLifecycle(store),
+        Addresses(store.bucket("services"), store.bucket("servicecidrs.networking.k8s.io")),
+    )
     priority, limits = Priority(store), LimitRanger(store)
     hub.mutating += [
         namespaces.admit,

@@ -9,7 +9,7 @@ from tests.rooms.apiserver.web import SERVICE, Clock, ref, service
 from trueup.apiserver.hub import Hub
 from trueup.apiserver.inprocess import InProcessClient
 from trueup.apiserver.opening import open_hub
-from trueup.kube.names import Object
+from trueup.kube.names import Kind, Object, Ref
 from trueup.kube.problems import AlreadyExists, Invalid
 from trueup.kube.types import load
 
@@ -183,3 +183,26 @@ async def test_what_is_wrong_is_said_as_by_kubernetes(client: InProcessClient) -
 
     print(f"{len(rows) - len(differing)} of {len(rows)}")
     assert differing == []
+
+
+async def test_addresses_of_ranges_that_were_added(client: InProcessClient, hub: Hub) -> None:
+    """They can be asked for once the range is ready, and not when it is on its way out."""
+    more = Kind("networking.k8s.io", "v1", "ServiceCIDR")
+    await client.create(
+        {
+            "apiVersion": more.api_version,
+            "kind": more.kind,
+            "metadata": {"name": "more", "finalizers": ["a.b/c"]},
+            "spec": {"cidrs": ["10.200.0.0/24"]},
+        }
+    )
+    with pytest.raises(Invalid, match="does not match the current range"):
+        await client.create(service("early", clusterIP="10.200.0.7"))
+    ready = {"type": "Ready", "status": "True", "reason": "", "message": "", "lastTransitionTime": hub.now()}
+    await client.patch(Ref(more, "", "more"), {"status": {"conditions": [ready]}}, "merge", subresource="status")
+    made = await client.create(service("a", clusterIP="10.200.0.7"))
+    await client.delete(Ref(more, "", "more"))
+    with pytest.raises(Invalid, match="does not match the current range"):
+        await client.create(service("late", clusterIP="10.200.0.8"))
+
+    assert made["spec"]["clusterIPs"] == ["10.200.0.7"]

@@ -21,6 +21,7 @@ PORTS = range(30000, 32768)
 _FIRST = 256
 """The lower addresses are left to who asks for one by name."""
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Thing = str | int
 """An address, or a port: both are in one table, for they cannot be mistaken."""
 
@@ -28,11 +29,11 @@ Thing = str | int
 class Addresses:
     """Who holds what, by the Service's uid. Rebuilt from the stored Services when the hub opens."""
 
-    def __init__(self, services: Bucket) -> None:
+    def __init__(self, services: Bucket, ranges: Bucket) -> None:
         self._holders: dict[Thing, str] = {}
         self._held: dict[str, set[Thing]] = {}
         self._next_ip, self._next_port = _FIRST, 0
-        self._services = services
+        self._services, self._ranges = services, ranges
         for _, _, entry in services.scan():
             self._hold(str(entry.obj["metadata"].get("uid")), entry.obj)
 
@@ -115,7 +116,7 @@ class Addresses:
         if asked == "None":
             return
         why = ""
-        if ipaddress.ip_address(asked) not in NETWORK:
+        if not any(ipaddress.ip_address(asked) in network for network in self._networks()):
             why = "the provided network does not match the current range"
             if dry:
                 why = f"the provided IP ({asked}) is not in the valid range. The range of valid IPs is {NETWORK}"
@@ -149,12 +150,27 @@ class Addresses:
             elif wanted:
                 port["nodePort"] = self._free_port(service)
 
+    def _networks(self) -> list[Network]:
+        """The first range, and those that people have added since, once they are ready."""
+        found: list[Network] = [NETWORK]
+        for _, _, entry in self._ranges.scan():
+            meta, status = entry.obj["metadata"], entry.obj.get("status") or {}
+            ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or ())
+            if ready and not meta.get("deletionTimestamp"):
+                networks = map(ipaddress.ip_network, entry.obj["spec"].get("cidrs") or ())
+                found += (network for network in networks if network.version == 4 and network != NETWORK)
+        return found
+
     def _free_ip(self, service: Object) -> str:
         for _ in range(NETWORK.num_addresses - _FIRST):
             candidate = str(NETWORK[self._next_ip])
             self._next_ip = self._next_ip + 1 if self._next_ip + 2 < NETWORK.num_addresses else _FIRST
             if candidate not in self._holders and self._take(service, candidate):
                 return candidate
+        for network in self._networks()[1:]:
+            for host in network.hosts():
+                if str(host) not in self._holders and self._take(service, str(host)):
+                    return str(host)
         raise _invalid(service, "spec.clusterIPs", "failed to allocate a serviceIP: range is full")
 
     def _free_port(self, service: Object) -> int:
