@@ -47,7 +47,7 @@ def _timed(one: Object, before: object, now: str) -> Object:
     same = (o for o in known if (o.get("type"), o.get("status")) == (one.get("type"), one.get("status")))
     since = next((o["lastTransitionTime"] for o in same if o.get("lastTransitionTime")), now)
     given = {name: value for name, value in one.items() if value}
-    return {"status": "True", "lastUpdateTime": now, "lastTransitionTime": since, **given}
+    return {"lastUpdateTime": now, "lastTransitionTime": since, **given}
 
 
 ROWS: Mapping[str, Strategy] = {

@@ -30,6 +30,7 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
     strategy = served.strategy
     if served.has_status and not strategy.keeps_status:
         obj.pop("status", None)
+    bare = prepare.emptied(obj)
     prepare.default(served, obj)
     if own:  # before anybody else has a say in the object: what admission and strategies add is nobody's
         obj = owners.track_update(
@@ -51,7 +52,7 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
             strategy.create(obj, moment)
         if strategy.counts_generations:
             obj["metadata"]["generation"] = 1
-        prepare.check(served, obj, None, write)
+        prepare.check(served, obj, None, write, bare)
         if strategy.canonical is not None:
             strategy.canonical(obj, moment)
         prepare.warn(served, obj, None, write)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -191,8 +192,22 @@ def default(served: Served, obj: Object) -> None:
         served.default(obj)
 
 
-def check(served: Served, obj: Object, old: Object | None, write: Write) -> None:
-    """Raises ``Invalid`` with everything that is wrong."""
+def emptied(obj: Object) -> Mapping[str, str]:
+    """What is given and has nothing in it, of that which refusals show: Go tells it from what is not given."""
+    spec = obj.get("spec")
+    found = {"parameters": obj.get("parameters")}
+    if isinstance(spec, dict):
+        found |= {f"spec.{name}": spec.get(name) for name in ("capacity", "scopes")}
+        template = spec.get("template")
+        if isinstance(template, dict) and isinstance(template.get("metadata"), dict):
+            found["spec.template.metadata.labels"] = template["metadata"].get("labels")
+    return {path: "[]" if value == [] else "{}" for path, value in found.items() if value in ([], {})}
+
+
+def check(
+    served: Served, obj: Object, old: Object | None, write: Write, bare: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Raises ``Invalid`` with everything that is wrong. ``bare``: what `emptied` found before defaults were given."""
     causes = list(validation.metadata(served.kind, obj, old, write.subresource, served.minor))
     if old is not None:
         causes += validation.unchanged(obj, old)
@@ -216,9 +231,17 @@ def check(served: Served, obj: Object, old: Object | None, write: Write) -> None
         causes = [cause for cause in causes if cause.reason != "FieldValueRequired" or cause.field not in said] + own
     if served.rules is not None:
         causes += _by_rules(served.rules, obj, old, write, causes)
+    if causes and bare:
+        causes = [_shown_empty(cause, bare) for cause in causes]
     if causes:
         called = str(obj.get("kind")) if served.custom else served.kind.kind
         raise invalid(served, str(obj["metadata"].get("name") or ""), causes, called)
+
+
+def _shown_empty(cause: Cause, bare: Mapping[str, str]) -> Cause:
+    if cause.field not in bare:
+        return cause
+    return replace(cause, message=cause.message.replace(" value: null: ", f" value: {bare[cause.field]}: ", 1))
 
 
 def _of_status(cause: Cause) -> Cause:

@@ -152,6 +152,7 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
     if forgets and served.custom and not new["metadata"]["managedFields"]:
         del new["metadata"]["managedFields"]  # read into Go's metadata and written again, an empty list is none
         forgets = False
+    bare = prepare.emptied(new)
     prepare.default(served, new)
     if forgets:
         new["metadata"]["managedFields"] = [{}]  # an empty list says the same and is gone by now
@@ -177,7 +178,7 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
         strategy.update(new, stored, moment)
     if strategy.counts_generations and write.subresource != "status" and _spec_changed(stored, new, served):
         new["metadata"]["generation"] = int(stored["metadata"].get("generation") or 0) + 1
-    prepare.check(served, new, stored, write)
+    prepare.check(served, new, stored, write, bare)
     if strategy.canonical is not None:
         strategy.canonical(new, moment)
     prepare.warn(served, new, stored, write)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 from trueup.kube.names import Object
 from trueup.kube.validation import formats
@@ -10,6 +11,7 @@ from trueup.kube.validation.causes import (
     Causes,
     duplicate,
     each_invalid,
+    forbidden,
     invalid,
     not_supported,
     required,
@@ -22,6 +24,7 @@ _USAGES = (
     "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing",
     "timestamping",
 )  # fmt: skip
+_BLOCKS = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\r?\n(.*?)-----END \1-----", re.DOTALL)
 _REQUEST = b"-----BEGIN CERTIFICATE REQUEST-----"
 
 
@@ -103,3 +106,38 @@ def _conditions(found: list[Object], path: str) -> Causes:
         if kind in seen:
             yield duplicate(f"{path}[{index}].type", kind)
         seen.add(kind)
+
+
+def signing_status(new: Object, old: Object) -> Causes:
+    """What may become of a request. Source: ``validateCertificateSigningRequestUpdate``."""
+    now, was = new.get("status") or {}, old.get("status") or {}
+    kinds, known = ([one.get("type") for one in part.get("conditions") or ()] for part in (now, was))
+    if kinds != known:
+        yield from _conditions(now.get("conditions") or [], "status.conditions")
+    for kind in ("Approved", "Denied", "Failed"):
+        if kinds.count(kind) < known.count(kind):
+            yield forbidden("status.conditions", f'updates may not remove a condition of type "{kind}"')
+    yield from _certificate(now.get("certificate") or "", was.get("certificate") or "")
+
+
+def _certificate(now: str, was: str) -> Causes:
+    path = "status.certificate"
+    if now and now != was and (why := _unreadable(now)):
+        yield invalid(path, "<certificate data>", why)
+    if now != was and was:
+        yield forbidden(path, "updates may not modify existing certificate content")
+
+
+def _unreadable(certificate: str) -> str:
+    """Why it is no certificates in PEM; what is in them is not looked at."""
+    try:
+        text = base64.b64decode(certificate).decode("ascii", "replace")
+    except ValueError:
+        return ""  # reading has told
+    blocks = _BLOCKS.findall(text)
+    for kind, body in blocks:
+        if kind != "CERTIFICATE":
+            return f'only CERTIFICATE PEM blocks are allowed, found "{kind}"'
+        if ":" in body:
+            return "no PEM block headers are permitted"
+    return "" if blocks else "must contain at least one CERTIFICATE PEM block"

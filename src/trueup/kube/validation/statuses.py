@@ -11,7 +11,7 @@ from typing import Any
 from trueup.kube.names import Kind, Object
 from trueup.kube.problems import Cause
 from trueup.kube.quantity import parse
-from trueup.kube.validation import addresses, formats, job_status, limits, pod_status, resources
+from trueup.kube.validation import addresses, certificates, formats, job_status, limits, pod_status, resources
 from trueup.kube.validation.causes import (
     Causes,
     duplicate,
@@ -258,6 +258,7 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ),
     ("autoscaling", "HorizontalPodAutoscaler"): _counts(("currentReplicas", "desiredReplicas"), {}, collides=False),
     ("batch", "Job"): job_status.job,
+    ("certificates.k8s.io", "CertificateSigningRequest"): certificates.signing_status,
     ("flowcontrol.apiserver.k8s.io", "FlowSchema"): _flow,
     ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): _flow,
     ("networking.k8s.io", "Ingress"): _ingress,
