@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from trueup.kube.documents import YamlProblem, parse_first
 from trueup.kube.semver import RangeProblem, Version
 from trueup.ports import SourceProblem
 
+_MOST_READ = 8 * 1024 * 1024
+"""Bytes of YAML, which takes 3 s to read. An index that Helm wrote may be longer, for of it one chart's lines are read."""
 _ENTRIES = re.compile(rb"^entries:[ \t]*\r?$", re.MULTILINE)
 _API_VERSION = re.compile(rb"^apiVersion:[ \t]*\S", re.MULTILINE)
 _NEXT = re.compile(rb"^(?:[^ \t\r\n#]|  ?[^ \t\r\n#-])", re.MULTILINE)
@@ -78,13 +81,16 @@ def _quick(data: bytes, chart: str) -> Any:
 
 
 def _read(data: bytes) -> Any:
-    try:
-        if data[:1] == b"{":
+    if data[:1] == b"{":
+        with suppress(orjson.JSONDecodeError):  # YAML may begin so, too
             return orjson.loads(data)
+    if len(data) > _MOST_READ:
+        raise _no_index(f"what is to be read of it has {len(data)} bytes, allowed are {_MOST_READ}")
+    try:
         document = parse_first(data)
-        return document.value if document else None
-    except (orjson.JSONDecodeError, YamlProblem) as problem:
+    except YamlProblem as problem:
         raise _no_index(str(problem)) from None
+    return document.value if document else None
 
 
 def _entry(row: dict[str, Any]) -> Entry:
