@@ -63,6 +63,15 @@ def labels(found: Any, path: str) -> Causes:
         yield from each_invalid(path, value, formats.label_value(str(value)))
 
 
+def of_template(meta: Object, path: str) -> Causes:
+    """Of what is made by a template: labels and annotations alone. Source: ``ValidateTemplateObjectMeta``."""
+    yield from annotation_keys(meta.get("annotations"), f"{path}.annotations")
+    yield from labels(meta.get("labels"), f"{path}.labels")
+    for name, value in meta.items():
+        if name not in ("annotations", "labels") and value:
+            yield forbidden(f"{path}.{'uID' if name == 'uid' else name}", "cannot be set")
+
+
 def annotation_keys(found: Any, path: str) -> Causes:
     """Keys of annotations, whose letters' case does not matter, and their size."""
     if not found:

@@ -102,7 +102,11 @@ def _source(spec: Object, path: str, name: str) -> Causes:
         if len(f"{name}:{portal}") > sources.LONGEST_PORTAL:
             yield invalid(f"{path}.iscsi.targetportal", portal, sources.PORTAL)
     for other in given[1:]:
-        yield forbidden(f"{path}.{other}", "may not specify more than 1 volume type")
+        if other == "flexVolume":  # which Kubernetes takes beside others
+            yield from _RULES[other](spec[other], f"{path}.{other}")
+        else:
+            called = "cephFS" if other == "cephfs" else other
+            yield forbidden(f"{path}.{called}", "may not specify more than 1 volume type")
 
 
 def _classes(spec: Object, path: str, *, inline: bool) -> Causes:

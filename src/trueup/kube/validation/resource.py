@@ -38,9 +38,7 @@ def claim(obj: Object) -> Causes:
 def claim_template(obj: Object) -> Causes:
     """ResourceClaimTemplate."""
     spec = obj.get("spec") or {}
-    meta = spec.get("metadata") or {}
-    yield from object_meta.labels(meta.get("labels"), "spec.metadata.labels")
-    yield from object_meta.annotation_keys(meta.get("annotations"), "spec.metadata.annotations")
+    yield from object_meta.of_template(spec.get("metadata") or {}, "spec.metadata")
     yield from _devices((spec.get("spec") or {}).get("devices") or {}, "spec.spec.devices")
 
 

@@ -249,12 +249,8 @@ def _ephemeral(found: Object, path: str) -> Causes:
     if template is None:
         yield required(f"{path}.volumeClaimTemplate")
         return
-    meta, at = template.get("metadata") or {}, f"{path}.volumeClaimTemplate"
-    yield from object_meta.annotation_keys(meta.get("annotations"), f"{at}.metadata.annotations")
-    yield from object_meta.labels(meta.get("labels"), f"{at}.metadata.labels")
-    for name, value in meta.items():
-        if name not in ("annotations", "labels", "creationTimestamp") and value:
-            yield forbidden(f"{at}.metadata.{name}", "cannot be set")
+    at = f"{path}.volumeClaimTemplate"
+    yield from object_meta.of_template(template.get("metadata") or {}, f"{at}.metadata")
     yield from claims.claim_spec(template.get("spec") or {}, f"{at}.spec")
 
 
