@@ -114,15 +114,14 @@ def why_not_printed(root: Path, case: dict[str, Any]) -> str:
     return "" if found == expected else f"{names(expected)}\n{names(found)}"
 
 
-def test_the_same_cases_by_the_command_line(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_cases_by_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """`trueup render` takes the flags of `helm template` and prints the same objects."""
     rows = json.loads(corpus("extracted/helm_cmd_golden.json").read_text())
     cases = [row for row in rows if row["cmd"].startswith("template ") and Path(row["golden"]).name not in PRINTED_ONLY]
     root = corpus(ROOT)
     monkeypatch.chdir(root)
     wrong = {case["cmd"]: why for case in cases if (why := why_not_printed(root, case))}
-    with capsys.disabled():
-        print(f"\nhelm template by trueup render: {len(cases) - len(wrong)} of {len(cases)}")
+    print(f"helm template by trueup render: {len(cases) - len(wrong)} of {len(cases)}")
     assert wrong == {}
 
 
@@ -142,7 +141,7 @@ def why_not_reported(root: Path, case: dict[str, Any], verb: str) -> str:
     return "" if printed.rstrip() == golden.rstrip() else f"{golden}\n{printed}"
 
 
-def test_the_cases_of_lint_and_dependency(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cases_of_lint_and_dependency(monkeypatch: pytest.MonkeyPatch) -> None:
     """`trueup chart lint` and `trueup chart dependencies` print the same text and fail for the same charts."""
     rows = json.loads(corpus("extracted/helm_cmd_golden.json").read_text())
     root = corpus(ROOT)
@@ -150,8 +149,7 @@ def test_the_cases_of_lint_and_dependency(capsys: Any, monkeypatch: pytest.Monke
     for verb in REPORTS:
         cases = [row for row in rows if row["cmd"].startswith(f"{verb} ")]
         wrong = {case["cmd"]: why for case in cases if (why := why_not_reported(root, case, verb))}
-        with capsys.disabled():
-            print(f"\nhelm {verb}: {len(cases) - len(wrong)} of {len(cases)}")
+        print(f"helm {verb}: {len(cases) - len(wrong)} of {len(cases)}")
         assert wrong == {}
 
 
@@ -174,7 +172,7 @@ def why_not_installed(root: Path, case: dict[str, Any]) -> str:
     return "" if done.exit_code and golden in said else f"{golden}\n{said}"
 
 
-def test_what_helm_installs_is_rendered(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_helm_installs_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same charts and values are taken, the same are refused; schemas are told in Helm's words."""
     rows = json.loads(corpus("extracted/helm_cmd_golden.json").read_text())
     root = corpus(ROOT)
@@ -183,6 +181,5 @@ def test_what_helm_installs_is_rendered(capsys: Any, monkeypatch: pytest.MonkeyP
         row for row in rows if row["cmd"].startswith("install ") and not any(flag in row["cmd"] for flag in OF_RELEASES)
     ]
     wrong = {case["cmd"]: why for case in cases if (why := why_not_installed(root, case))}
-    with capsys.disabled():
-        print(f"\nhelm install, as far as it renders: {len(cases) - len(wrong)} of {len(cases)}")
+    print(f"helm install, as far as it renders: {len(cases) - len(wrong)} of {len(cases)}")
     assert wrong == {}
