@@ -157,13 +157,14 @@ class Side:
         if "items" in found or "rows" in found:
             self.page = metadata.get("continue", "")
             return
+        lead = metadata.get("generateName")
+        made = bool(lead) and metadata.get("name", "").startswith(lead) and metadata["name"] != lead
         if call.about and metadata.get("uid") and "dryRun" not in call.query and call.accept == "application/json":
-            if metadata.get("generateName") and call.method == "POST":
+            if made and call.method == "POST":
                 self.made[f"{{made{len(self.made)}}}"] = metadata["name"]
             if "/scale" not in call.path:
                 self.seen[call.about] = found
-        lead = metadata.get("generateName")
-        if lead and metadata.get("name", "").startswith(lead) and metadata["name"] not in self.made.values():
+        if made and metadata["name"] not in self.made.values():
             self.made[f"{{other{len(self.made)}}}"] = metadata["name"]
 
     def _plain(self, value: Any, key: str = "") -> Any:
