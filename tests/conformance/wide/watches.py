@@ -24,6 +24,7 @@ INITIAL: Mapping[str, str] = {
 }
 END = "k8s.io/initial-events-end"
 ATTEMPTS = 10
+PATIENT = ("1", "4", "15")
 PATIENCE = 30.0
 """Seconds that a watch may take to tell what is known to have happened."""
 
@@ -133,10 +134,15 @@ class Watches:
         return told
 
     async def _again(self, held: Held) -> list[Json]:
-        answer = await _watch(
-            self.side, self.path, {**held.selection, "resourceVersion": held.start, "timeoutSeconds": "1"}
-        )
-        return [event async for event in lines(answer)]
+        """What is told from where it began; a server that is kept busy is given more time for as much as it told live."""
+        told: list[Json] = []
+        for seconds in PATIENT:
+            query = {**held.selection, "resourceVersion": held.start, "timeoutSeconds": seconds}
+            answer = await _watch(self.side, self.path, query)
+            told = [event async for event in lines(answer)]
+            if len(told) >= sum(event["type"] != "BOOKMARK" for event in held.events):
+                break
+        return told
 
     def _plain(self, event: Json) -> Json:
         obj = event["object"]
