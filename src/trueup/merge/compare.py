@@ -30,7 +30,7 @@ class Unfit(ValueError):
 
 def whole(value: Any, shape: Shape) -> FieldSet:
     """The node of something that came or went with all that is in it: itself and everything below."""
-    if shape.of == "scalar" and (type(value) is dict or type(value) is list):
+    if shape.of == "scalar" and (type(value) is dict or type(value) is list) and "type" in shape.schema:
         raise Unfit
     if type(value) is dict:
         if not value or is_leaf(shape, value):
@@ -103,7 +103,7 @@ def _both(old: Any, new: Any, shape: Shape, key: str, changed: FieldSet, removed
         return
     if same(old, new):
         return
-    if shape.of == "scalar" and (now is dict or now is list):
+    if shape.of == "scalar" and (now is dict or now is list) and "type" in shape.schema:
         raise Unfit
     deep_old = (was is dict or was is list) and bool(old) and not is_leaf(shape, old)
     deep_new = (now is dict or now is list) and bool(new) and not is_leaf(shape, new)

@@ -22,7 +22,7 @@ from trueup.merge.lastapplied import KUBECTL, allowed_conflicts, renewed
 from trueup.merge.managed import Entries, Entry, ManagerKey, cap, entries_of, gives_up, managers, with_entries
 from trueup.merge.pruning import Versions, prune
 from trueup.merge.reading import FieldProblem, field_set
-from trueup.merge.typed import title
+from trueup.merge.typed import problems_text, title
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 UNKNOWN = "unknown"
@@ -78,7 +78,11 @@ def apply(
     if live is None:
         entry.fields = difference(mine, _STRIPPED)
         return with_entries(applied, {entry.key: entry})
-    return _Apply(live, applied, shape, reset, versions).run(entry, force=force, touched=touched)
+    try:
+        return _Apply(live, applied, shape, reset, versions).run(entry, force=force, touched=touched)
+    except Unfit:
+        why = f"failed to convert new object ({title(live)}) to smd typed: {problems_text(live, shape)}"
+        raise ApiProblem(f"failed to create manager for existing fields: {why}") from None
 
 
 class _Apply:

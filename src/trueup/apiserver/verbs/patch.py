@@ -235,7 +235,13 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
         if nameless:
             raise BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
         new = owners.apply(
-            None, applied, served.shape, manager=write.manager, now=hub.now(), reset=_reset(served, write)
+            None,
+            applied,
+            served.shape,
+            manager=write.manager,
+            subresource=write.subresource,
+            now=hub.now(),
+            reset=_reset(served, write),
         )
         try:
             return await create(hub, served, namespace, prepare.copy_tracked(new), write, own=False)

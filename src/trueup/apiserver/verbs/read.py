@@ -105,16 +105,16 @@ def find(
     out: list[Entry] = []
     last = ("", "")
     for space, name, entry in _candidates(bucket, namespace, by_field, after, at):
+        if limit and len(out) == limit:  # whether or not what follows is wanted
+            selected = by_label is not None or by_field is not None
+            remaining = 0 if selected else max(1, _remaining(bucket, namespace, last))
+            return Found(out, str(shown), _token(last, shown, now if at == _NOW else since), remaining)
         if by_label is not None or by_field is not None:
             obj = hub.as_version(served, entry.obj) if served.converts else entry.obj
             if by_label is not None and not by_label.matches(obj["metadata"].get("labels")):
                 continue
             if by_field is not None and not by_field.matches(selected_form(served, obj)):
                 continue
-        if limit and len(out) == limit:
-            selected = by_label is not None or by_field is not None
-            remaining = 0 if selected else max(1, _remaining(bucket, namespace, last))
-            return Found(out, str(shown), _token(last, shown, now if at == _NOW else since), remaining)
         out.append(entry)
         last = (space, name)
     return Found(out, str(shown))

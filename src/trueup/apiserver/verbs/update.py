@@ -300,7 +300,7 @@ def _alike(a: Any, b: Any) -> bool:
     return type(a) is list and type(b) is list and len(a) == len(b) and all(map(_alike, a, b))
 
 
-_NONE = (dict, list, type(None))
+_NONE = (list, type(None))
 
 
 def _versionless(served: Served, name: str) -> Invalid:
