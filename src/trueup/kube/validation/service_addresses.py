@@ -67,7 +67,7 @@ def configured(spec: Object, before: Object) -> Causes:
     same = families == list(before.get("ipFamilies") or ()) and every == list(before.get("clusterIPs") or ())
     if same and policy == before.get("ipFamilyPolicy") == "PreferDualStack":
         return
-    bare = spec.get("clusterIP") == "None" and not spec.get("selector")
+    bare = (spec.get("clusterIP") or before.get("clusterIP")) == "None" and not spec.get("selector")
     if policy == "SingleStack" or (policy is None and not bare):
         if same and len(families) > 1:
             families = spec["ipFamilies"] = families[:1]
