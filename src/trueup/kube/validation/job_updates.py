@@ -39,7 +39,7 @@ def own_labels(new: Object, old: Object) -> Causes:
         yield required("spec.selector")
         return
     before = (((old.get("spec") or {}).get("template") or {}).get("metadata") or {}).get("labels") or {}
-    wanted = {"controller-uid": meta.get("uid"), "job-name": meta["name"]}
+    wanted = {"controller-uid": meta.get("uid"), "job-name": meta.get("name") or ""}
     prefixed = {f"batch.kubernetes.io/{name}": value for name, value in wanted.items()}
     if all(name in before for name in prefixed):
         wanted |= prefixed
