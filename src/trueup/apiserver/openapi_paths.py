@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import cache
 
 import orjson
 
@@ -131,14 +131,15 @@ def _shared(parameter: Object, shared: Object) -> Object:
         return parameter
     order = ("uniqueItems", "type", "description", "name", "in", "required", "schema")
     written = {key: parameter[key] for key in order if key in parameter}
-    name = f"{parameter['name']}-{_hash(written)}"
+    name = f"{parameter['name']}-{_hash(orjson.dumps(written))}"
     shared[name] = parameter
     return {"$ref": f"#/parameters/{name}"}
 
 
-def _hash(value: Mapping[str, Any]) -> str:
-    """As kube-openapi names shared parameters: FNV-1 of the JSON that Go writes, shortened."""
+@cache
+def _hash(written: bytes) -> str:
+    """As kube-openapi names shared parameters: FNV-1 of the JSON that Go writes, shortened. There are few, asked for often."""
     number = _OFFSET
-    for byte in orjson.dumps(value):
+    for byte in written:
         number = (number * _PRIME & 0xFFFFFFFFFFFFFFFF) ^ byte
     return base64.urlsafe_b64encode(number.to_bytes(8, "big")[:6]).decode()
