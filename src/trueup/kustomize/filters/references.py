@@ -35,6 +35,7 @@ def fix(resources: Resources, references: Iterable[NameReference]) -> None:
         fixer = _Fixer(resource, renamed, resources, ids)
         for spec, target in wanted:
             if spec.gvk.selects(original):
+                fixer.check()
                 fixer.fix(spec, target)
 
 
@@ -50,6 +51,11 @@ class _Fixer:
         self.spec = FieldSpec("")
         self.target = Gvk()
         self._bound: set[str] | None = None
+
+    def check(self) -> None:
+        """Upstream looks at the subjects of a role binding before it knows whether anything in it was renamed."""
+        if not self.id.cluster_scoped:
+            self._bindings()
 
     def fix(self, spec: FieldSpec, target: Gvk) -> None:
         self.spec, self.target = spec, target
@@ -129,7 +135,7 @@ class _Fixer:
             subjects = self.referrer.body.get("subjects") if self.referrer.kind == "RoleBinding" else None
             for subject in subjects if isinstance(subjects, list) else ():
                 if isinstance(subject, dict) and "namespace" in subject and subject.get("kind") == "ServiceAccount":
-                    if is_null(subject["namespace"]):
+                    if not isinstance(subject["namespace"], str):
                         raise KustomizeProblem(f'Invalid Input: namespace is blank for resource "{self.id}"\n')
                     found.add(text_of(subject["namespace"]))
             self._bound = found
