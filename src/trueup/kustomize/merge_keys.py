@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from trueup.kustomize.ids import split_version
 
@@ -145,21 +145,41 @@ def _builtin() -> Mapping[tuple[str, str], Node]:
     return table
 
 
+_SCOPED_ALONE = frozenset({
+    ("v1", f"{name}Options") for name in ("NodeProxy", "PodAttach", "PodExec", "PodPortForward", "PodProxy", "ServiceProxy")
+})  # fmt: skip
+_UNSCOPED = frozenset({
+    ("v1", "Binding"), ("authentication.k8s.io/v1", "TokenRequest"), ("policy/v1beta1", "Eviction"),
+})  # fmt: skip
+
+
+def scope_known(api_version: str, kind: str) -> bool:
+    """Whether kustomize knows by heart, without its schema, if a kind is namespaced."""
+    key = api_version, kind
+    return (key in _builtin() and key not in _UNSCOPED) or key in _SCOPED_ALONE
+
+
+Beside = Literal["nothing", "first", "last"]
+"""Where the built-in definitions stand beside those that a kustomization brings; the later ones count."""
+
+
 class Schemas:
-    """Where merge keys are looked up: the built-in table, or the definitions that a kustomization brings.
+    """Where merge keys are looked up: the built-in table, or the definitions that a kustomization brings."""
 
-    ``alone``: the outermost kustomization brings them, before the built-in ones were read; those of a base come on top.
-    """
-
-    def __init__(self, definitions: Mapping[str, Any] | None = None, *, alone: bool = True) -> None:
-        self._alone = alone
-        self._custom = None if definitions is None else _Definitions(definitions, {} if alone else _NAMED)
+    def __init__(self, definitions: Mapping[str, Any] | None = None, *, builtin: Beside = "nothing") -> None:
+        self._beside = builtin
+        self._custom = (
+            None if definitions is None else _Definitions(definitions, {} if builtin == "nothing" else _NAMED)
+        )
+        self.asked = False
 
     def of(self, api_version: str, kind: str) -> Node | None:
-        """The schema of a kind; None if there is none."""
         """The schema of a kind, None when it is not known."""
+        self.asked = True
         builtin = _builtin().get((api_version, kind))
-        if self._custom is None or (builtin is not None and not self._alone):
+        if self._custom is None or (builtin is not None and self._beside == "last"):
+            return builtin
+        if builtin is not None and self._beside == "first" and not self._custom.has(api_version, kind):
             return builtin
         return self._custom.of(api_version, kind)
 
@@ -174,6 +194,10 @@ class _Definitions:
         for name, definition in definitions.items():
             for gvk in definition.get("x-kubernetes-group-version-kind") or ():
                 self._names[gvk.get("group", ""), gvk.get("version", ""), gvk.get("kind", "")] = name
+
+    def has(self, api_version: str, kind: str) -> bool:
+        """Whether a kind is among them."""
+        return (*split_version(api_version), kind) in self._names
 
     def of(self, api_version: str, kind: str) -> Node | None:
         name = self._names.get((*split_version(api_version), kind))

@@ -91,6 +91,7 @@ class Target:
             step.work(into.resources)
             origins.mark_transformed(into.resources, step.origin)
             into.resources.drop_empty()
+        self.session.note(into.resources)
         self._validate(into)
         with about(self.file.path, "vars"):
             self._variables(into)
@@ -122,6 +123,7 @@ class Target:
         if self.origin is not None:
             for resource in found:
                 resource.origin = origins.appended(self.origin, path)
+        self.session.note(found)
         with within(f"merging resources from '{path}'"):
             into.resources.append_all(found)
 
@@ -288,6 +290,7 @@ class Target:
             except KustomizeProblem:
                 paths.append(entry)
                 continue
+            self.session.note(found)
             if self.origin is not None:
                 for resource in found:
                     resource.origin = origins.appended(self.origin, self.file_name)
