@@ -92,7 +92,7 @@ async def test_an_outage_of_the_server_is_waited_out(tmp_path: Path) -> None:
             assert await world.maps() == ["one", "two"]
             await until(lambda: replicas.held)
             assert not now.failed.done()
-            app = await world.until(APPLICATION, "argocd", "shop", lambda obj: obj)
+            app = await world.until(APPLICATION, "argocd", "shop", lambda obj: len(obj["status"]["history"]) > 1)
             assert [entry["revision"] for entry in app["status"]["history"]] == [first, second]
     finally:
         await client.close()
