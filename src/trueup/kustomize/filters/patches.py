@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any
 
 from trueup.kube.documents import YamlProblem, parse_one
+from trueup.kustomize.hashing import go_json
 from trueup.kustomize.merge import merge
 from trueup.kustomize.merge_keys import Schemas
 from trueup.kustomize.problem import KustomizeProblem, quote, within
@@ -61,13 +64,53 @@ def read(text: bytes, source: str, target: Mapping[str, Any] | None, options: Ma
 def read_operations(text: bytes) -> list[Any]:
     """The operations of a JSON patch in YAML, or in JSON if it begins like that."""
     try:
-        value = json.loads(text) if text.startswith(b"[") else parse_one(text)
+        value = _json_operations(text) if text.startswith(b"[") else parse_one(text)
     except YamlProblem as problem:
         raise KustomizeProblem(f"error converting YAML to JSON: {problem.message}", line=problem.line) from None
     except ValueError as problem:
         raise KustomizeProblem(f"decoding {text.decode(errors='replace')}: {_as_go_says(problem)}") from None
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise KustomizeProblem("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+    return value
+
+
+class _Spelt:
+    """A value that JSON spells otherwise than Go does: equal to nothing, for a test compares the bytes of scalars."""
+
+    __slots__ = ()
+
+
+class _Spelling(json.JSONDecoder):
+    """Reads JSON, with `_Spelt` for scalars that Go would not print like that."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_float=_as_spelt, parse_int=_as_spelt)
+        self.parse_string = _text_as_spelt
+        self.scan_once = py_make_scanner(self)
+
+
+def _as_spelt(text: str) -> Any:
+    if not set(text) & set(".eE"):
+        return int(text) if str(int(text)) == text else _Spelt()
+    number = float(text)
+    whole = number.is_integer() and abs(number) < 1e21
+    return number if not whole and go_json(number) == text else _Spelt()
+
+
+def _text_as_spelt(document: str, start: int, strict: bool = True) -> tuple[Any, int]:
+    text, end = scanstring(document, start, strict)
+    return (text if go_json(text) == document[start - 1 : end] else _Spelt()), end
+
+
+def _json_operations(text: bytes) -> Any:
+    """A patch in JSON. The values of its tests keep their spelling, as evanphx/json-patch keeps raw JSON."""
+    value = json.loads(text)
+    tests = [item for item in value if isinstance(item, dict) and item.get("op") == "test" and "value" in item]
+    if tests:
+        spelt = _Spelling().decode(text.decode())
+        for item, again in zip(value, spelt, strict=True):
+            if any(item is test for test in tests):
+                item["value"] = again["value"]
     return value
 
 
