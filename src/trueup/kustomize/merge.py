@@ -12,7 +12,7 @@ from typing import Any
 from trueup.kube.documents import dump
 from trueup.kustomize.merge_keys import Node
 from trueup.kustomize.problem import KustomizeProblem
-from trueup.kustomize.scalars import NULL, copy, is_null, plain, settle, text_of
+from trueup.kustomize.scalars import NULL, copy, is_null, is_plain_text, is_scalar, plain, settle, text_of
 
 _DIRECTIVE = "$patch"
 _KNOWN = ("delete", "replace", "merge")
@@ -91,8 +91,15 @@ def _map(dest: Any, src: Any, schema: Node | None) -> Any:
         if value is ABSENT or value is None:
             into.pop(name, None)
         else:
-            into[name] = value
+            into[name] = _as_quoted(mine, value)
     return into
+
+
+def _as_quoted(before: Any, value: Any) -> Any:
+    """What takes the place of a text in quotes gets its quotes, and is text then."""
+    if type(before) is not str or type(value) is str or not is_scalar(value):
+        return value
+    return text_of(value) if "\n" in before or not is_plain_text(before) else value
 
 
 def _visit_map(dest: Any, src: Any) -> Any:

@@ -65,7 +65,22 @@ class Mistyped(Odd):
 
 
 def plain(text: str) -> Any:
-    """The value of an unquoted scalar."""
+    """The value of an unquoted scalar. Raises `KustomizeProblem` for a number that JSON has no room for."""
+    try:
+        return _read(text)
+    except yaml_scalars.ScalarProblem as problem:
+        raise KustomizeProblem(f"json: {problem}") from None
+
+
+def is_plain_text(text: str) -> bool:
+    """Whether a text can stand without quotes, as far as its type goes."""
+    try:
+        return bool(_read(text) == text)
+    except yaml_scalars.ScalarProblem:
+        return False
+
+
+def _read(text: str) -> Any:
     if not text:
         return None
     if text[0] not in _NOT_TEXT:
@@ -130,7 +145,7 @@ def folded(text: str) -> str:
     return _BREAKS.sub(doubled, text)
 
 
-DIALECT = Dialect(plain, str, folded)
+DIALECT = Dialect(_read, str, folded)
 """How kustomize reads YAML."""
 
 

@@ -75,6 +75,19 @@ def test_a_key_twice_names_its_line() -> None:
     assert 'mapping key "k" already defined' in problem.message
 
 
+def test_an_infinite_number_is_refused_where_it_is_put() -> None:
+    """A replacement that makes a number infinite is refused: JSON has none."""
+    replacement = "{source: {kind: ConfigMap, name: a}, targets: [{select: {kind: W}, fieldPaths: [spec.a]}]}"
+    files = {
+        "kustomization.yaml": f"resources: [a.yaml, w.yaml]\nreplacements: [{replacement}]\n".replace(
+            "name: a}", "name: a, fieldPath: data.k}"
+        ),
+        "a.yaml": CONFIG.replace("{k: v}", "{k: '-.inf'}"),
+        "w.yaml": "apiVersion: example.com/v1\nkind: W\nmetadata: {name: w}\nspec: {a: 1.5}\n",
+    }
+    assert problem_of(files).message == "json: unsupported value: -Inf"
+
+
 def test_files_outside_of_the_folder_need_leave() -> None:
     """A file beside the kustomization's folder is refused, and read when the caller lifts the restriction."""
     files = {"app/kustomization.yaml": "resources: [../a.yaml]\n", "a.yaml": CONFIG}
