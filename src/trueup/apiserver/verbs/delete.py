@@ -8,6 +8,7 @@ from trueup.apiserver.hub import Hub
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs.update import ATTEMPTS, conflict, other_uid, refused_by_store
+from trueup.kube.empty import empty_object
 from trueup.kube.names import Object
 from trueup.kube.problems import Conflict, not_found
 from trueup.store.state import Stale
@@ -49,15 +50,18 @@ async def delete(
         if hub.hooked():
             await hub.mutate(served, "DELETE", seen, shown, write)
         await hub.admit(served, "DELETE", seen, shown, write)
+        graceful = served.strategy.grace is not None and _newly_going(new, stored)
         if write.dry_run:
             at_once = _may_go(served, new)
+            if at_once and not graceful and stored["metadata"].get("finalizers"):
+                return _blank(served, shown), False
             return (shown if at_once and served.strategy.grace is None else seen), at_once
         try:
             if _may_go(served, new):
                 if options.revision and stored["metadata"].get("finalizers"):
                     raise _outdated(served, namespace, name, stored, write)
                 last = entry
-                if served.strategy.grace is not None and new != stored:
+                if graceful:
                     last = await hub.put(
                         bucket, new, entry.revision
                     )  # who watches hears first that it goes, then that it is gone
@@ -138,11 +142,36 @@ def _marked(hub: Hub, served: Served, stored: Object, options: DeleteOptions) ->
             meta["deletionGracePeriodSeconds"] = grace
         if "generation" in meta:
             meta["generation"] = int(meta["generation"]) + 1
+    elif strategy.grace is None and served.storage != "namespaces" and meta.get("deletionGracePeriodSeconds") is None:
+        meta["deletionGracePeriodSeconds"] = 0
     elif options.grace is not None and grace < int(meta.get("deletionGracePeriodSeconds") or 0):
         meta["deletionTimestamp"] = format_time(parse_time(hub.now()) + grace)
         meta["deletionGracePeriodSeconds"] = grace
     new = {**stored, "metadata": meta}
     return strategy.going(new) if strategy.going is not None else new
+
+
+def _newly_going(new: Object, stored: Object) -> bool:
+    """Whether a deletion says anew when the object goes."""
+    marks = ("deletionTimestamp", "deletionGracePeriodSeconds")
+    return any(new["metadata"].get(name) != stored["metadata"].get(name) for name in marks)
+
+
+def _blank(served: Served, obj: Object) -> Object:
+    """What a dry run tells where finalizers would have gone with the object: one of its kind that nothing was read into.
+
+    Source: apiserver ``store.go``, Delete, where ``updateForGracefulDeletionAndFinalizers`` ends in ``errDeleteNow``.
+    """
+    blank = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": {}, **empty_object(obj)}
+    if served.resource.name == "daemonsets":
+        blank["metadata"] = {"annotations": {"deprecated.daemonset.template.generation": "0"}}
+    elif served.resource.name in _COUNTED:
+        blank["spec"] = {**blank["spec"], "replicas": 0}
+    return blank
+
+
+_COUNTED = ("deployments", "replicasets", "statefulsets")
+"""Kinds whose replicas are a plain number where Kubernetes works with them."""
 
 
 def _may_go(served: Served, new: Object) -> bool:
