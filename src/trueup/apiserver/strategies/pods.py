@@ -80,23 +80,35 @@ def _keeps_debuggers(obj: Object, old: Object) -> None:
         if one["name"] not in kept
     ]
     if causes:
-        name, texts = obj["metadata"]["name"], [f"{cause.field}: {cause.message}" for cause in causes]
-        text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-        raise Invalid(f'Pod "{name}" is invalid: {text}', causes=causes, details={"name": name, "kind": "Pod"})
+        raise _refused(obj, causes)
+
+
+def _refused(obj: Object, causes: list[Cause]) -> Invalid:
+    name, texts = obj["metadata"]["name"], [f"{cause.field}: {cause.message}" for cause in causes]
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    return Invalid(f'Pod "{name}" is invalid: {text}', causes=causes, details={"name": name, "kind": "Pod"})
 
 
 def _resized_pod(obj: Object, old: Object) -> None:
-    """Nothing but what containers ask for. Source: ``pod/strategy.go``, dropNonResizeUpdates."""
+    """Nothing but what containers ask for. Raises ``Invalid``.
+
+    Source: ``pod/strategy.go``, dropNonResizeUpdates; ``core/validation``, ValidatePodResize.
+    """
     spec, before = obj["spec"], old["spec"]
     parts: Object = {}
+    causes: list[Cause] = []
     for part in ("containers", "initContainers"):
         now, was = spec.get(part) or [], before.get(part) or []
         if len(now) != len(was):
-            return  # the rules tell of it
-        if [one.get("name") for one in now] != [one.get("name") for one in was]:
-            parts[part] = now
-        elif now:
+            causes.append(forbidden(f"spec.{part}", f"{part} may not be added or removed on resize"))
+            continue
+        text = f"{part} may not be renamed or reordered on resize"
+        pairs = enumerate(zip(was, now, strict=True))
+        causes += (forbidden(f"spec.{part}[{n}].name", text) for n, (a, b) in pairs if a.get("name") != b.get("name"))
+        if now:
             parts[part] = [_with(a, b, ("resources", "resizePolicy")) for a, b in zip(was, now, strict=True)]
+    if causes:
+        raise _refused(obj, causes)
     _alone(obj, old, {**parts, "resources": spec.get("resources")})
 
 
