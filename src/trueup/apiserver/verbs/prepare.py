@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from trueup.kube.objects import same
 from trueup.kube.problems import BadRequest, Cause, Invalid
 from trueup.kube.reading import Struct, Trail, WrongType, metadata_struct, path
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
+from trueup.kube.validation.causes import forbidden
 from trueup.kube.validation.causes import invalid as invalid_value
 from trueup.merge.fields import FieldSet
 
@@ -196,12 +197,26 @@ def emptied(obj: Object) -> Mapping[str, str]:
     """What is given and has nothing in it, of that which refusals show: Go tells it from what is not given."""
     spec = obj.get("spec")
     found = {"parameters": obj.get("parameters")}
+    for part in _SEALED.get(str(obj.get("kind")), ()):
+        found[part] = obj.get(part)
     if isinstance(spec, dict):
         found |= {f"spec.{name}": spec.get(name) for name in ("capacity", "scopes")}
         template = spec.get("template")
         if isinstance(template, dict) and isinstance(template.get("metadata"), dict):
             found["spec.template.metadata.labels"] = template["metadata"].get("labels")
     return {path: "[]" if value == [] else "{}" for path, value in found.items() if value in ([], {})}
+
+
+_SEALED = {"ConfigMap": ("binaryData",), "Secret": ("data",)}
+"""What has no default: where nothing was, an empty one is a change. Source: ``ValidateConfigMapUpdate``, ``DeepEqual``."""
+
+
+def sealed(stored: Object, bare: Mapping[str, str]) -> Iterator[Cause]:
+    """What is given empty of an immutable config map or secret that has none. ``bare``: what `emptied` found."""
+    if stored.get("immutable"):
+        for part in _SEALED.get(str(stored.get("kind")), ()):
+            if part in bare and not stored.get(part):
+                yield forbidden(part, "field is immutable when `immutable` is set")
 
 
 def check(
@@ -225,6 +240,7 @@ def check(
         causes += served.validate_scale(obj, write.subresource == "status")
     if old is not None and served.validate_update is not None and write.subresource != "binding":
         causes += served.validate_update(obj, old)
+        causes += sealed(old, bare)
     if served.strategy.check is not None:
         own = list(served.strategy.check(obj, old))
         said = {cause.field for cause in own if cause.reason == "FieldValueRequired"}

@@ -157,7 +157,8 @@ async def _prepared(hub: Hub, served: Served, stored: Object, new: Object, write
     if forgets:
         new["metadata"]["managedFields"] = [{}]  # an empty list says the same and is gone by now
     hooked = hub.hooked()
-    if not settled and not hooked and _says_nothing_new(new, stored) and not _unserved(served, stored):
+    quiet = not hooked and not _unserved(served, stored) and not any(prepare.sealed(stored, bare))
+    if not settled and quiet and _says_nothing_new(new, stored):
         prepare.warn(served, new, stored, write)
         return stored
     if not settled:  # what admission adds is nobody's
