@@ -10,14 +10,22 @@ from trueup.apiserver.verbs import prepare
 from trueup.kube.names import Object
 from trueup.kube.problems import AlreadyExists, BadRequest
 from trueup.merge import owners
+from trueup.merge.fields import FieldSet
 from trueup.store.state import Entry, Stale
 
 _SERVERS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
-"""Metadata that no client gives to a new object."""
+"""Metadata that no client gives to a new object. Source: apiserver ``rest.WipeObjectMetaSystemFields``."""
+_NEVER = ("uid", "creationTimestamp", "selfLink")
+"""The same of an object that an update makes. Source: ``rest.FillObjectMetaSystemFields``."""
 
 
-async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: Write, *, own: bool = True) -> Object:
-    """Store a new object. Takes ``obj`` over. ``own`` False: its managed fields are settled already (an apply)."""
+async def create(
+    hub: Hub, served: Served, namespace: str, obj: Object, write: Write, *, own: bool = True, posted: bool = True
+) -> Object:
+    """Store a new object. Takes ``obj`` over. ``own`` False: its managed fields are settled already (an apply).
+
+    ``posted`` False: it comes of an update or an apply, which may say that it goes already.
+    """
     prepare.expect_kind(served, obj)
     if own:
         prepare.decode(served, obj, write)
@@ -25,7 +33,7 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
     meta = obj["metadata"]
     if meta.get("resourceVersion"):
         raise BadRequest("resourceVersion should not be set on objects to be created")
-    for unset in _SERVERS:
+    for unset in _SERVERS if posted else _NEVER:
         meta.pop(unset, None)
     strategy = served.strategy
     if served.has_status and not strategy.keeps_status:
@@ -40,7 +48,7 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
             manager=write.manager,
             now=hub.now(),
             subresource=write.subresource,
-            reset=(prepare.STATUS,) if served.has_status else (),
+            reset=_nobodys(served, write),
         )
     try:
         await hub.mutate(served, "CREATE", obj, None, write)
@@ -61,6 +69,13 @@ async def create(hub: Hub, served: Served, namespace: str, obj: Object, write: W
         return await _store(hub, served, obj, write)
     finally:
         hub.settle(served, obj)
+
+
+def _nobodys(served: Served, write: Write) -> tuple[FieldSet, ...]:
+    """What who makes an object does not own of it."""
+    if write.subresource == "status":
+        return (prepare.SPEC,)
+    return (prepare.STATUS,) if served.has_status else ()
 
 
 def _identify(hub: Hub, meta: Object) -> None:

@@ -11,7 +11,7 @@ from trueup.apiserver.registry import Served
 from trueup.apiserver.request import Write
 from trueup.apiserver.verbs import prepare
 from trueup.apiserver.verbs.create import create
-from trueup.apiserver.verbs.update import change, conflict, unparsable
+from trueup.apiserver.verbs.update import change, conflict, unparsable, versionless
 from trueup.kube import struct_order
 from trueup.kube.go_json import word
 from trueup.kube.names import Object
@@ -87,9 +87,19 @@ def patched(served: Served, stored: Object, name: str, body: Any, how: PatchType
         if how == "strategic":
             raise _unreadable(go_text(body), problem.converting) from None
         opened = struct_order.opened_by(body) if how == "json" else body
-        raise _unreadable(struct_order.text(whole, served.kind, opened), problem.text) from None
-    _same_identity(stored, new, served, name)
+        text = struct_order.text(whole, served.kind, opened)
+        raise _unreadable(text, _first_problem(served, text, write) or problem.text) from None
+    _same_identity(stored, new, served, name, write)
     return new
+
+
+def _first_problem(served: Served, text: str, write: Write) -> str:
+    """What is wrong first of an object as its text has it."""
+    try:
+        prepare.decode(served, orjson.loads(text), write)
+    except prepare.Unreadable as problem:
+        return problem.text
+    return ""
 
 
 def check_form(body: Any, how: PatchType) -> None:
@@ -161,13 +171,18 @@ def _misshapen(text: str) -> ApiProblem:
     return ApiProblem(text)
 
 
-def _same_identity(stored: Object, new: Object, served: Served, name: str) -> None:
+def _same_identity(stored: Object, new: Object, served: Served, name: str, write: Write) -> None:
     meta = new.get("metadata") or {}
     if not isinstance(meta, dict):
         raise BadRequest("metadata must be an object")
     prepare.identify(served, new, stored["metadata"].get("namespace") or "", name, named=True)
-    version = meta.get("resourceVersion")
-    if version and version != stored["metadata"]["resourceVersion"]:
+    version = str(meta.get("resourceVersion") or "")
+    if version and not version.isdigit():
+        raise unparsable(version)
+    if version in ("", "0"):
+        if write.subresource != "scale" and (served.custom or not served.strategy.unconditional):
+            raise versionless(served, name)
+    elif version != stored["metadata"]["resourceVersion"]:
         raise conflict(served, name)
 
 
@@ -243,8 +258,11 @@ async def apply(hub: Hub, served: Served, namespace: str, name: str, body: Any, 
             now=hub.now(),
             reset=_reset(served, write),
         )
+        made = prepare.copy_tracked(new)
+        if own.get("generation") is not None:
+            made["metadata"]["generation"] = own["generation"]  # for kinds that count nothing
         try:
-            return await create(hub, served, namespace, prepare.copy_tracked(new), write, own=False)
+            return await create(hub, served, namespace, made, write, own=False, posted=False)
         except AlreadyExists:
             continue
     raise BadRequest("the object comes and goes too quickly to be applied")

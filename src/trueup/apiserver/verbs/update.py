@@ -41,7 +41,7 @@ async def update(hub: Hub, served: Served, namespace: str, name: str, obj: Objec
         if wanted_version and not wanted_version.isdigit():
             raise unparsable(wanted_version)
         if wanted_version in ("", "0") and (served.custom or not served.strategy.unconditional):
-            raise _versionless(served, name)
+            raise versionless(served, name)
         if wanted_version not in ("", "0") and wanted_version != stored["metadata"]["resourceVersion"]:
             raise conflict(served, name)
         return prepare.copy(obj), False
@@ -61,7 +61,7 @@ async def _created(hub: Hub, served: Served, namespace: str, obj: Object, write:
     version = str(meta.pop("resourceVersion", None) or "")
     if version and not version.isdigit():
         raise unparsable(version)
-    return await create(hub, served, namespace, obj, write)
+    return await create(hub, served, namespace, obj, write, posted=False)
 
 
 _KEYS = {
@@ -304,7 +304,7 @@ def _alike(a: Any, b: Any) -> bool:
 _NONE = (list, type(None))
 
 
-def _versionless(served: Served, name: str) -> Invalid:
+def versionless(served: Served, name: str) -> Invalid:
     text = "Invalid value: 0: must be specified for an update"
     details: Object = {"name": name, "kind": served.resource.name}
     if served.resource.group:
