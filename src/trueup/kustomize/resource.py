@@ -63,7 +63,7 @@ class Resource:
     """One object and its history."""
 
     __slots__ = (
-        "allow_kind_change", "allow_name_change", "behavior", "file", "hash_suffix", "helm", "line", "obj", "origin",
+        "allow_kind_change", "allow_name_change", "behavior", "file", "hash_suffix", "helm", "line", "merges", "obj", "origin",
         "prefixes", "previous", "referred_by", "shared", "suffixes", "transformations", "variables",
     )  # fmt: skip
 
@@ -78,6 +78,9 @@ class Resource:
         self.shared: list[Shared] = []
         self.referred_by: list[Id] = []
         self.behavior = ""
+        self.merges = 0
+        """Strategic merge patches it had, -1 once one had a target. Upstream's nodes know where they stood in their file,
+        and such a patch leaves its own, or ones that stand nowhere where it has a target."""
         self.hash_suffix = self.allow_name_change = self.allow_kind_change = self.helm = False
         self.origin: dict[str, Any] | None = None
         self.transformations: list[dict[str, Any]] = []
@@ -195,7 +198,7 @@ class Resource:
         """What upstream keeps in annotations of the object, for comparing."""
         ids, affixes = tuple(self.previous), (*self.prefixes, "", *self.suffixes)
         flags = self.hash_suffix, self.allow_name_change, self.allow_kind_change, self.helm
-        return ids, affixes, tuple(self.referred_by), self.behavior, flags
+        return ids, affixes, tuple(self.referred_by), self.behavior, self.merges, flags
 
     # --- changing --------------------------------------------------------------------------------------------------
 

@@ -185,12 +185,12 @@ class Target:
                 f"expected kind != 'Component' for path '{loader.shown}'", path=target.file.path, field="kind"
             )
         with within(f"recursed accumulation of path '{loader.shown}'"):
-            if component:
-                target.gather(into)
-                return
-            found = target.gather(Accumulator())
+            found = target.gather(into if component else Accumulator())
         with within(f"recursed merging from path '{loader.shown}'"):
-            into.merge(found)
+            if component:
+                Resources(into.resources)  # upstream moves them to a new accumulator, which refuses doubles
+            else:
+                into.merge(found)
 
     def _components(self, into: Accumulator) -> Accumulator:
         for path in self.file.items("components"):

@@ -88,6 +88,31 @@ def test_an_infinite_number_is_refused_where_it_is_put() -> None:
     assert problem_of(files).message == "json: unsupported value: -Inf"
 
 
+@pytest.mark.parametrize(
+    ("patches", "target", "refused"),
+    [
+        ("[]", "", True),
+        ("[]", "{kind: ConfigMap}", True),
+        ("[]", "{kind: Secret}", False),
+        ("[{target: {kind: ConfigMap}, patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}'}]",
+         "{kind: ConfigMap}", False),
+    ],
+)  # fmt: skip
+def test_a_validator_that_patches_changes_what_it_meets(patches: str, target: str, refused: bool) -> None:
+    """A strategic merge patch is a change to kustomize, though the object be the same; not where one went before."""
+    fields = f"target: {target}\n" if target else ""
+    files = {
+        "kustomization.yaml": f"resources: [a.yaml]\npatches: {patches}\nvalidators: [v.yaml]\n",
+        "a.yaml": CONFIG,
+        "v.yaml": f"apiVersion: builtin\nkind: PatchTransformer\nmetadata: {{name: v}}\n{fields}"
+        "patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}'\n",
+    }
+    if refused:
+        assert problem_of(files).message == "validator shouldn't modify the resource map"
+    else:
+        assert len(build(Memory(files), "").objects) == 1
+
+
 def test_files_outside_of_the_folder_need_leave() -> None:
     """A file beside the kustomization's folder is refused, and read when the caller lifts the restriction."""
     files = {"app/kustomization.yaml": "resources: [../a.yaml]\n", "a.yaml": CONFIG}

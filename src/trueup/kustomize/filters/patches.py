@@ -176,6 +176,7 @@ def apply_to(resources: Resources, selected: list[Resource], patch: Resource, sc
         else:
             body.pop("apiVersion", None)
         merge_into(resource, patch, body, schemas)
+        resource.merges = -1
     resources.check()
 
 
@@ -212,6 +213,7 @@ def merge_into(resource: Resource, patch: Resource, body: dict[str, Any], schema
     if schema is None:
         schema = schemas.of(text_of(body.get("apiVersion")), text_of(body.get("kind")))
     resource.obj = merge(before, body, schema)
+    resource.merges = max(resource.merges, 0) + 1
     if resource.gone:
         return
     if forgotten:
