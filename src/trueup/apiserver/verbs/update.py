@@ -61,7 +61,10 @@ async def _created(hub: Hub, served: Served, namespace: str, obj: Object, write:
     version = str(meta.pop("resourceVersion", None) or "")
     if version and not version.isdigit():
         raise unparsable(version)
-    return await create(hub, served, namespace, obj, write, posted=False)
+    made = await create(hub, served, namespace, obj, write, posted=False)
+    if version and write.dry_run:  # nothing is stored that would have one of its own
+        made["metadata"]["resourceVersion"] = version
+    return made
 
 
 _KEYS = {
