@@ -21,6 +21,7 @@ from trueup.kube.reading import Struct, Trail, WrongType, metadata_struct, path
 from trueup.kube.schema import drop_nulls, fill_defaults, prune_unknown
 from trueup.kube.validation.causes import forbidden
 from trueup.kube.validation.causes import invalid as invalid_value
+from trueup.kube.validation.pod_updates import resized
 from trueup.merge.fields import FieldSet
 
 SPEC: FieldSet = {"f:spec": {}}
@@ -239,7 +240,10 @@ def check(
     if served.validate_scale is not None:
         causes += served.validate_scale(obj, write.subresource == "status")
     if old is not None and served.validate_update is not None and write.subresource != "binding":
-        causes += served.validate_update(obj, old)
+        changes = list(served.validate_update(obj, old))
+        if served.resource.name == "pods" and not (changes or write.subresource):
+            changes += resized(obj, old)
+        causes += changes
         causes += sealed(old, bare)
     if served.strategy.check is not None:
         own = list(served.strategy.check(obj, old))

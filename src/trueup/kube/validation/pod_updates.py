@@ -48,6 +48,15 @@ def pod_update(new: Object, old: Object) -> Causes:
         yield forbidden("spec", _POD_CHANGES)
 
 
+def resized(new: Object, old: Object) -> Causes:
+    """What containers ask for, which changes through the subresource ``resize`` alone."""
+    for part in ("containers", "initContainers"):
+        pairs = zip(new["spec"].get(part) or (), old["spec"].get(part) or (), strict=False)
+        if any((now.get("resources") or {}) != (was.get("resources") or {}) for now, was in pairs):
+            yield forbidden("spec", _POD_CHANGES)
+            return
+
+
 def _notes(now: Object, was: Object) -> Causes:
     """Annotations that stay as they were made."""
     for key in was.keys() | now.keys():
