@@ -17,7 +17,7 @@ from yaml.events import StreamEndEvent
 from trueup.kube.documents import Document, YamlProblem, parse
 from trueup.kustomize.problem import KustomizeProblem
 from trueup.kustomize.resource import Resource
-from trueup.kustomize.scalars import DIALECT, copy, is_empty, text_of
+from trueup.kustomize.scalars import DIALECT, copy, is_empty, is_null, text_of
 
 _SEPARATOR = re.compile(r"\n---.*\n")
 
@@ -133,7 +133,8 @@ def check(resource: Resource) -> None:
         raise KustomizeProblem(
             f"missing kind in object {_go_meta(obj, metadata)}", path=resource.file, line=resource.line
         )
-    if not kind.endswith("List") and not text_of(metadata.get("name")):
+    name = metadata.get("name")
+    if not kind.endswith("List") and (is_null(name) or not text_of(name)):
         raise KustomizeProblem(
             f"missing metadata.name in object {_go_meta(obj, metadata)}", path=resource.file, line=resource.line
         )
@@ -148,7 +149,8 @@ def _go_meta(obj: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
         return "map[" + " ".join(f"{key}:{value}" for key, value in pairs) + "]"
 
     texts = [text_of(obj.get("apiVersion")), text_of(obj.get("kind"))]
-    names = [text_of(metadata.get("name")), text_of(metadata.get("namespace"))]
+    found = metadata.get("name"), metadata.get("namespace")
+    names = ["" if is_null(value) else text_of(value) for value in found]
     return f"{{{{{' '.join(texts)}}} {{{{{' '.join(names)}}} {marks('labels')} {marks('annotations')}}}}}"
 
 
