@@ -18,7 +18,7 @@ from trueup.apiserver.rbac import Authorizer
 from trueup.apiserver.registry import Served
 from trueup.apiserver.request import NOWHERE, Request, Response, Write
 from trueup.apiserver.tables import table
-from trueup.apiserver.verbs import read
+from trueup.apiserver.verbs import prepare, read
 from trueup.apiserver.verbs.create import create
 from trueup.apiserver.verbs.delete import delete
 from trueup.apiserver.verbs.patch import patch
@@ -88,6 +88,7 @@ async def _answer(
             raise _not_allowed(served)
         form = negotiation.negotiate(request.headers, request.query, negotiation.REVIEWS)
         wanted = bodies.written(served, request, write)
+        prepare.fits(served.struct, served.kind, wanted)
         await hub.review(served, namespace, "", wanted, write)
         if served.storage == "bindings":
             made = await _bound(hub, namespace, wanted, write)

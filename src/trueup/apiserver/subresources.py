@@ -50,7 +50,7 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
     if name == "log":
         return await _log(hub, served, request, target)
     if name == "eviction":
-        body = bodies.written(served, request, write, "Eviction") if request.body else {}
+        body = _part(hub, served, request, write, "Eviction") if request.body else {}
         asked = write  # as a review is not made dry by what it says of the deletion
         meant, write = options.delete_options(body.get("deleteOptions") or {}, request.query, write)
         if body and (body.get("metadata") or {}).get("name", target.name) != target.name:
@@ -59,7 +59,7 @@ async def answer(hub: Hub, served: Served, request: Request, target: Target, ver
         await evict(hub, served, target.namespace, target.name, meant, write)
         return dict(DONE), 201, _JSON
     if name == "binding":
-        wanted = bodies.written(served, request, write, "Binding")
+        wanted = _part(hub, served, request, write, "Binding")
         await hub.review(served, target.namespace, target.name, wanted, write)
         await bind(hub, served, target.namespace, target.name, wanted, write)
         return dict(DONE), 201, _JSON
@@ -154,10 +154,17 @@ async def bind(hub: Hub, pods: Served, space: str, name: str, wanted: Object, wr
     await change(hub, pods, space, name, bound, replace(write, subresource="binding", reviewed=False))
 
 
+def _part(hub: Hub, served: Served, request: Request, write: Write, name: str) -> Object:
+    """What a request makes of an object that is never stored. Raises ``BadRequest``."""
+    part, kind = bodies.written(served, request, write, name), served.subresources[write.subresource].kind
+    prepare.fits(hub.types.struct(kind), kind, part)
+    return part
+
+
 async def _token(hub: Hub, served: Served, request: Request, target: Target, write: Write) -> Answer:
     account = await read.get(hub, served, target.namespace, target.name)
     if hub.tokens is None:
         raise Unavailable("this cluster has no key to sign tokens with")
-    wanted = bodies.written(served, request, write, "TokenRequest") if request.body else {}
+    wanted = _part(hub, served, request, write, "TokenRequest") if request.body else {}
     await hub.review(served, target.namespace, target.name, wanted, write)
     return hub.tokens.request(account, wanted, hub.clock.now(), request.annotations), 201, _JSON

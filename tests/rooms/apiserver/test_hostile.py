@@ -184,3 +184,23 @@ async def test_no_request_is_a_500(
     answer = await web.ask(method, "/" + "/".join(words), body, headers, **query)
 
     assert answer.status < 500 or answer.status in (501, 503, 504), answer.body
+
+
+_POSTED = {
+    "TokenReview": "/apis/authentication.k8s.io/v1/tokenreviews",
+    "SubjectAccessReview": "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+    "Binding": "/api/v1/namespaces/default/bindings",
+    "Binding of a pod": "/api/v1/namespaces/default/pods/p/binding",
+    "Eviction": "/api/v1/namespaces/default/pods/p/eviction",
+}
+
+
+@pytest.mark.parametrize("what", _POSTED)
+@pytest.mark.parametrize(
+    "metadata", [["x"], "x", {"managedFields": "x"}, {"creationTimestamp": {}}, {"creationTimestamp": ""}, {"name": 5}]
+)
+async def test_what_is_never_stored_is_read_as_strictly(web: Web, what: str, metadata: object) -> None:
+    """A value of the wrong type is the client's mistake, not an error of the server."""
+    answer = await web.ask("POST", _POSTED[what], {"metadata": metadata})
+
+    assert answer.status == 400

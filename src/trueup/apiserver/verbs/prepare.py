@@ -171,6 +171,17 @@ def lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if not line.endswith(" errors:")]
 
 
+def fits(struct: Struct | None, kind: Kind, part: Object) -> None:
+    """Refuse wrong types of what is never stored: a review, a part of an object."""
+    try:
+        if struct is not None:
+            struct.check(part, lambda *_: None)
+    except WrongType as wrong:
+        raise BadRequest(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {wrong}'
+        ) from None
+
+
 def _read(served: Served, struct: Struct, obj: Object, *, bare: bool = False) -> list[str]:
     """Take out in place what the kind does not know; the paths."""
     found: list[tuple[Object, str, Trail]] = []
